@@ -1,0 +1,85 @@
+//! What is asked: one [`Check`] a request, in our own words.
+//!
+//! Plain data, no I/O. A door (Envoy's gRPC service, later others) fills it in; every later step
+//! reads it and nothing else. What a proxy may have lost or shortened on the way is part of the
+//! type: see [`Body`].
+
+mod headers;
+mod host;
+mod path;
+
+use std::{collections::HashMap, net::IpAddr, time::Instant};
+
+use bytes::Bytes;
+
+pub use self::{
+    headers::Headers,
+    host::normal_host,
+    path::{BadPath, RequestPath},
+};
+
+/// One question: may this pass?
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The HTTP request, or `None` for a bare TCP connection.
+    pub http: Option<HttpRequest>,
+    /// Who is at the other end of the connection.
+    pub source: Source,
+    /// Envoy's context extensions: set by the operator on a route, so trusted.
+    pub context: HashMap<String, String>,
+    /// When the answer is due.
+    pub deadline: Instant,
+}
+
+/// The HTTP request that Envoy holds back until we answer.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// Upper-case as sent: `GET`.
+    pub method: String,
+    /// Lower-case, without port and trailing dot: `api.example`.
+    pub host: String,
+    /// Raw, normal and query, or why it is refused.
+    pub path: Result<RequestPath, BadPath>,
+    /// Every header the proxy passed on.
+    pub headers: Headers,
+    /// The body as far as it arrived.
+    pub body: Body,
+}
+
+/// The request's body, as far as the proxy sent it. Absence of data is not evidence of innocence:
+/// each state is its own variant, so no reader can mistake a cut body for a short one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Body {
+    /// None arrived: there was none, or the proxy is not told to send it.
+    Absent,
+    /// All of it.
+    Complete(Bytes),
+    /// Its beginning.
+    Partial(Bytes),
+}
+
+impl Body {
+    /// The metric label of this state.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Complete(_) => "complete",
+            Self::Partial(_) => "partial",
+        }
+    }
+
+    /// Every label [`Body::state`] can give.
+    pub const STATES: [&'static str; 3] = ["absent", "complete", "partial"];
+}
+
+/// The other end of the downstream connection, as Envoy attests it.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The L4 peer. Never taken from a header.
+    pub address: Option<IpAddr>,
+    /// From the verified client certificate: URI SAN, else DNS SAN, else subject.
+    pub principal: Option<String>,
+    /// The verified client certificate as PEM, when Envoy is told to include it.
+    pub certificate: Option<String>,
+}

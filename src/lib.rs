@@ -1,0 +1,24 @@
+//! Subzero answers Envoy's external-authorization question: who is calling, may they, and is what
+//! they send safe.
+//!
+//! # The path of a check
+//!
+//! ```text
+//! Envoy --CheckRequest--> ext_authz::decode -> policy (route) -> pipeline
+//!           identity -> permission + screening               each step in its own module
+//!       <--CheckResponse-- ext_authz::encode <- verdict
+//! ```
+//!
+//! # Layers
+//!
+//! The blank-line groups below are the layers: a module imports only from groups above its own.
+//! `tests/it/layers.rs` keeps it so.
+
+pub mod clock;
+pub mod problem;
+pub mod units;
+
+pub mod telemetry;
+
+pub mod check;
+pub mod verdict;
