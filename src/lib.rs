@@ -20,5 +20,9 @@ pub mod units;
 
 pub mod telemetry;
 
+pub mod upstream;
+
 pub mod check;
 pub mod verdict;
+
+pub mod identity;

@@ -1,0 +1,84 @@
+//! Asks other services for documents: bounded, timed, counted, and never where it must not go.
+//!
+//! A document's address often comes from someone else (a discovery document names the key set's),
+//! so it is not to be trusted: redirects are not followed, proxies from the environment are not
+//! used, and addresses that are not public are refused unless the operator allows them. The check
+//! is made on the address that is really dialled, so a name that changes its mind between check
+//! and use gains nothing.
+//!
+//! # Cost
+//!
+//! Building the client reads the system's CA certificates: about 10 ms, once, on first use. Use it
+//! on the control runtime only.
+
+mod address;
+mod cause;
+mod fetch;
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+
+use crate::telemetry;
+
+pub use self::{
+    address::is_public,
+    cause::{Cause, Error},
+    fetch::{Fetcher, Limits, Reach},
+};
+
+/// How calls to other services end and how long they take.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    durations: HistogramVec,
+    requests: IntCounterVec,
+}
+
+impl Metrics {
+    /// Adds the two families to `registry`; each upstream's series appear with [`Metrics::series`].
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            durations: telemetry::latencies(
+                registry,
+                "subzero_upstream_duration_seconds",
+                "How long calls to other services take.",
+                &["upstream"],
+            )?,
+            requests: telemetry::counters(
+                registry,
+                "subzero_upstream_requests_total",
+                "Calls to other services by outcome: ok or the class of the cause.",
+                &["upstream", "outcome"],
+            )?,
+        })
+    }
+
+    /// The series of one upstream, every outcome at zero. `upstream` is a name from the
+    /// configuration, never from a request.
+    #[must_use]
+    pub fn series(&self, upstream: &str) -> Series {
+        let outcome = |name: &str| self.requests.with_label_values(&[upstream, name]);
+        Series {
+            duration: self.durations.with_label_values(&[upstream]),
+            failed: Cause::ALL.map(|cause| outcome(cause.as_str())),
+            ok: outcome("ok"),
+        }
+    }
+}
+
+/// One upstream's series, resolved.
+#[derive(Clone, Debug)]
+pub struct Series {
+    duration: Histogram,
+    failed: [IntCounter; Cause::ALL.len()],
+    ok: IntCounter,
+}
+
+impl Series {
+    /// Counts one call that took `seconds`.
+    pub fn record<T>(&self, outcome: &Result<T, Error>, seconds: f64) {
+        self.duration.observe(seconds);
+        match outcome {
+            Ok(_) => self.ok.inc(),
+            Err(error) => self.failed[error.cause() as usize].inc(),
+        }
+    }
+}
