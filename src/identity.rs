@@ -1,1 +1,224 @@
 //! Who is calling: a bearer token or a client certificate in, an [`Identity`] out.
+//!
+//! A token chooses nothing: the algorithm comes from the configuration and the key, the key from
+//! the issuer's own key set, and the issuer from the route. What a reader would get wrong is the
+//! order: apart from `iss` and `kid`, which only say whose keys to try, no claim is looked at
+//! before the signature is proven, and each refusal has its own [`Error`].
+//!
+//! Keys come from elsewhere and checks do not wait for it: [`Verifier::run`] keeps them fresh in
+//! the background, the last good set serves while an issuer is away, and only a token that names
+//! an unknown key may wait for one fetch, within a budget.
+//!
+//! # Cost
+//!
+//! The signature check (RS256 12 µs) plus about 2 µs to take the token apart. No lock, and no await
+//! that waits, unless the key is unknown.
+
+mod caller;
+mod claims;
+mod config;
+mod credential;
+mod demand;
+mod error;
+mod issuer;
+mod keys;
+mod metrics;
+mod refresh;
+mod source;
+mod token;
+
+use std::{collections::BTreeMap, convert::Infallible, path::Path, sync::Arc, time::Instant};
+
+pub use self::{
+    caller::Identity,
+    config::{Audiences, Config, IssuerConfig, IssuerDefaults, Requirement},
+    error::Error,
+    issuer::IssuerReadiness,
+    metrics::Metrics,
+};
+use self::{
+    caller::PEER,
+    config::{KeySource, Settings},
+    issuer::Issuer,
+    source::{Source, read_keys},
+    token::Token,
+};
+use crate::{
+    check::HttpRequest,
+    clock::Clock,
+    problem::Problem,
+    upstream::{Fetcher, Reach},
+};
+
+/// Verifies tokens of the configured issuers.
+#[derive(Debug)]
+pub struct Verifier {
+    clock: Clock,
+    issuers: BTreeMap<String, Arc<Issuer>>,
+    metrics: Metrics,
+    /// One that may go anywhere, one that stays on the public internet.
+    fetchers: [Fetcher; 2],
+}
+
+impl Verifier {
+    /// A verifier for `config`. Reads key files and secrets, relative to `base_dir`, but asks
+    /// nobody on the network. Issuers whose configuration is the same as in `previous` keep their
+    /// keys.
+    pub fn new(
+        config: &Config,
+        base_dir: &Path,
+        clock: Clock,
+        metrics: Metrics,
+        previous: Option<&Self>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut issuers = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, issuer) in &config.issuers {
+            let kept = previous.and_then(|previous| previous.issuers.get(name));
+            let made = Settings::resolve(name, issuer, &config.defaults, base_dir)
+                .and_then(|settings| make(settings, kept));
+            match made {
+                Ok(issuer) => drop(issuers.insert(name.clone(), issuer)),
+                Err(found) => {
+                    let at = format!("issuers.{name}");
+                    problems.extend(found.into_iter().map(|problem| problem.within(&at)));
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let fetchers = match previous {
+            Some(previous) => previous.fetchers.clone(),
+            None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
+        };
+        Ok(Self {
+            clock,
+            issuers,
+            metrics,
+            fetchers,
+        })
+    }
+
+    /// Keeps the key sets fresh. Never ends; stops when dropped. Poll it on the control runtime.
+    pub async fn run(&self) -> Infallible {
+        let fetched = self.issuers.values().filter(|issuer| !issuer.is_static());
+        refresh::run(fetched.cloned().collect(), |issuer| self.source(issuer)).await
+    }
+
+    /// Identifies the caller of `request` by its bearer token, as `want` asks.
+    ///
+    /// Waits only when the token names an unknown key, or before an issuer's first key set has
+    /// come or failed to, and then not past `deadline`.
+    pub async fn verify(
+        &self,
+        request: &HttpRequest,
+        want: &Requirement,
+        deadline: Instant,
+    ) -> Result<Identity, Error> {
+        let token = credential::bearer(&request.headers)?;
+        self.verify_token(token, want, deadline).await
+    }
+
+    /// Identifies the caller by `token` itself, wherever it came from.
+    pub async fn verify_token(
+        &self,
+        token: &str,
+        want: &Requirement,
+        deadline: Instant,
+    ) -> Result<Identity, Error> {
+        let token = Token::parse(token)?;
+        let name = token.issuer()?;
+        // Several issuers of the configuration may have the same `iss` and different audiences.
+        let mut refused = None;
+        let trusted = want
+            .issuers
+            .iter()
+            .filter_map(|name| self.issuers.get(name));
+        for issuer in trusted.filter(|issuer| issuer.settings.issuer == name) {
+            match self.admit(issuer, &token, want, deadline).await {
+                Ok(expires_at) => {
+                    let issuer = Arc::clone(&issuer.name);
+                    return Identity::new(token.claims, issuer, expires_at)
+                        .ok_or(Error::Malformed("`sub` is not a non-empty string"));
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or(Error::Issuer))
+    }
+
+    /// Whether each issuer's tokens can be checked, for `/readyz`.
+    #[must_use]
+    pub fn readiness(&self) -> Vec<IssuerReadiness> {
+        self.issuers
+            .values()
+            .map(|issuer| issuer.readiness())
+            .collect()
+    }
+
+    /// Whether the configuration has an issuer called `name`: for checking a [`Requirement`].
+    #[must_use]
+    pub fn has_issuer(&self, name: &str) -> bool {
+        self.issuers.contains_key(name)
+    }
+
+    async fn admit(
+        &self,
+        issuer: &Issuer,
+        token: &Token<'_>,
+        want: &Requirement,
+        deadline: Instant,
+    ) -> Result<u64, Error> {
+        if !issuer.settings.algorithms.contains(&token.algorithm) {
+            return Err(Error::Algorithm("the issuer is not configured for it"));
+        }
+        issuer.prove(token, deadline).await?;
+        claims::check(
+            &token.claims,
+            &issuer.settings,
+            &want.scopes,
+            self.clock.now(),
+        )
+    }
+
+    fn source(&self, issuer: &Issuer) -> Source {
+        let [anywhere, public] = &self.fetchers;
+        let fetcher = if issuer.settings.allow_private_addresses {
+            anywhere
+        } else {
+            public
+        };
+        Source::new(fetcher.clone(), self.metrics.fetches(&issuer.name))
+    }
+}
+
+/// The issuer with these settings: the one there was, if it had the same, else a new one.
+fn make(settings: Settings, kept: Option<&Arc<Issuer>>) -> Result<Arc<Issuer>, Vec<Problem>> {
+    if settings.name == PEER {
+        let text =
+            "is what callers with a client certificate are said to come from; use another name";
+        return Err(vec![Problem::new("", text)]);
+    }
+    if let Some(kept) = kept.filter(|kept| kept.settings == settings) {
+        return Ok(Arc::clone(kept));
+    }
+    let keys = match &settings.source {
+        KeySource::File(path) => {
+            let keys = read_keys(path, &settings).map_err(|error| {
+                let text = format!("cannot use `{}`: {error}", path.display());
+                vec![Problem::new("jwks_file", text)]
+            })?;
+            Some(keys)
+        }
+        KeySource::Discovery(_) | KeySource::Secret(_) | KeySource::Uri(_) => None,
+    };
+    let issuer = Issuer::new(settings);
+    if let Some(keys) = keys {
+        issuer.publish(keys);
+    }
+    Ok(Arc::new(issuer))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Who is calling, proven.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use serde_json::{Map, Number, Value};
+
+use crate::{check::Source, clock::UnixSeconds};
+
+/// A proven caller. Only this step can make one, so a step that asks for an `Identity` cannot be
+/// reached without a good token or certificate.
+#[derive(Clone)]
+pub struct Identity {
+    claims: Map<String, Value>,
+    expires_at: Option<UnixSeconds>,
+    issuer: Arc<str>,
+    subject: String,
+}
+
+impl Identity {
+    /// From claims whose signature, dates, audience and `sub` have been checked.
+    pub(super) fn new(
+        claims: Map<String, Value>,
+        issuer: Arc<str>,
+        expires_at: UnixSeconds,
+    ) -> Option<Self> {
+        let subject = claims.get("sub")?.as_str()?.to_owned();
+        Some(Self {
+            claims,
+            expires_at: Some(expires_at),
+            issuer,
+            subject,
+        })
+    }
+
+    /// The caller that the proxy knows by its verified client certificate, if it showed one.
+    #[must_use]
+    pub fn from_peer(source: &Source) -> Option<Self> {
+        let principal = source.principal.as_deref()?;
+        // A certificate may carry a NUL, and what follows it is cut off by C programs.
+        let named = !principal.is_empty() && !principal.contains('\0');
+        named.then(|| Self {
+            claims: Map::new(),
+            expires_at: None,
+            issuer: PEER.into(),
+            subject: principal.to_owned(),
+        })
+    }
+
+    /// The token's `sub`, or the certificate's principal; never empty.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The claim at `dotted`, when it is a string, a number or a boolean.
+    ///
+    /// A name is taken as it stands before it is cut at its dots, because names such as
+    /// `https://app.example/tenant` have dots in them. A number too large to be exact is no value:
+    /// two different ones would read the same.
+    #[must_use]
+    pub fn claim(&self, dotted: &str) -> Option<Cow<'_, str>> {
+        match find(&self.claims, dotted)? {
+            Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+            Value::Number(number) => exact(number).map(Cow::Owned),
+            Value::String(text) => Some(Cow::Borrowed(text)),
+            Value::Array(_) | Value::Null | Value::Object(_) => None,
+        }
+    }
+
+    /// The issuer's name in the configuration; `peer` for a client certificate.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The token's `exp`: nothing learnt from it may be kept longer.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixSeconds> {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Without the claims: they are personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("issuer", &self.issuer)
+            .field("subject", &self.subject)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+fn find<'a>(claims: &'a Map<String, Value>, dotted: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(dotted) {
+        return Some(value);
+    }
+    let (first, rest) = dotted.split_once('.')?;
+    find(claims.get(first)?.as_object()?, rest)
+}
+
+/// `number` in words if no other number has the same words.
+fn exact(number: &Number) -> Option<String> {
+    /// 2⁵³: beyond it neighbouring integers share an `f64`.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole = number.is_i64() || number.is_u64();
+    let exact = whole || number.as_f64().is_some_and(|float| float.abs() < EXACT);
+    exact.then(|| number.to_string())
+}
+
+/// The issuer of identities that come from client certificates. No configured issuer may be called so.
+pub(super) const PEER: &str = "peer";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_are_found_by_name_and_by_path() {
+        let claims = json!({
+            "sub": "ann",
+            "org": {"id": 7, "tags": ["a"], "on": true, "x.y": "deep"},
+            "https://app.example/tenant": "t1",
+            "big": 123_456_789_012_345_678_901_234_567_890_f64,
+            "none": null,
+        });
+        let Value::Object(claims) = claims else {
+            unreachable!("an object")
+        };
+        let ann = Identity::new(claims, "auth0".into(), 9).expect("has a sub");
+        for (path, value) in [
+            ("sub", Some("ann")),
+            ("org.id", Some("7")),
+            ("org.on", Some("true")),
+            ("org.x.y", Some("deep")),
+            ("https://app.example/tenant", Some("t1")),
+            ("org", None),
+            ("org.tags", None),
+            ("org.tags.0", None),
+            ("sub.x", None),
+            ("big", None),
+            ("none", None),
+            ("", None),
+            ("org.", None),
+        ] {
+            assert_eq!(ann.claim(path).as_deref(), value, "{path}");
+        }
+        assert_eq!(
+            (ann.subject(), ann.issuer(), ann.expires_at()),
+            ("ann", "auth0", Some(9))
+        );
+        assert!(
+            !format!("{ann:?}").contains("t1"),
+            "claims stay out of logs"
+        );
+    }
+
+    #[test]
+    fn a_peer_is_known_by_its_principal_alone() {
+        let peer = |principal: Option<&str>| {
+            Identity::from_peer(&Source {
+                principal: principal.map(str::to_owned),
+                ..Source::default()
+            })
+        };
+        let service = peer(Some("spiffe://mesh/ns/a/sa/b")).expect("attested");
+        assert_eq!(
+            (service.subject(), service.issuer()),
+            ("spiffe://mesh/ns/a/sa/b", "peer")
+        );
+        assert_eq!(service.claim("sub"), None);
+        for absent in [None, Some(""), Some("spiffe://mesh\0.evil")] {
+            assert!(peer(absent).is_none());
+        }
+    }
+}

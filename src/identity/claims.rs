@@ -1,0 +1,107 @@
+//! What a token with a good signature must say to be accepted here and now.
+//!
+//! Dates must be JSON numbers: a library that skips a date it cannot read makes the token eternal.
+//! Every claim is judged in a fixed order, and an expired token is called expired before anything
+//! else is said about it.
+
+use serde_json::{Map, Value};
+
+use super::{
+    config::{Audiences, Settings},
+    error::Error,
+};
+use crate::clock::UnixSeconds;
+
+/// Checks lifetime, audience, subject and scopes. Returns the whole second the token expires in.
+pub(super) fn check(
+    claims: &Map<String, Value>,
+    settings: &Settings,
+    scopes: &[String],
+    now: UnixSeconds,
+) -> Result<UnixSeconds, Error> {
+    let expires_at = check_lifetime(claims, settings.leeway.as_secs_f64(), now)?;
+    check_audience(claims, &settings.audiences)?;
+    match claims.get("sub") {
+        Some(Value::String(subject)) if !subject.is_empty() => {}
+        _ => return Err(Error::Malformed("`sub` is not a non-empty string")),
+    }
+    check_scopes(claims, scopes)?;
+    Ok(expires_at)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "seconds are exact in f64 for 285 million years, and the cast back saturates"
+)]
+fn check_lifetime(
+    claims: &Map<String, Value>,
+    leeway: f64,
+    now: UnixSeconds,
+) -> Result<UnixSeconds, Error> {
+    let now = now as f64;
+    let expires = date(claims, "exp")?.ok_or(Error::Malformed("`exp` is missing"))?;
+    let not_before = date(claims, "nbf")?;
+    let issued = date(claims, "iat")?;
+    if now >= expires + leeway {
+        return Err(Error::Expired);
+    }
+    if [not_before, issued]
+        .iter()
+        .flatten()
+        .any(|date| *date > now + leeway)
+    {
+        return Err(Error::NotYetValid);
+    }
+    Ok(expires as UnixSeconds)
+}
+
+/// The date `name`, if it is there; anything but a number there is refused.
+fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Error> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(date) if date.is_finite() => Ok(Some(date)),
+            _ => Err(Error::Malformed("a date is not finite")),
+        },
+        Some(_) => Err(Error::Malformed("a date is not a number")),
+    }
+}
+
+fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) -> Result<(), Error> {
+    let strings = || Error::Malformed("`aud` is neither a string nor a list of strings");
+    let named = match claims.get("aud") {
+        None => &[],
+        Some(audience @ Value::String(_)) => std::slice::from_ref(audience),
+        Some(Value::Array(audiences)) => &audiences[..],
+        Some(_) => return Err(strings()),
+    };
+    if !named.iter().all(Value::is_string) {
+        return Err(strings());
+    }
+    let accepted = match wanted {
+        Audiences::Any => true,
+        Audiences::OneOf(wanted) => named
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|name| wanted.iter().any(|wanted| wanted == name)),
+    };
+    accepted.then_some(()).ok_or(Error::Audience)
+}
+
+/// A scope counts when `scope`, `scp` or `permissions` grants it. A claim of these names that
+/// holds something else grants nothing.
+fn check_scopes(claims: &Map<String, Value>, wanted: &[String]) -> Result<(), Error> {
+    let granted = |wanted: &String| {
+        ["scope", "scp", "permissions"]
+            .iter()
+            .filter_map(|name| claims.get(*name))
+            .any(|claim| match claim {
+                Value::String(list) => list.split(' ').any(|scope| scope == wanted),
+                Value::Array(list) => list.iter().any(|scope| scope == wanted.as_str()),
+                _ => false,
+            })
+    };
+    wanted.iter().all(granted).then_some(()).ok_or(Error::Scope)
+}

@@ -1,0 +1,154 @@
+//! Which issuers are trusted, and with which limits.
+//!
+//! An issuer says only what differs from `defaults`; [`Settings`] is the two put together, checked
+//! and resolved, so that equal settings on a reload mean that the issuer's keys may be kept.
+
+mod settings;
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::units::Span;
+
+pub(super) use self::settings::{KeySource, Settings, web_address};
+
+/// The configuration's `identity` section.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What an issuer gets when it says nothing else.
+    pub defaults: IssuerDefaults,
+    /// The trusted issuers by a name of the operator's choice; routes and metrics use the name.
+    pub issuers: BTreeMap<String, IssuerConfig>,
+}
+
+/// Every tunable of an issuer.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerDefaults {
+    /// Signature algorithms that are accepted. HS* only together with a `secret_file`.
+    pub algorithms: Vec<Algorithm>,
+    /// Keys may come over plain http and from addresses that are not public.
+    pub allow_private_addresses: bool,
+    /// Longest wait for one document, dialling included.
+    pub fetch_timeout: Span,
+    /// How far the issuer's clock and ours may be apart.
+    pub leeway: Span,
+    /// How long the last good key set is used while no new one can be had.
+    pub max_stale: Span,
+    /// How often the key set is fetched again.
+    pub refresh: Span,
+    /// How many fetches tokens with unknown key ids may cause at once…
+    pub unknown_kid_burst: u32,
+    /// …and how long it takes until one more is allowed.
+    pub unknown_kid_interval: Span,
+}
+
+/// One trusted issuer. Keys come from one of `jwks_uri`, `jwks_file` and `secret_file`; without
+/// any, from OIDC discovery.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// The exact `iss` of its tokens.
+    pub issuer: String,
+    /// Whom a token must be meant for.
+    pub audiences: Audiences,
+    /// Where the key set is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// The key set as a file, relative to the configuration file; read again when it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// The secret shared with an issuer that signs with HS*; read at start and on reload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_private_addresses: Option<bool>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch_timeout: Option<Span>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leeway: Option<Span>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_stale: Option<Span>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Span>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_kid_burst: Option<u32>,
+    /// See [`IssuerDefaults`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_kid_interval: Option<Span>,
+}
+
+/// What a route asks of a token: its `identity` section.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// Names of issuers of which one must have issued the token.
+    pub issuers: Vec<String>,
+    /// Scopes the token must carry, all of them.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// Whom a token must be meant for: a list, or the word `any`.
+///
+/// There is no default: an issuer serves many applications, and a token for another of them is not
+/// meant for us.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Audiences {
+    /// Anyone. Has to be written out.
+    Any,
+    /// One of these.
+    OneOf(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Audiences {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> de::Visitor<'de> for Words {
+            type Value = Audiences;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of audiences or the word `any`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Audiences, E> {
+                match text {
+                    "any" => Ok(Audiences::Any),
+                    _ => Err(E::custom(format_args!(
+                        "`{text}` is neither a list of audiences nor the word `any`; write `[{text}]`"
+                    ))),
+                }
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Audiences, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element::<String>()? {
+                    names.push(name);
+                }
+                Ok(Audiences::OneOf(names))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+impl Serialize for Audiences {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Any => serializer.serialize_str("any"),
+            Self::OneOf(names) => names.serialize(serializer),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Why no identity was established.
+
+use crate::verdict::Reason;
+
+/// Why a caller could not be identified.
+///
+/// `Display` is for our logs and may name issuers of the configuration, never anything from the
+/// token. What leaves the process is [`Error::reason`] alone.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The header's algorithm is none, unknown, or not for this issuer or key.
+    #[error("{0}")]
+    Algorithm(&'static str),
+    /// `aud` names none of the configured audiences.
+    #[error("the token is for another audience")]
+    Audience,
+    /// Past its `exp`, leeway included.
+    #[error("the token has expired")]
+    Expired,
+    /// The signature does not match any key that fits.
+    #[error("the signature matches no key")]
+    Forged,
+    /// None of the route's issuers has this `iss`.
+    #[error("the token is from an issuer that this route does not accept")]
+    Issuer,
+    /// No key set has been fetched, or the last one is too old.
+    #[error("no usable key set of issuer `{0}`")]
+    KeysUnavailable(String),
+    /// Not a token as RFC 7519 and RFC 8725 have it, or more than one.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// No bearer token was sent.
+    #[error("no bearer token was sent")]
+    Missing,
+    /// Before its `nbf` or `iat`, leeway included.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// A scope that the route asks for is not there.
+    #[error("the token lacks a required scope")]
+    Scope,
+    /// `kid` names no key of the issuer, fetched again or over the budget for that.
+    #[error("the token's key id is unknown")]
+    UnknownKey,
+}
+
+impl Error {
+    /// What the caller is told.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Algorithm(_) => Reason::TokenAlgorithm,
+            Self::Audience => Reason::TokenAudience,
+            Self::Expired => Reason::TokenExpired,
+            Self::Forged | Self::UnknownKey => Reason::TokenSignature,
+            Self::Issuer => Reason::TokenIssuer,
+            Self::KeysUnavailable(_) => Reason::KeysUnavailable,
+            Self::Malformed(_) => Reason::TokenMalformed,
+            Self::Missing => Reason::TokenMissing,
+            Self::NotYetValid => Reason::TokenNotYetValid,
+            Self::Scope => Reason::TokenScope,
+        }
+    }
+}

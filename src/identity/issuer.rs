@@ -1,0 +1,170 @@
+//! One issuer as checks see it: its settings and the key set of the moment.
+//!
+//! The set is replaced whole and read without a lock, so a check never waits for a fetch unless
+//! its token names a key that is not there.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+
+use super::{
+    config::{KeySource, Settings},
+    demand::Demand,
+    error::Error,
+    keys::{Keys, Signature},
+    source::Failure,
+    token::Token,
+};
+
+/// An issuer, shared by checks, by the task that keeps it fresh, and across reloads.
+pub(super) struct Issuer {
+    created: Instant,
+    current: ArcSwapOption<KeySet>,
+    pub(super) demand: Demand,
+    failure: ArcSwapOption<Failure>,
+    pub(super) name: Arc<str>,
+    pub(super) settings: Settings,
+}
+
+struct KeySet {
+    confirmed: Instant,
+    keys: Arc<Keys>,
+}
+
+/// Whether an issuer's tokens can be checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IssuerReadiness {
+    /// The issuer's name in the configuration.
+    pub name: String,
+    /// Whether there is a key set that may be used.
+    pub ready: bool,
+    /// How many keys and how old, or what is wrong.
+    pub detail: String,
+}
+
+impl Issuer {
+    /// An issuer without keys, unless they come from a shared secret.
+    pub(super) fn new(settings: Settings) -> Self {
+        let issuer = Self {
+            created: Instant::now(),
+            current: ArcSwapOption::empty(),
+            demand: Demand::new(settings.unknown_kid_burst, settings.unknown_kid_interval),
+            failure: ArcSwapOption::empty(),
+            name: settings.name.as_str().into(),
+            settings,
+        };
+        if let KeySource::Secret(secret) = &issuer.settings.source {
+            let secret = secret.expose().as_bytes();
+            issuer.publish(Keys::from_secret(secret, &issuer.settings.algorithms));
+        }
+        issuer
+    }
+
+    /// Replaces the key set.
+    pub(super) fn publish(&self, keys: Keys) {
+        self.store(Arc::new(keys));
+    }
+
+    /// The key set has been looked at and is still the same.
+    pub(super) fn confirm(&self) {
+        if let Some(set) = &*self.current.load() {
+            self.store(Arc::clone(&set.keys));
+        }
+    }
+
+    /// The key set could not be had; the last one stays.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.failure.store(Some(Arc::new(failure)));
+    }
+
+    /// Whether the issuer's keys are a shared secret, which nobody fetches.
+    pub(super) fn is_static(&self) -> bool {
+        matches!(self.settings.source, KeySource::Secret(_))
+    }
+
+    /// When the key set was last fetched or found unchanged.
+    pub(super) fn confirmed(&self) -> Option<Instant> {
+        self.current.load().as_ref().map(|set| set.confirmed)
+    }
+
+    /// How long ago that was; for an issuer that never had keys, how long it has been without.
+    pub(super) fn age(&self) -> Duration {
+        if self.is_static() {
+            return Duration::ZERO;
+        }
+        self.confirmed().unwrap_or(self.created).elapsed()
+    }
+
+    /// Proves the signature of `token`. Waits only for an issuer's very first key set, and for a
+    /// fetch when the token names an unknown key and the budget allows one.
+    pub(super) async fn prove(&self, token: &Token<'_>, deadline: Instant) -> Result<(), Error> {
+        let mut found = self.check(token);
+        if found.is_none() {
+            self.demand.first(deadline).await;
+            found = self.check(token);
+        }
+        if found == Some(Signature::UnknownKey) && self.demand.refetch(deadline).await {
+            found = self.check(token);
+        }
+        match found {
+            None => Err(Error::KeysUnavailable(self.settings.name.clone())),
+            Some(Signature::Bad) => Err(Error::Forged),
+            Some(Signature::Good) => Ok(()),
+            Some(Signature::OtherAlgorithm) => {
+                Err(Error::Algorithm("the token's key is for other algorithms"))
+            }
+            Some(Signature::UnknownKey) => Err(Error::UnknownKey),
+        }
+    }
+
+    /// For `/readyz`.
+    pub(super) fn readiness(&self) -> IssuerReadiness {
+        let age = self.age();
+        let trouble = self
+            .failure
+            .load()
+            .as_ref()
+            .map_or_else(String::new, |failure| format!("; last fetch: {failure}"));
+        let (ready, state) = match &*self.current.load() {
+            None => (false, "no key set yet".to_owned()),
+            Some(set) => {
+                let fresh = self.is_fresh(set);
+                let what = if fresh { "" } else { ", too old to be used" };
+                let (count, age) = (set.keys.count(), age.as_secs());
+                (fresh, format!("{count} keys, {age} s old{what}"))
+            }
+        };
+        IssuerReadiness {
+            name: self.settings.name.clone(),
+            ready,
+            detail: format!("{state}{trouble}"),
+        }
+    }
+
+    fn check(&self, token: &Token<'_>) -> Option<Signature> {
+        let current = self.current.load();
+        let set = current.as_ref()?;
+        self.is_fresh(set).then(|| set.keys.check(token))
+    }
+
+    fn is_fresh(&self, set: &KeySet) -> bool {
+        self.is_static() || set.confirmed.elapsed() <= self.settings.max_stale
+    }
+
+    fn store(&self, keys: Arc<Keys>) {
+        let confirmed = Instant::now();
+        self.current
+            .store(Some(Arc::new(KeySet { confirmed, keys })));
+        self.failure.store(None);
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issuer").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,55 @@
+//! How old key sets are, and how fetching them goes.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use prometheus::{IntGaugeVec, Registry};
+
+use super::Verifier;
+use crate::{
+    telemetry,
+    upstream::{self, Series},
+};
+
+/// This step's series. Cheap to clone: clones share the series.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    age: IntGaugeVec,
+    /// The issuers shown, so that one removed by a reload disappears. Held while setting gauges.
+    shown: Arc<Mutex<BTreeSet<String>>>,
+    upstream: upstream::Metrics,
+}
+
+impl Metrics {
+    /// Adds this step's families to `registry`; fetches are counted in `upstream`.
+    pub fn register(registry: &Registry, upstream: upstream::Metrics) -> prometheus::Result<Self> {
+        let help = "Time since the issuer's key set was fetched or found unchanged; without a set, since start.";
+        Ok(Self {
+            age: telemetry::gauges(registry, "subzero_keys_age_seconds", help, &["issuer"])?,
+            shown: Arc::default(),
+            upstream,
+        })
+    }
+
+    /// Brings the ages up to now: call it before each scrape, with the verifier in use.
+    pub fn refresh(&self, verifier: &Verifier) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let now: BTreeSet<String> = verifier.issuers.keys().cloned().collect();
+        for gone in shown.difference(&now) {
+            // It may have been removed before, which is as good.
+            let _absent = self.age.remove_label_values(&[gone]);
+        }
+        for (name, issuer) in &verifier.issuers {
+            let age = i64::try_from(issuer.age().as_secs()).unwrap_or(i64::MAX);
+            self.age.with_label_values(&[name]).set(age);
+        }
+        *shown = now;
+    }
+
+    /// The series that count fetches for one issuer.
+    pub(super) fn fetches(&self, issuer: &str) -> Series {
+        self.upstream.series(&format!("keys:{issuer}"))
+    }
+}
