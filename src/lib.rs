@@ -26,3 +26,5 @@ pub mod check;
 pub mod verdict;
 
 pub mod identity;
+
+pub mod screening;

@@ -1,0 +1,221 @@
+//! Is what they send safe: finds prompt injections, secrets and personal data in request bodies.
+//!
+//! ```text
+//! body -> strings with place and trust -> normal forms and decoded views -> detectors -> findings
+//! (body, walk)        (document)              (normalise, views)        (injection, ..)  (finding)
+//! ```
+//!
+//! # What a reader would get wrong
+//!
+//! A body that could not be read whole is an [`Error`], never "clean". Findings carry places, never
+//! the text. Trust comes from the place of a string in the known APIs' bodies, and whoever writes
+//! the body writes the system prompt too: on a route where callers may send their own, the
+//! upstream's gateway should set it instead. Compressed bodies are refused for now.
+//!
+//! # Cost
+//!
+//! Linear in the body whatever it says; no tree is built. The whole screening runs in place, on the
+//! check's own thread.
+
+mod body;
+mod document;
+mod error;
+mod finding;
+mod injection;
+mod json;
+mod metrics;
+mod normalise;
+mod offsets;
+mod personal;
+mod place;
+mod scan;
+mod secrets;
+mod views;
+mod walk;
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    error::Error,
+    finding::{Action, Category, Finding, Findings, Requirement, Trust},
+    metrics::Metrics,
+};
+use self::{
+    document::{Document, Lane},
+    offsets::OffsetMap,
+    scan::{Detectors, Hit, Wanted},
+    walk::Limits,
+};
+use crate::{check::HttpRequest, problem::Problem, units::Bytes};
+
+/// How much is screened. Defaults and examples: `config/default.yaml`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The proxy's limit on bodies (Envoy's `max_request_bytes`). A body that fills it exactly has
+    /// been cut; the door says so with [`crate::check::Body::Partial`], here longer ones are
+    /// refused.
+    pub max_body: Bytes,
+    /// Most decoded text of one body; JSON inside strings counts again.
+    pub max_text: Bytes,
+    /// Most levels of arrays and objects.
+    pub max_depth: usize,
+}
+
+/// Screens bodies.
+#[derive(Debug)]
+pub struct Screener {
+    detectors: Detectors,
+    limits: Limits,
+    max_body: usize,
+    metrics: Metrics,
+}
+
+impl Screener {
+    /// Compiles every rule. Takes tens of milliseconds: once, at start or reload.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the limits.
+    pub fn new(config: &Config, metrics: Metrics) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        if config.max_text < config.max_body {
+            problems.push(Problem::new(
+                "max_text",
+                format!(
+                    "`{}` is less than `max_body`, so plain bodies would be refused: make it at least `{}`",
+                    config.max_text, config.max_body
+                ),
+            ));
+        }
+        if !(MIN_DEPTH..=MAX_DEPTH).contains(&config.max_depth) {
+            problems.push(Problem::new(
+                "max_depth",
+                format!(
+                    "`{}` is not between `{MIN_DEPTH}` and `{MAX_DEPTH}`",
+                    config.max_depth
+                ),
+            ));
+        }
+        let detectors = Detectors::new().map_err(|rule| {
+            vec![Problem::new("", format!("a built-in rule does not compile: {rule}"))]
+        })?;
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            detectors,
+            limits: Limits {
+                depth: config.max_depth,
+                text: config.max_text.get(),
+            },
+            max_body: config.max_body.get(),
+            metrics,
+        })
+    }
+
+    /// Screens the body of `request` for what `want` does not turn off.
+    ///
+    /// # Errors
+    ///
+    /// Why the body could not be read whole, or that time ran out.
+    #[expect(
+        clippy::unused_async,
+        reason = "the shape of every step; long bodies will leave the runtime"
+    )]
+    pub async fn screen(
+        &self,
+        request: &HttpRequest,
+        want: &Requirement,
+        deadline: Instant,
+    ) -> Result<Findings, Error> {
+        if let crate::check::Body::Complete(body) = &request.body
+            && body.len() > self.max_body
+        {
+            return Err(Error::TooLarge);
+        }
+        let text = body::read(&request.body, &request.headers, self.limits)?;
+        self.search(&text.document, text.json, want, Some(deadline))
+    }
+
+    /// Screens one text as a user's prompt.
+    #[must_use]
+    pub fn screen_text(&self, text: &str, want: &Requirement) -> Findings {
+        let document = Document::plain(text.to_owned(), OffsetMap::default(), Trust::User);
+        // Without a deadline a search has no way to fail.
+        self.search(&document, None, want, None).unwrap_or_default()
+    }
+
+    fn search(
+        &self,
+        document: &Document,
+        json: Option<&str>,
+        want: &Requirement,
+        deadline: Option<Instant>,
+    ) -> Result<Findings, Error> {
+        let mut found = Vec::new();
+        for lane in document.lanes() {
+            let seams = lane.seams();
+            for lane in std::iter::once(&lane).chain(&seams) {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return Err(Error::Deadline);
+                }
+                let trust = lane.trust.unwrap_or(Trust::Untrusted);
+                let hits = self.detectors.scan(&lane.text, Wanted::of(want, trust));
+                found.extend(hits.into_iter().map(|hit| placed(document, lane, hit)));
+            }
+        }
+        let findings = self.with_pointers(found, json);
+        for category in Category::ALL {
+            self.metrics.found(category, findings.count(category));
+        }
+        Ok(findings)
+    }
+
+    /// Fills in the pointers, which the walk did not keep.
+    fn with_pointers(&self, found: Vec<(usize, Finding)>, json: Option<&str>) -> Findings {
+        let (leaves, found): (Vec<usize>, Vec<Finding>) = found.into_iter().unzip();
+        let Some(json) = json.filter(|_| !found.is_empty()) else {
+            return Findings::new(found);
+        };
+        let mut wanted = leaves.clone();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.truncate(MAX_POINTERS);
+        let pointers = walk::pointers(json, self.limits, &wanted);
+        let with_pointer = |(leaf, finding): (usize, Finding)| Finding {
+            pointer: wanted
+                .binary_search(&leaf)
+                .map_or_else(|_| String::new(), |at| pointers[at].clone()),
+            ..finding
+        };
+        Findings::new(leaves.into_iter().zip(found).map(with_pointer).collect())
+    }
+}
+
+/// A hit in a lane as a finding in the body, with the leaf whose pointer it needs.
+fn placed(document: &Document, lane: &Lane, hit: Hit) -> (usize, Finding) {
+    let (leaf, span) = lane.leaf_of(&hit.range);
+    let outermost = document.outermost(leaf);
+    let (span, source) = document.locate(leaf, span);
+    let finding = Finding {
+        category: hit.category,
+        rule: hit.rule,
+        pointer: String::new(),
+        span,
+        source,
+        trust: document.leaves[outermost].trust,
+    };
+    (outermost, finding)
+}
+
+/// A depth below this refuses ordinary chat bodies; a depth above it is nobody's.
+const MIN_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 256;
+/// Most pointers that are looked up for one body.
+const MAX_POINTERS: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! Finds text that tries to take over the model.
+//!
+//! A rule is a few literals that one automaton looks for in folded text, and a pattern that is then
+//! tried in the literal's neighbourhood only. Neighbourhoods of one rule are merged before they are
+//! searched, so no text is searched twice by a rule: the time is linear in the text whatever it
+//! says. Strong rules are findings by themselves; weak ones are phrases that honest people use too,
+//! and count only when several different ones stand near each other.
+//!
+//! What rules cannot see: an instruction in plain words that says nothing suspicious. See the docs'
+//! table for how much that is.
+
+mod languages;
+mod rules;
+mod weak;
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::Regex;
+
+use super::{
+    document::floor,
+    normalise::fold,
+    views::Cipher,
+};
+
+/// One row of the tables.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    /// The finding's stable name.
+    id: &'static str,
+    /// Any of these starts the search. At least four bytes, or rare.
+    literals: &'static [&'static str],
+    /// What must match around it; empty when the literal says it all. Fragments in `<>` are
+    /// spelled out in [`rules::FRAGMENTS`].
+    pattern: &'static str,
+    /// How much it counts: [`STRONG`] is a finding by itself.
+    weight: u32,
+}
+
+/// What one literal leads to.
+#[derive(Clone, Copy, Debug)]
+enum Lead {
+    /// The text may be enciphered.
+    Cipher(Cipher),
+    /// A row of the table.
+    Rule(usize),
+}
+
+/// The compiled rules.
+#[derive(Debug)]
+pub(super) struct Injection {
+    automaton: AhoCorasick,
+    /// What each literal of the automaton leads to.
+    leads: Vec<Lead>,
+    rules: Vec<(Rule, Option<Regex>)>,
+}
+
+/// What a scan brings home; ranges are in the folded text.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) hits: Vec<(&'static str, Range<usize>)>,
+    /// Ciphers whose words were seen.
+    pub(super) ciphers: Vec<Cipher>,
+}
+
+impl Injection {
+    /// Compiles the tables.
+    pub(super) fn new() -> Result<Self, String> {
+        let rows = rules::RULES
+            .iter()
+            .chain(languages::RULES)
+            .chain(weak::RULES);
+        let mut rules = Vec::new();
+        let (mut literals, mut leads) = (Vec::new(), Vec::new());
+        for rule in rows {
+            for literal in rule.literals {
+                literals.push(fold(literal).0);
+                leads.push(Lead::Rule(rules.len()));
+            }
+            let pattern = (!rule.pattern.is_empty())
+                .then(|| Regex::new(&spelled_out(rule.pattern)))
+                .transpose()
+                .map_err(|error| format!("{}: {error}", rule.id))?;
+            rules.push((*rule, pattern));
+        }
+        for cipher in [Cipher::Atbash, Cipher::Reversed, Cipher::Rot13] {
+            for word in rules::CIPHERED {
+                literals.push(cipher.apply(word).text);
+                leads.push(Lead::Cipher(cipher));
+            }
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(&literals)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            automaton,
+            leads,
+            rules,
+        })
+    }
+
+    /// Searches `text`, which is folded.
+    pub(super) fn scan(&self, text: &str) -> Found {
+        let mut found = Found::default();
+        let mut windows: Vec<(usize, Range<usize>)> = Vec::new();
+        // Where in `windows` each rule's last one is; made when the first literal is seen.
+        let mut last: Vec<usize> = Vec::new();
+        for hit in self.automaton.find_overlapping_iter(text) {
+            let rule = match self.leads[hit.pattern().as_usize()] {
+                Lead::Rule(rule) => rule,
+                Lead::Cipher(cipher) => {
+                    if !found.ciphers.contains(&cipher) {
+                        found.ciphers.push(cipher);
+                    }
+                    continue;
+                }
+            };
+            if last.is_empty() {
+                last = vec![usize::MAX; self.rules.len()];
+            }
+            let window = if self.rules[rule].1.is_some() {
+                floor(text, hit.start().saturating_sub(BEFORE))..floor(text, hit.end() + AFTER)
+            } else {
+                hit.range()
+            };
+            match windows.get_mut(last[rule]) {
+                Some((_, open)) if window.start <= open.end => open.end = window.end.max(open.end),
+                _ => {
+                    last[rule] = windows.len();
+                    windows.push((rule, window));
+                }
+            }
+        }
+        if !windows.is_empty() {
+            self.verify(text, &windows, &mut found);
+        }
+        found
+    }
+
+    fn verify(&self, text: &str, windows: &[(usize, Range<usize>)], found: &mut Found) {
+        let mut weak: Vec<(usize, Range<usize>)> = Vec::new();
+        for (index, window) in windows {
+            let (rule, pattern) = &self.rules[*index];
+            let mut take = |range: Range<usize>| {
+                if rule.weight >= STRONG {
+                    found.hits.push((rule.id, range));
+                } else {
+                    weak.push((*index, range));
+                }
+            };
+            match pattern {
+                None if is_whole(text, window) => take(window.clone()),
+                None => {}
+                Some(pattern) => {
+                    for found in pattern.find_iter(&text[window.clone()]).take(MOST_A_WINDOW) {
+                        take(window.start + found.start()..window.start + found.end());
+                    }
+                }
+            }
+        }
+        weak.sort_by_key(|(_, range)| range.start);
+        if let Some(range) = self.gathered(&weak) {
+            found.hits.push((WEAK_RULE, range));
+        }
+    }
+
+    /// The first neighbourhood where different weak phrases add up to a strong one.
+    fn gathered(&self, weak: &[(usize, Range<usize>)]) -> Option<Range<usize>> {
+        let mut seen = vec![0_usize; self.rules.len()];
+        let (mut first, mut sum) = (0, 0);
+        for (_, (rule, range)) in weak.iter().enumerate() {
+            seen[*rule] += 1;
+            if seen[*rule] == 1 {
+                sum += self.rules[*rule].0.weight;
+            }
+            while weak[first].1.start + NEAR < range.start {
+                let gone = weak[first].0;
+                seen[gone] -= 1;
+                if seen[gone] == 0 {
+                    sum -= self.rules[gone].0.weight;
+                }
+                first += 1;
+            }
+            if sum >= STRONG {
+                return Some(weak[first].1.start..range.end);
+            }
+        }
+        None
+    }
+}
+
+/// Whether `range` is not cut out of longer words.
+fn is_whole(text: &str, range: &Range<usize>) -> bool {
+    let bytes = text.as_bytes();
+    let goes_on = |left: Option<&u8>, right: Option<&u8>| {
+        left.is_some_and(u8::is_ascii_alphanumeric) && right.is_some_and(u8::is_ascii_alphanumeric)
+    };
+    let before = range.start.checked_sub(1).and_then(|at| bytes.get(at));
+    let last = range.end.checked_sub(1).and_then(|at| bytes.get(at));
+    !goes_on(before, bytes.get(range.start)) && !goes_on(last, bytes.get(range.end))
+}
+
+/// The pattern with its fragments spelled out. Word borders and classes are ASCII: folded text is,
+/// where it matters, and the Unicode ones would take the slow engine.
+fn spelled_out(pattern: &str) -> String {
+    let mut text = pattern.to_owned();
+    for (name, fragment) in rules::FRAGMENTS {
+        text = text.replace(name, fragment);
+    }
+    text.replace(r"\b", r"(?-u:\b)").replace(r"\w", "[a-z0-9_]")
+}
+
+/// The weight at which phrases are a finding.
+const STRONG: u32 = 10;
+/// The finding that weak phrases add up to.
+const WEAK_RULE: &str = "injection.jailbreak";
+/// Bytes searched before a literal and after it. Longer than the longest phrase of the tables.
+const BEFORE: usize = 120;
+const AFTER: usize = 200;
+/// Weak phrases this close, in bytes, are added up.
+const NEAR: usize = 1_500;
+/// Most findings of one rule in one neighbourhood.
+const MOST_A_WINDOW: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The same in other languages.
+use super::Rule;
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,3 @@
+//! Phrases that count only together.
+use super::Rule;
+pub(super) const RULES: &[Rule] = &[];

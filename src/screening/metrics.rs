@@ -1,0 +1,43 @@
+//! How much was found, by category.
+
+use prometheus::{IntCounter, Registry};
+
+use super::finding::Category;
+use crate::telemetry;
+
+/// `subzero_findings_total{category}`, its handles resolved.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    injections: IntCounter,
+    personal_data: IntCounter,
+    secrets: IntCounter,
+}
+
+impl Metrics {
+    /// Adds the series to `registry`, each at 0.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let found = telemetry::counters(
+            registry,
+            "subzero_findings_total",
+            "Findings in screened bodies, by category",
+            &["category"],
+        )?;
+        let of = |category: Category| found.with_label_values(&[category.as_str()]);
+        Ok(Self {
+            injections: of(Category::Injection),
+            personal_data: of(Category::PersonalData),
+            secrets: of(Category::Secret),
+        })
+    }
+
+    pub(super) fn found(&self, category: Category, count: usize) {
+        if count > 0 {
+            let counter = match category {
+                Category::Injection => &self.injections,
+                Category::PersonalData => &self.personal_data,
+                Category::Secret => &self.secrets,
+            };
+            counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+}

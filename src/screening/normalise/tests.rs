@@ -1,0 +1,73 @@
+use super::*;
+
+#[test]
+fn ascii_is_not_copied_and_blanks_are_single() {
+    let text = "Ignore \n\n ALL\tprevious";
+    assert!(matches!(clean(text).text, Cow::Borrowed(_)));
+    let (folded, map) = fold(text);
+    assert_eq!(folded, "ignore all previous");
+    assert_eq!(&text[map.source(&(7..10))], "ALL");
+    assert_eq!(&text[map.source(&(0..8))], "Ignore \n\n A");
+    assert!(fold("one two").1.is_identity());
+}
+
+#[test]
+fn every_way_to_write_a_word_folds_to_the_same() {
+    for text in [
+        "ignore",
+        "IGNORE",
+        "ｉｇｎｏｒｅ",
+        "𝐢𝐠𝐧𝐨𝐫𝐞",
+        "іgnоrе",
+        "ιgnorε",
+        "i\u{200b}g\u{200d}n\u{2060}ore",
+        "ig\u{ad}nore",
+        "íğñòrê",
+        "i\u{301}g\u{335}n\u{336}o\u{337}r\u{338}e\u{489}",
+        "ɪɢɴᴏʀᴇ",
+    ] {
+        let clean = clean(text);
+        let (folded, map) = fold(&clean.text);
+        let folded = folded.replace('\u{489}', "");
+        assert_eq!(folded, "ignore", "{text}");
+        let source = clean.map.source(&map.source(&(0..6)));
+        assert_eq!(source.start, 0);
+        assert!(text.is_char_boundary(source.end), "{text}");
+    }
+}
+
+#[test]
+fn smuggled_letters_are_read_and_reported() {
+    let tags: String = "ignore"
+        .chars()
+        .filter_map(|c| char::from_u32(0xe_0000 + u32::from(c)))
+        .collect();
+    let text = format!("Hi{tags}");
+    let cleaned = clean(&text);
+    assert_eq!(cleaned.text, "Hiignore");
+    assert_eq!(cleaned.invisible, vec![2..text.len()]);
+
+    let selectors: String = "hello!"
+        .bytes()
+        .filter_map(|b| char::from_u32(0xe_0100 + u32::from(b) - 16))
+        .collect();
+    let cleaned = clean(&selectors);
+    assert_eq!(cleaned.text, "ello!", "the first selector may be an emoji's");
+    assert_eq!(cleaned.invisible.len(), 1);
+
+    assert_eq!(clean("abc\u{202e}def").invisible, vec![3..6]);
+    assert_eq!(clean("a\u{200b}b\u{200b}c\u{200b}d").invisible.len(), 3);
+}
+
+#[test]
+fn honest_invisible_characters_are_not_reported() {
+    for text in [
+        "❤️ and 👩‍👩‍👧 and 🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "\u{feff}a byte-order mark",
+        "می‌خواهم",
+        "copied\u{200b} from a page",
+        "soft\u{ad}hy\u{ad}phens in a news\u{ad}paper",
+    ] {
+        assert_eq!(clean(text).invisible, Vec::new(), "{text}");
+    }
+}

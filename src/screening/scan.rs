@@ -1,0 +1,138 @@
+//! Runs the detectors over one text and over its other readings.
+//!
+//! The one place where detectors meet: text in, hits out, all offsets in the text that came in.
+//! Decoded readings are scanned the same way, one level down.
+
+use std::ops::Range;
+
+use super::{
+    finding::{Action, Category, Requirement, Trust},
+    injection::Injection,
+    normalise::{clean, fold},
+    personal,
+    secrets::Secrets,
+    views::{View, views},
+};
+
+/// A finding before its place in the body is known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Hit {
+    pub(super) category: Category,
+    pub(super) rule: &'static str,
+    pub(super) range: Range<usize>,
+}
+
+/// Which detectors look at a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    invisible: bool,
+    personal_data: bool,
+    phrases: bool,
+    secrets: bool,
+}
+
+impl Wanted {
+    /// What a route wants of a text of this trust. The operator's own instructions may say what
+    /// they like, and who to write to; they may not hide anything or carry a secret.
+    pub(super) fn of(want: &Requirement, trust: Trust) -> Self {
+        let on = |category| want.action(category) != Action::Off;
+        let system = trust == Trust::System;
+        Self {
+            invisible: on(Category::Injection),
+            personal_data: on(Category::PersonalData) && !system,
+            phrases: on(Category::Injection) && !system,
+            secrets: on(Category::Secret),
+        }
+    }
+}
+
+/// Every detector, compiled.
+#[derive(Debug)]
+pub(super) struct Detectors {
+    injection: Injection,
+    secrets: Secrets,
+}
+
+impl Detectors {
+    pub(super) fn new() -> Result<Self, String> {
+        Ok(Self {
+            injection: Injection::new()?,
+            secrets: Secrets::new()?,
+        })
+    }
+
+    /// Scans `text`.
+    pub(super) fn scan(&self, text: &str, wanted: Wanted) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        self.read(text, wanted, 0, &mut hits);
+        hits
+    }
+
+    fn read(&self, text: &str, wanted: Wanted, depth: usize, hits: &mut Vec<Hit>) {
+        let clean = clean(text);
+        let mut add = |category, rule, range: Range<usize>| {
+            hits.push(Hit {
+                category,
+                rule,
+                range: clean.map.source(&range),
+            });
+        };
+        if wanted.secrets {
+            for (rule, range) in self.secrets.scan(&clean.text) {
+                add(Category::Secret, rule, range);
+            }
+        }
+        if wanted.personal_data {
+            for (rule, range) in personal::scan(&clean.text) {
+                add(Category::PersonalData, rule, range);
+            }
+        }
+        let mut other = if depth < MAX_DEPTH {
+            views(&clean.text)
+        } else {
+            Vec::new()
+        };
+        if wanted.phrases {
+            let (folded, map) = fold(&clean.text);
+            let found = self.injection.scan(&folded);
+            for (rule, range) in found.hits {
+                add(Category::Injection, rule, map.source(&range));
+            }
+            if depth < MAX_DEPTH {
+                other.extend(found.ciphers.iter().map(|cipher| cipher.apply(&clean.text)));
+            }
+        }
+        for view in other {
+            for hit in self.read_view(&view, wanted, depth) {
+                add(hit.category, hit.rule, view.origin.source(&hit.range));
+            }
+        }
+        if wanted.invisible {
+            for range in clean.invisible {
+                hits.push(Hit {
+                    category: Category::Injection,
+                    rule: "injection.invisible_text",
+                    range,
+                });
+            }
+        }
+    }
+
+    fn read_view(&self, view: &View, wanted: Wanted, depth: usize) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let wanted = if view.phrases_only {
+            Wanted {
+                personal_data: false,
+                secrets: false,
+                ..wanted
+            }
+        } else {
+            wanted
+        };
+        self.read(&view.text, wanted, depth + 1, &mut hits);
+        hits
+    }
+}
+
+/// How often a reading is read again.
+const MAX_DEPTH: usize = 2;

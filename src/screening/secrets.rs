@@ -1,0 +1,183 @@
+//! Finds credentials.
+//!
+//! A rule is a row: keywords that one automaton looks for without regard to case, a pattern tried in
+//! the keyword's neighbourhood, and the least entropy of what the pattern captures. Rows of vendors
+//! whose keys have no shape of their own share one assignment pattern (`vendor_key = "…"`), and
+//! those need digits and letters mixed, so that prose about keys is not one.
+//!
+//! Neighbourhoods of one rule are merged, so the time is linear in the text.
+
+mod rules;
+
+use std::{collections::HashMap, ops::Range};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::Regex;
+
+use super::document::floor;
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    /// The finding's stable name.
+    id: &'static str,
+    /// Any of these, in any case, starts the search.
+    keywords: &'static [&'static str],
+    /// The secret, or what it stands in; a first group, if there is one, is the secret itself.
+    pattern: &'static str,
+    /// Least Shannon entropy of the secret, in bits a character; 0 asks for none.
+    entropy: f32,
+}
+
+/// The compiled rules.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    automaton: AhoCorasick,
+    /// The rules of each keyword.
+    leads: Vec<Vec<usize>>,
+    rules: Vec<(Rule, Regex)>,
+}
+
+impl Secrets {
+    /// Compiles the tables.
+    pub(super) fn new() -> Result<Self, String> {
+        let mut rules = Vec::new();
+        let mut leads: Vec<Vec<usize>> = Vec::new();
+        let mut keywords: Vec<&str> = Vec::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for rule in rules::SHAPED.iter().chain(rules::ASSIGNED) {
+            for keyword in rule.keywords {
+                let lead = *known.entry(keyword).or_insert_with(|| {
+                    keywords.push(keyword);
+                    leads.push(Vec::new());
+                    keywords.len() - 1
+                });
+                leads[lead].push(rules.len());
+            }
+            let pattern = spelled_out(rule);
+            let pattern = Regex::new(&pattern).map_err(|error| format!("{}: {error}", rule.id))?;
+            rules.push((*rule, pattern));
+        }
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(&keywords)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            automaton,
+            leads,
+            rules,
+        })
+    }
+
+    /// Searches `text`; ranges are those of the secrets.
+    pub(super) fn scan(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
+        let mut windows: Vec<(usize, Range<usize>)> = Vec::new();
+        let mut last: Vec<usize> = Vec::new();
+        for hit in self.automaton.find_overlapping_iter(text) {
+            if last.is_empty() {
+                last = vec![usize::MAX; self.rules.len()];
+            }
+            let window =
+                floor(text, hit.start().saturating_sub(BEFORE))..floor(text, hit.end() + AFTER);
+            for &rule in &self.leads[hit.pattern().as_usize()] {
+                match windows.get_mut(last[rule]) {
+                    Some((_, open)) if window.start <= open.end => open.end = window.end,
+                    _ => {
+                        last[rule] = windows.len();
+                        windows.push((rule, window.clone()));
+                    }
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for (rule, window) in windows {
+            self.verify(rule, text, window, &mut found);
+        }
+        found
+    }
+
+    fn verify(
+        &self,
+        rule: usize,
+        text: &str,
+        window: Range<usize>,
+        found: &mut Vec<(&'static str, Range<usize>)>,
+    ) {
+        let (rule, pattern) = &self.rules[rule];
+        for groups in pattern.captures_iter(&text[window.clone()]).take(MOST_A_WINDOW) {
+            let Some(secret) = groups.get(1).or_else(|| groups.get(0)) else {
+                continue;
+            };
+            if self::is_likely(rule, secret.as_str()) {
+                let range = window.start + secret.start()..window.start + secret.end();
+                found.push((rule.id, range));
+            }
+        }
+    }
+}
+
+/// Whether the captured text can be a secret and not an example or a word.
+fn is_likely(rule: &Rule, secret: &str) -> bool {
+    let lower = secret.to_ascii_lowercase();
+    if rules::STOP_WORDS.iter().any(|word| lower.contains(word)) || is_placeholder(secret) {
+        return false;
+    }
+    // A value without digits is a word or a name in code.
+    let assigned = rule.pattern.starts_with("= ");
+    if assigned && !secret.bytes().any(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    entropy(secret.as_bytes()) >= rule.entropy
+}
+
+/// `xxxxxxxx`, `12345678…` and the like: fewer than four different characters.
+fn is_placeholder(secret: &str) -> bool {
+    let mut seen = [false; 256];
+    for byte in secret.bytes() {
+        seen[usize::from(byte)] = true;
+    }
+    secret.len() > 8 && seen.iter().filter(|seen| **seen).count() < 4
+}
+
+/// Shannon entropy in bits a byte.
+fn entropy(bytes: &[u8]) -> f32 {
+    let mut counts = [0_u16; 256];
+    for byte in bytes {
+        counts[usize::from(*byte)] = counts[usize::from(*byte)].saturating_add(1);
+    }
+    let length = f32::from(u16::try_from(bytes.len()).unwrap_or(u16::MAX)).max(1.0);
+    let bits = |count: u16| {
+        let share = f32::from(count) / length;
+        -share * share.log2()
+    };
+    counts.into_iter().filter(|count| *count > 0).map(bits).sum()
+}
+
+/// The pattern, or for a vendor's row the shared assignment around the value's pattern.
+fn spelled_out(rule: &Rule) -> String {
+    let pattern = match rule.pattern.strip_prefix("= ") {
+        Some(value) => {
+            let names = rule.keywords.join("|");
+            format!(
+                r#"(?i:{names})(?:[\w.-]{{0,30}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|,)["'`\s=]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
+            )
+        }
+        None => rule.pattern.to_owned(),
+    };
+    pattern
+        .replace(r"[\w", "[A-Za-z0-9_")
+        .replace(r"\w", "[A-Za-z0-9_]")
+        .replace(r"\b", r"(?-u:\b)")
+        .replace(r"\d", "[0-9]")
+}
+
+/// Bytes searched before a keyword and after it.
+const BEFORE: usize = 60;
+const AFTER: usize = 400;
+/// Most findings of one rule in one neighbourhood.
+const MOST_A_WINDOW: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Views that undo tricks with single letters: spacing, digits for letters, codes, simple ciphers.
+
+use super::{Origin, View};
+use crate::screening::offsets::OffsetMap;
+
+/// A cipher that swaps letters one for one, or turns the text round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::screening) enum Cipher {
+    /// a for z, b for y.
+    Atbash,
+    /// Back to front.
+    Reversed,
+    /// Thirteen letters on.
+    Rot13,
+}
+
+impl Cipher {
+    /// Deciphers `text`; enciphers too, as each is its own inverse.
+    pub(in crate::screening) fn apply(self, text: &str) -> View {
+        let swap = |char: char| match (self, char) {
+            (Self::Rot13, 'a'..='m' | 'A'..='M') => shift(char, 13),
+            (Self::Rot13, 'n'..='z' | 'N'..='Z') => shift(char, -13),
+            (Self::Atbash, 'a'..='z') => mirror(char, b'a', b'z'),
+            (Self::Atbash, 'A'..='Z') => mirror(char, b'A', b'Z'),
+            _ => char,
+        };
+        if self == Self::Reversed {
+            return View {
+                text: text.chars().rev().collect(),
+                origin: Origin::Reversed(text.len()),
+                phrases_only: true,
+            };
+        }
+        View {
+            text: text.chars().map(swap).collect(),
+            origin: Origin::Mapped(OffsetMap::default()),
+            phrases_only: true,
+        }
+    }
+}
+
+/// `char` moved within the alphabet; the callers' ranges keep it a letter.
+fn shift(char: char, by: i8) -> char {
+    u8::try_from(char).map_or(char, |byte| char::from(byte.wrapping_add_signed(by)))
+}
+
+fn mirror(char: char, first: u8, last: u8) -> char {
+    u8::try_from(char).map_or(char, |byte| char::from(first + (last - byte)))
+}
+
+/// `i g n o r e` and `i-g-n-o-r-e` written together, when at least eight letters stand alone. A
+/// wider gap, or a blank between dashes, ends a word.
+pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
+    let bytes = text.as_bytes();
+    let mut out = String::new();
+    let mut map = OffsetMap::default();
+    let (mut at, mut copied, mut letters) = (0, 0, 0);
+    while at + 4 < bytes.len() {
+        let run = alternating(&bytes[at..]);
+        if run >= 3 && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()) {
+            out.push_str(&text[copied..at]);
+            for letter in 0..run {
+                let from = at + letter * 2;
+                let to = if letter + 1 < run { from + 2 } else { from + 1 };
+                let start = out.len();
+                out.push(char::from(bytes[from]));
+                map.push(start..out.len(), from..to);
+            }
+            at += run * 2 - 1;
+            copied = at;
+            letters += run;
+        } else {
+            at += 1;
+        }
+    }
+    out.push_str(&text[copied..]);
+    (letters >= 8).then_some(View {
+        text: out,
+        origin: Origin::Mapped(map),
+        phrases_only: true,
+    })
+}
+
+/// How many single letters, one separator apart, `bytes` begins with.
+fn alternating(bytes: &[u8]) -> usize {
+    let Some(&separator) = bytes.get(1) else {
+        return 0;
+    };
+    if !matches!(separator, b' ' | b'-' | b'.' | b'_' | b'*' | b'|' | b'/' | b'+') {
+        return 0;
+    }
+    let mut run = 0;
+    while bytes.get(run * 2).is_some_and(u8::is_ascii_alphanumeric) {
+        run += 1;
+        if bytes.get(run * 2 - 1) != Some(&separator) {
+            // A letter that goes on into a word is that word's.
+            let inside = bytes.get(run * 2 - 1).is_some_and(u8::is_ascii_alphanumeric);
+            return run - usize::from(inside);
+        }
+    }
+    run
+}
+
+/// Digits and signs read as the letters they are drawn like, when at least three words mix them.
+pub(in crate::screening) fn leet(text: &str) -> Option<View> {
+    let bytes = text.as_bytes();
+    let mixed = |window: &&[u8]| {
+        window[0].is_ascii_alphabetic() && letter(window[1]).is_some() && window[2].is_ascii_alphabetic()
+    };
+    let enough = bytes.windows(3).filter(mixed).take(3).count() == 3;
+    enough.then(|| View {
+        text: text
+            .chars()
+            .map(|char| u8::try_from(char).ok().and_then(letter).unwrap_or(char))
+            .collect(),
+        origin: Origin::Mapped(OffsetMap::default()),
+            phrases_only: true,
+    })
+}
+
+fn letter(byte: u8) -> Option<char> {
+    Some(match byte {
+        b'0' => 'o',
+        b'1' | b'!' => 'i',
+        b'3' => 'e',
+        b'4' | b'@' => 'a',
+        b'5' | b'$' => 's',
+        b'7' => 't',
+        b'8' => 'b',
+        _ => return None,
+    })
+}
+
+/// Runs of at least eight hex pairs, octets of bits or decimal codes with blanks between, decoded.
+pub(in crate::screening) fn codes(text: &str) -> Vec<View> {
+    let mut views = Vec::new();
+    let mut run = Run::default();
+    let mut at = 0;
+    for word in text.split([' ', '\n', ',']) {
+        let start = at;
+        at += word.len() + 1;
+        if word.is_empty() {
+            continue;
+        }
+        if !run.take(word, start) {
+            views.extend(run.finish());
+            run = Run::default();
+            run.take(word, start);
+        }
+    }
+    views.extend(run.finish());
+    views
+}
+
+/// A run of codes of one base.
+#[derive(Debug, Default)]
+struct Run {
+    base: u32,
+    start: usize,
+    end: usize,
+    text: String,
+}
+
+impl Run {
+    /// Adds `word`; false when it does not go on the run.
+    fn take(&mut self, word: &str, at: usize) -> bool {
+        let bits = word.len() == 8 && word.bytes().all(|b| matches!(b, b'0' | b'1'));
+        let digits = word.trim_start_matches("0x");
+        let hex = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let decimal = (2..=3).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
+        let fits = |base: u32| match base {
+            2 => bits,
+            10 => decimal,
+            16 => hex,
+            _ => false,
+        };
+        if self.base == 0 {
+            self.base = match (bits, decimal, hex) {
+                (true, ..) => 2,
+                (_, _, true) => 16,
+                (_, true, _) => 10,
+                _ => return true,
+            };
+            self.start = at;
+        } else if !fits(self.base) {
+            return false;
+        }
+        let code = u8::from_str_radix(if self.base == 16 { digits } else { word }, self.base);
+        match code {
+            Ok(code @ (b'\t' | b'\n' | b' '..=b'~')) => self.text.push(char::from(code)),
+            _ => return false,
+        }
+        self.end = at + word.len();
+        true
+    }
+
+    fn finish(&mut self) -> Option<View> {
+        (self.text.len() >= 8).then(|| View {
+            text: std::mem::take(&mut self.text),
+            origin: Origin::Whole(self.start..self.end),
+            phrases_only: false,
+        })
+    }
+}
