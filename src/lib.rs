@@ -28,3 +28,5 @@ pub mod verdict;
 pub mod identity;
 
 pub mod screening;
+
+pub mod permission;

@@ -1,0 +1,173 @@
+//! Gathers a store's tuples from its file and from the files it names, each with its origin.
+//!
+//! Every fault is kept, up to [`MAX_FAULTS`], so that one run shows all there is to mend.
+
+use serde::{Deserialize, de::IgnoredAny};
+use serde_saphyr::Spanned;
+
+use super::{at, yaml};
+use crate::permission::{
+    graph::{Builder, Graph, Tuple},
+    plan::Plan,
+};
+
+/// A tuple as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    user: String,
+    relation: String,
+    object: String,
+    #[serde(default)]
+    condition: Option<IgnoredAny>,
+}
+
+/// Collects tuples and what is wrong with them.
+pub(super) struct Loader<'p> {
+    builder: Builder<'p>,
+    files: Vec<String>,
+    origins: Vec<Origin>,
+    faults: Vec<String>,
+    more_faults: usize,
+}
+
+/// Where a tuple was written.
+#[derive(Clone, Copy)]
+struct Origin {
+    file: u32,
+    /// From 1; 0 when unknown.
+    line: u32,
+    /// Its place in the list, from 0.
+    index: u32,
+}
+
+impl<'p> Loader<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        Self {
+            builder: Builder::new(plan),
+            files: Vec::new(),
+            origins: Vec::new(),
+            faults: Vec::new(),
+            more_faults: 0,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, fault: String) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(fault);
+        } else {
+            self.more_faults += 1;
+        }
+    }
+
+    /// Adds a list that YAML gave, with its lines.
+    pub(super) fn listed(&mut self, file: &str, list: &str, entries: &[Spanned<Entry>]) {
+        self.begin(format!("{file}\n{list}"));
+        for (index, entry) in entries.iter().enumerate() {
+            let line = u32::try_from(entry.referenced.line()).unwrap_or(0);
+            self.add(index, line, &entry.value);
+        }
+    }
+
+    /// Adds all tuples of a file; its ending says how it is written.
+    pub(super) fn file(&mut self, name: &str, text: &str) {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+        match ending.unwrap_or_default() {
+            "yaml" | "yml" => match yaml::<Option<Vec<Spanned<Entry>>>>(text) {
+                Ok(entries) => self.listed(name, "", &entries.unwrap_or_default()),
+                Err(error) => self.refuse(at(name, &error)),
+            },
+            "json" => match serde_json::from_str::<Vec<Entry>>(text) {
+                Ok(entries) => {
+                    self.begin(format!("{name}\n"));
+                    for (index, entry) in entries.iter().enumerate() {
+                        self.add(index, 0, entry);
+                    }
+                }
+                Err(error) => self.refuse(format!("{name}:{}: {error}", error.line())),
+            },
+            "jsonl" => self.lines(name, text),
+            _ => self.refuse(format!(
+                "{name}: tuple files end in `.yaml`, `.json` or `.jsonl` (`.csv` is not supported yet)"
+            )),
+        }
+    }
+
+    fn lines(&mut self, name: &str, text: &str) {
+        self.begin(format!("{name}\n"));
+        let lines = text.lines().enumerate();
+        for (index, (number, line)) in lines
+            .filter(|(_, line)| !line.trim().is_empty())
+            .enumerate()
+        {
+            let line_number = u32::try_from(number + 1).unwrap_or(0);
+            match serde_json::from_str::<Entry>(line) {
+                Ok(entry) => self.add(index, line_number, &entry),
+                Err(error) => self.refuse(format!("{name}:{line_number}: {error}")),
+            }
+        }
+    }
+
+    fn begin(&mut self, file: String) {
+        self.files.push(file);
+    }
+
+    fn add(&mut self, index: usize, line: u32, entry: &Entry) {
+        let origin = Origin {
+            file: u32::try_from(self.files.len()).unwrap_or(u32::MAX) - 1,
+            line,
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+        };
+        let number = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
+        self.origins.push(origin);
+        if entry.condition.is_some() {
+            let place = self.place(origin);
+            self.refuse(format!(
+                "{place}: has a condition, and the model defines none"
+            ));
+            return;
+        }
+        let tuple = Tuple {
+            user: &entry.user,
+            relation: &entry.relation,
+            object: &entry.object,
+        };
+        if let Err(reason) = self.builder.add(number, tuple) {
+            let place = self.place(origin);
+            self.refuse(format!("{place}: {reason}"));
+        }
+    }
+
+    /// `store.fga.yaml:14: tuples[3]`.
+    fn place(&self, origin: Origin) -> String {
+        let named = self.files.get(origin.file as usize);
+        let (file, list) = named
+            .and_then(|named| named.split_once('\n'))
+            .unwrap_or_default();
+        let index = origin.index;
+        match origin.line {
+            0 => format!("{file}: {list}[{index}]"),
+            line => format!("{file}:{line}: {list}[{index}]"),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Graph, Vec<String>> {
+        for (earlier, later) in self.builder.drop_duplicates() {
+            let first = self.place(self.origins[earlier as usize]);
+            let second = self.place(self.origins[later as usize]);
+            self.refuse(format!("{second}: says the same as {first}"));
+        }
+        if self.more_faults > 0 {
+            self.faults
+                .push(format!("and {} more like these", self.more_faults));
+        }
+        if self.faults.is_empty() {
+            Ok(self.builder.build())
+        } else {
+            Err(self.faults)
+        }
+    }
+}
+
+/// A page of faults is as much as anyone reads at once.
+const MAX_FAULTS: usize = 20;

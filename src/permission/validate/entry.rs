@@ -1,0 +1,113 @@
+//! Finds relations that nobody can ever have, and relations that are defined by themselves.
+//!
+//! A relation has an entry point when some chain of definitions ends in an object or wildcard that
+//! may be assigned. Worked out as a least fixed point: linear rounds, at most one per relation. The
+//! other question, whether a relation is computed from itself without a tuple in between, is `OpenFGA`'s
+//! server's: such a model loads in its editor but cannot be written.
+
+use std::collections::HashSet;
+
+use super::Index;
+use crate::permission::model::{
+    Fault, FaultKind, Model, RelationDef, Restriction, RestrictionKind, Rewrite,
+};
+
+type Key<'a> = (&'a str, &'a str);
+
+/// A fault for each relation without entry point, or computed from itself.
+pub(super) fn points(model: &Model, faults: &mut Vec<Fault>) {
+    let index = Index::new(model);
+    let relations: Vec<(Key<'_>, &RelationDef)> = model
+        .types
+        .iter()
+        .flat_map(|owner| {
+            let relations = owner.relations.iter();
+            relations.map(|relation| ((owner.name.as_str(), relation.name.as_str()), relation))
+        })
+        .collect();
+    let entered = entered(&index, &relations);
+    for (key, relation) in relations {
+        let (owner, name) = key;
+        if computed_from_itself(&index, key, relation) {
+            faults.push(Fault::new(
+                relation.at,
+                FaultKind::NoEntryPoint,
+                format!("relation `{name}` of `{owner}` is defined by itself (a loop)"),
+            ));
+        } else if !entered.contains(&key) {
+            faults.push(Fault::new(
+                relation.at,
+                FaultKind::NoEntryPoint,
+                format!("nobody can ever have relation `{name}` of `{owner}` (no entry point)"),
+            ));
+        }
+    }
+}
+
+fn entered<'a>(index: &Index<'a>, relations: &[(Key<'a>, &'a RelationDef)]) -> HashSet<Key<'a>> {
+    let mut entered = HashSet::new();
+    loop {
+        let before = entered.len();
+        for (key, relation) in relations {
+            if !entered.contains(key) && enters(index, *key, relation, &relation.rewrite, &entered)
+            {
+                entered.insert(*key);
+            }
+        }
+        if entered.len() == before {
+            return entered;
+        }
+    }
+}
+
+/// Recursion is as deep as the parser allows parentheses.
+fn enters(
+    index: &Index<'_>,
+    key: Key<'_>,
+    relation: &RelationDef,
+    rewrite: &Rewrite,
+    entered: &HashSet<Key<'_>>,
+) -> bool {
+    let part = |part: &Rewrite| enters(index, key, relation, part, entered);
+    match rewrite {
+        Rewrite::Computed { relation, .. } => entered.contains(&(key.0, relation.as_str())),
+        Rewrite::Difference(base, subtract) => part(base) && part(subtract),
+        Rewrite::FromTupleset {
+            relation, tupleset, ..
+        } => index.relation(key.0, tupleset).is_some_and(|links| {
+            let mut targets = links.restrictions.iter();
+            targets.any(|to| entered.contains(&(to.type_name.as_str(), relation.as_str())))
+        }),
+        Rewrite::Intersection(parts) => parts.iter().all(part),
+        Rewrite::This => relation.restrictions.iter().any(|to| assigns(to, entered)),
+        Rewrite::Union(parts) => parts.iter().any(part),
+    }
+}
+
+fn assigns(to: &Restriction, entered: &HashSet<Key<'_>>) -> bool {
+    match &to.kind {
+        RestrictionKind::Object | RestrictionKind::Wildcard => true,
+        RestrictionKind::Userset(relation) => {
+            entered.contains(&(to.type_name.as_str(), relation.as_str()))
+        }
+    }
+}
+
+fn computed_from_itself(index: &Index<'_>, key: Key<'_>, relation: &RelationDef) -> bool {
+    let mut open = vec![relation];
+    let mut seen: HashSet<&str> = HashSet::new();
+    while let Some(next) = open.pop() {
+        for leaf in next.rewrite.leaves() {
+            let Rewrite::Computed { relation: name, .. } = leaf else {
+                continue;
+            };
+            if name == key.1 {
+                return true;
+            }
+            if seen.insert(name.as_str()) {
+                open.extend(index.relation(key.0, name));
+            }
+        }
+    }
+    false
+}

@@ -1,0 +1,146 @@
+//! `OpenFGA`'s own semantic cases, for the language and for JSON.
+
+use serde::Deserialize;
+
+use super::*;
+use crate::permission::{
+    dsl, json,
+    suite::{data, report},
+};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(alias = "json")]
+    dsl: String,
+    #[serde(default)]
+    expected_errors: Option<Vec<Expected>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Expected {
+    #[serde(default)]
+    line: Option<Lines>,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Lines {
+    start: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    error_type: String,
+}
+
+/// Cases that come out otherwise here, with the reason.
+const EXCEPTIONS: [(&str, &str); 5] = [
+    (
+        "union does not require all child to have entry",
+        SERVER_REFUSES,
+    ),
+    (
+        "union does not require all child to have entry even for intersection child",
+        SERVER_REFUSES,
+    ),
+    (
+        "union does not require all child to have entry even for exclusion child",
+        SERVER_REFUSES,
+    ),
+    (
+        "supports parsing a modular model but throws schema required error",
+        MODULES,
+    ),
+    ("allows extend in modular model", MODULES),
+];
+const MODULES: &str = "refused as a module, on the same line, for another reason";
+const SERVER_REFUSES: &str =
+    "OpenFGA skips it too: its server refuses relations computed from themselves";
+
+fn openfga_name(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::AssignableWithoutTypes => "assignable-relation-must-have-type",
+        FaultKind::ConditionNotDefined => "condition-not-defined",
+        FaultKind::ConditionNotUsed => "condition-not-used",
+        FaultKind::Duplicated => "duplicated-error",
+        FaultKind::InvalidName => "invalid-name",
+        FaultKind::InvalidRelationOnTupleset => "invalid-relation-on-tupleset",
+        FaultKind::InvalidRelationType => "invalid-relation-type",
+        FaultKind::InvalidSchema => "invalid-schema",
+        FaultKind::InvalidType => "invalid-type",
+        FaultKind::MissingDefinition => "missing-definition",
+        FaultKind::NoEntryPoint => "relation-no-entry-point",
+        FaultKind::ReservedRelation => "reserved-relation-keywords",
+        FaultKind::ReservedType => "reserved-type-keywords",
+        FaultKind::SchemaRequired => "schema-version-required",
+        FaultKind::Syntax => "syntax",
+        FaultKind::TuplesetNotDirect => "tupleuserset-not-direct",
+        FaultKind::Unsupported => "unsupported",
+    }
+}
+
+#[test]
+fn every_semantic_case_of_openfga_has_the_same_kinds_of_fault_on_the_same_lines() {
+    let cases: Vec<Case> =
+        serde_saphyr::from_str(&data("language/dsl-semantic-validation-cases.yaml")).unwrap();
+    let (mut run, mut wrong) = (0, Vec::new());
+    for case in &cases {
+        if EXCEPTIONS.iter().any(|(name, _)| *name == case.name) {
+            continue;
+        }
+        run += 1;
+        let mut expected: Vec<(u32, String)> = case
+            .expected_errors
+            .iter()
+            .flatten()
+            .map(|error| {
+                let line = error.line.as_ref().map_or(0, |line| line.start + 1);
+                (line, error.metadata.error_type.clone())
+            })
+            .collect();
+        let faults = dsl::parse(&case.dsl).map_or_else(|faults| faults, |model| faults(&model));
+        let mut found: Vec<(u32, String)> = faults
+            .iter()
+            .map(|fault| (fault.at.line, openfga_name(fault.kind).to_owned()))
+            .collect();
+        expected.sort();
+        found.sort();
+        if found != expected {
+            wrong.push(format!("{}:\n  {found:?}, not\n  {expected:?}", case.name));
+        }
+    }
+    report("dsl-semantic-validation-cases.yaml", run, EXCEPTIONS.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(run, 86, "the cases were cut short");
+}
+
+#[test]
+fn json_models_that_openfga_refuses_are_refused() {
+    let cases: Vec<Case> =
+        serde_saphyr::from_str(&data("language/json-validation-cases.yaml")).unwrap();
+    let skipped = [
+        (
+            "relation def where this is not in first place",
+            "a limit of the language only; the server takes it",
+        ),
+        (
+            "file can only include one module",
+            "source files of modules are not read",
+        ),
+    ];
+    let mut run = 0;
+    for case in &cases {
+        if skipped.iter().any(|(name, _)| *name == case.name) {
+            continue;
+        }
+        run += 1;
+        let faults = json::parse(&case.dsl).map_or_else(|faults| faults, |model| faults(&model));
+        let expected = case.expected_errors.iter().flatten().count() > 0;
+        assert_eq!(!faults.is_empty(), expected, "{}: {faults:?}", case.name);
+    }
+    report("json-validation-cases.yaml", run, skipped.len());
+    assert_eq!(run, 3, "the cases were cut short");
+}
