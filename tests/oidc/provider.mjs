@@ -1,0 +1,104 @@
+// A real OIDC provider on loopback, for tests: `oidc-provider` with the client_credentials grant and
+// JWT access tokens, plus a few `/control/*` pages that make it misbehave.
+//
+//   node provider.mjs HOME '{"resource": "https://api.example", "scopes": "chat docs",
+//                            "clients": ["alice", "bob"], "algorithm": "RS256", "ttl": 600}'
+//
+// HOME is the folder whose node_modules has oidc-provider. It listens on a free port of 127.0.0.1 and
+// prints one line of JSON, {"issuer": URL}, when it answers. A client's secret is its name followed by
+// `-secret`, and its tokens' `sub` is its name.
+//
+//   POST /control/rotate[?keep=true]   new signing key; keep=true leaves the old one published
+//   POST /control/jwks?mode=MODE       ok | error (500) | garbage (200, not JSON) | slow (10 s) | hangup
+//   GET  /control/counts               {"jwks": N, "discovery": N, "token": N} since the start
+import { createServer } from 'node:http';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [home, settings] = process.argv.slice(2);
+const { resource, scopes, clients, algorithm, ttl } = JSON.parse(settings);
+const entry = join(home, 'node_modules', 'oidc-provider', 'lib', 'index.js');
+const { Provider } = await import(pathToFileURL(entry));
+
+const SHAPES = {
+  RS256: ['rsa', { modulusLength: 2048 }],
+  ES256: ['ec', { namedCurve: 'P-256' }],
+  EdDSA: ['ed25519', {}],
+};
+
+function newKey() {
+  const { privateKey } = generateKeyPairSync(...SHAPES[algorithm]);
+  return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: algorithm };
+}
+
+// One instance has one key set for life, so rotating means making another one for the same issuer.
+function provider(issuer, keys) {
+  return new Provider(issuer, {
+    jwks: { keys },
+    clients: clients.map((name) => ({
+      client_id: name,
+      client_secret: `${name}-secret`,
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      token_endpoint_auth_method: 'client_secret_post',
+      id_token_signed_response_alg: algorithm,
+    })),
+    enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA', 'HS256'] },
+    scopes: scopes.split(' '),
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: () => ({
+          scope: scopes,
+          audience: resource,
+          accessTokenFormat: 'jwt',
+          accessTokenTTL: ttl,
+          jwt: { sign: { alg: algorithm } },
+        }),
+      },
+    },
+  });
+}
+
+let keys = [newKey()];
+let mode = 'ok';
+let answer;
+const counts = { jwks: 0, discovery: 0, token: 0 };
+
+function control(url, response) {
+  if (url.pathname === '/control/rotate') {
+    keys = [newKey(), ...(url.searchParams.get('keep') === 'true' ? keys : [])];
+    answer = provider(issuer, keys).callback();
+  } else if (url.pathname === '/control/jwks') {
+    mode = url.searchParams.get('mode');
+  } else if (url.pathname !== '/control/counts') {
+    response.statusCode = 404;
+  }
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ ...counts, kids: keys.map((key) => key.kid) }));
+}
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url, issuer);
+  if (url.pathname.startsWith('/control/')) return control(url, response);
+  if (url.pathname === '/token') counts.token += 1;
+  if (url.pathname.startsWith('/.well-known/')) counts.discovery += 1;
+  if (url.pathname === '/jwks') {
+    counts.jwks += 1;
+    if (mode === 'error') return response.writeHead(500).end('broken on purpose');
+    if (mode === 'garbage') return response.writeHead(200, { 'content-type': 'application/json' }).end('<html>');
+    if (mode === 'hangup') return request.socket.destroy();
+    if (mode === 'slow') return setTimeout(() => answer(request, response), 10_000);
+  }
+  return answer(request, response);
+});
+
+await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+answer = provider(issuer, keys).callback();
+process.stdout.write(`${JSON.stringify({ issuer })}\n`);
+process.on('SIGTERM', () => process.exit(0));
