@@ -1,0 +1,148 @@
+//! A real OIDC provider (`oidc-provider`, certified) on loopback: discovery, keys that rotate, tokens.
+
+use std::{net::SocketAddr, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{client::Request, keys::Algorithm, process::Process, tools};
+
+/// Node takes about half a second to load it.
+const START: Duration = Duration::from_secs(30);
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// Audience of every token.
+    pub(crate) audience: String,
+    /// Scopes that may be asked for, separated by spaces.
+    pub(crate) scopes: String,
+    /// Client ids; a token's `sub` is its client.
+    pub(crate) clients: Vec<String>,
+    pub(crate) algorithm: Algorithm,
+    /// A token's life in seconds.
+    pub(crate) ttl: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            audience: "https://api.example".to_owned(),
+            scopes: "chat docs".to_owned(),
+            clients: vec!["alice".to_owned(), "bob".to_owned()],
+            algorithm: Algorithm::Rs256,
+            ttl: 600,
+        }
+    }
+}
+
+impl Setup {
+    /// Starts it and waits until it answers.
+    pub(crate) async fn start(self) -> Oidc {
+        let home = tools::path("oidc", "oidc");
+        let settings = json!({
+            "resource": self.audience,
+            "scopes": self.scopes,
+            "clients": self.clients,
+            "algorithm": self.algorithm.name(),
+            "ttl": self.ttl,
+        });
+        let dir = tempfile::Builder::new()
+            .prefix("subzero-oidc-")
+            .tempdir()
+            .expect("make a folder");
+        let mut command = Command::new(tools::path("oidc", "bin/node"));
+        command
+            .arg(tools::root().join("tests/oidc/provider.mjs"))
+            .arg(home)
+            .arg(settings.to_string());
+        let mut process = Process::start("oidc", command, dir.path());
+        let out = dir.path().join("oidc.out");
+        let issuer = move || -> Option<String> {
+            let text = std::fs::read_to_string(&out).ok()?;
+            let line: Value = serde_json::from_str(text.lines().next()?).ok()?;
+            Some(line["issuer"].as_str()?.to_owned())
+        };
+        process
+            .until("print its issuer", START, async || issuer().is_some())
+            .await;
+        let issuer = issuer().expect("was there a moment ago");
+        let address = issuer
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address");
+        Oidc {
+            issuer,
+            audience: self.audience,
+            address,
+            process,
+            _dir: dir,
+        }
+    }
+}
+
+/// A running provider.
+#[derive(Debug)]
+pub(crate) struct Oidc {
+    /// Its URL, without a slash at the end; also `iss` in its tokens.
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) process: Process,
+    _dir: TempDir,
+}
+
+impl Oidc {
+    /// One with the default settings.
+    pub(crate) async fn start() -> Self {
+        Setup::default().start().await
+    }
+
+    /// An access token for `client` with these scopes.
+    pub(crate) async fn token(&self, client: &str, scopes: &str) -> String {
+        let body = format!(
+            "grant_type=client_credentials&client_id={client}&client_secret={client}-secret&resource={}&scope={}",
+            self.audience.replace(':', "%3A").replace('/', "%2F"),
+            scopes.replace(' ', "+"),
+        );
+        let request = Request::new("POST", "/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        let answer = self.ask(request).await;
+        let token = answer["access_token"].as_str();
+        token
+            .unwrap_or_else(|| panic!("no token for {client}: {answer}"))
+            .to_owned()
+    }
+
+    /// Signs with a new key from now on, and publishes the old one no longer unless `keep_old`.
+    pub(crate) async fn rotate(&self, keep_old: bool) {
+        self.ask(Request::new(
+            "POST",
+            &format!("/control/rotate?keep={keep_old}"),
+        ))
+        .await;
+    }
+
+    /// How `/jwks` answers from now on: `ok`, `error`, `garbage`, `slow` or `hangup`.
+    pub(crate) async fn jwks_mode(&self, mode: &str) {
+        self.ask(Request::new("POST", &format!("/control/jwks?mode={mode}")))
+            .await;
+    }
+
+    /// How often `what` (`jwks`, `discovery` or `token`) was asked for.
+    pub(crate) async fn count(&self, what: &str) -> u64 {
+        self.ask(Request::get("/control/counts")).await[what]
+            .as_u64()
+            .unwrap_or_default()
+    }
+
+    async fn ask(&self, request: Request) -> Value {
+        // Its issuer and its answers are bound to the host it is asked under.
+        request
+            .header("host", &self.address.to_string())
+            .send(self.address)
+            .await
+            .json()
+    }
+}

@@ -1,0 +1,33 @@
+//! Where the installed tools are, and what to do when they are not.
+
+use std::path::PathBuf;
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `target/tools/RELATIVE`, which `part` of the installer provides.
+///
+/// # Panics
+///
+/// When it is not there, with the command that installs it.
+pub(crate) fn path(part: &str, relative: &str) -> PathBuf {
+    let path = root().join("target/tools").join(relative);
+    assert!(
+        path.exists(),
+        "{} is missing; install it with `python3 tools/install.py {part}`",
+        path.display()
+    );
+    path
+}
+
+/// Envoy's binary.
+pub(crate) fn envoy() -> PathBuf {
+    path("envoy", "venv/bin/envoy")
+}
+
+/// The load generator.
+pub(crate) fn wrk() -> PathBuf {
+    path("wrk", "bin/wrk")
+}
