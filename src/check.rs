@@ -11,6 +11,7 @@ mod path;
 use std::{collections::HashMap, net::IpAddr, time::Instant};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 pub use self::{
     headers::Headers,
@@ -27,8 +28,34 @@ pub struct Check {
     pub source: Source,
     /// Envoy's context extensions: set by the operator on a route, so trusted.
     pub context: HashMap<String, String>,
+    /// Envoy's route metadata by namespace: set by the operator too.
+    pub metadata: HashMap<String, Value>,
     /// When the answer is due.
     pub deadline: Instant,
+}
+
+impl Check {
+    /// The scalar at `NAMESPACE.KEY[.KEY...]` of the route metadata. Namespaces may contain dots.
+    #[must_use]
+    pub fn metadata(&self, dotted: &str) -> Option<String> {
+        let in_namespace = |(name, value): (&String, &Value)| {
+            let keys = dotted.strip_prefix(name.as_str())?.strip_prefix('.')?;
+            keys.split('.')
+                .try_fold(value, |value, key| value.get(key))
+                .and_then(scalar)
+        };
+        self.metadata.iter().find_map(in_namespace)
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(truth) => Some(truth.to_string()),
+        // Protobuf knows only doubles; anything but a whole number has no one spelling.
+        Value::Number(number) => number.as_i64().map(|whole| whole.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 /// The HTTP request that Envoy holds back until we answer.

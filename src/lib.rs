@@ -16,6 +16,7 @@
 
 pub mod clock;
 pub mod problem;
+pub mod proto;
 pub mod units;
 
 pub mod telemetry;
@@ -30,3 +31,17 @@ pub mod identity;
 pub mod screening;
 
 pub mod permission;
+
+pub mod policy;
+
+pub mod pipeline;
+
+pub mod ext_authz;
+
+pub mod admin;
+
+pub mod config;
+
+pub mod app;
+
+pub mod cli;

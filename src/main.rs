@@ -1,3 +1,7 @@
-//! Flags, run, exit code.
+//! The `subzero` command. Everything is in the library; see `subzero::cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    subzero::cli::run()
+}

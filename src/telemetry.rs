@@ -1,8 +1,12 @@
 //! What every feature needs to be seen: the registry's buckets and helpers.
 
+mod log;
+
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
+
+pub use self::log::{Format, Level, LogConfig, start_logging};
 
 /// Upper bounds in seconds for anything that happens inside a check: 10 µs to 2 s. A cached check
 /// takes tens of microseconds and Envoy gives up within a second, so both ends matter.

@@ -1,0 +1,154 @@
+//! The operator's door: metrics, health, the configuration in force.
+//!
+//! It runs on a runtime and a thread of its own, so that a slow scrape never delays a check.
+//! Nothing secret is shown: secrets live in files, and the configuration holds only their paths.
+
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use prometheus::{Encoder, Registry, TextEncoder};
+use serde_json::{Value, json};
+
+use crate::{ext_authz::Serving, identity};
+
+/// What the pages show.
+#[derive(Debug)]
+pub struct Status {
+    /// The configuration in force, compiled.
+    pub serving: Arc<ArcSwap<Serving>>,
+    /// The configuration in force, as `/config` shows it.
+    pub config: ArcSwap<Value>,
+    /// What became of the last reload; `None` before the first.
+    pub last_reload: ArcSwap<Option<Result<(), Vec<String>>>>,
+    /// Off before the first check can be answered and again while draining.
+    pub ready: AtomicBool,
+    /// Every series.
+    pub registry: Registry,
+    /// Gauges of key ages are computed when they are read.
+    pub identity: identity::Metrics,
+    /// Threads that answer checks.
+    pub workers: usize,
+}
+
+/// Serves the pages until the process ends.
+pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let pages = Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(readiness))
+        .route("/config", get(config))
+        .route("/dispatch", get(dispatch))
+        .with_state(status);
+    axum::serve(listener, pages).await
+}
+
+async fn index() -> Html<&'static str> {
+    Html(concat!(
+        "<!doctype html><meta charset=utf-8><title>subzero</title><h1>subzero ",
+        env!("CARGO_PKG_VERSION"),
+        "</h1><ul>",
+        "<li><a href=/metrics>metrics</a>: for Prometheus",
+        "<li><a href=/healthz>healthz</a>: the process is alive",
+        "<li><a href=/readyz>readyz</a>: checks are answered; issuers and the last reload",
+        "<li><a href=/config>config</a>: the configuration in force",
+        "<li><a href=/dispatch>dispatch</a>: where work runs, and why",
+        "</ul>",
+    ))
+}
+
+async fn metrics(State(status): State<Arc<Status>>) -> Response {
+    status
+        .identity
+        .refresh(status.serving.load().pipeline.verifier());
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&status.registry.gather(), &mut text) {
+        Ok(()) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// 200 while checks are answered. An issuer without keys is told, not failed: its tokens are
+/// denied, and taking the whole process out of service would deny everybody else's too.
+async fn readiness(State(status): State<Arc<Status>>) -> Response {
+    let ready = status.ready.load(Ordering::Acquire);
+    let issuers = status.serving.load().pipeline.verifier().readiness();
+    let reload = match &**status.last_reload.load() {
+        None => json!("none"),
+        Some(Ok(())) => json!("ok"),
+        Some(Err(problems)) => json!({ "failed": problems }),
+    };
+    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object();
+    let word = match (ready, degraded) {
+        (false, _) => "not ready",
+        (true, true) => "degraded",
+        (true, false) => "ready",
+    };
+    let issuers: Vec<Value> = issuers
+        .iter()
+        .map(|issuer| json!({ "issuer": issuer.name, "ready": issuer.ready, "detail": issuer.detail }))
+        .collect();
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        code,
+        Json(json!({ "status": word, "issuers": issuers, "last_reload": reload })),
+    )
+        .into_response()
+}
+
+async fn config(State(status): State<Arc<Status>>) -> Json<Value> {
+    Json(Value::clone(&status.config.load()))
+}
+
+/// Where work runs. Everything runs in place on the thread that took the check: the measured
+/// choice between in place and pooled comes with batches.
+async fn dispatch(State(status): State<Arc<Status>>) -> Json<Value> {
+    Json(json!({ "threads": status.workers, "operations": [] }))
+}
+
+/// Asks `url` whether it is ready.
+///
+/// # Errors
+///
+/// What was answered instead of success, or why nothing was.
+pub async fn probe(url: &str) -> Result<String, String> {
+    let client = reqwest::Client::builder()
+        .timeout(PROBE_TIMEOUT)
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let response = client
+        .get(url)
+        .send()
+        .await
+        .map_err(|error| format!("{url}: {error}"))?;
+    let status = response.status();
+    let body = response.text().await.unwrap_or_default();
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(format!("{url}: {status}: {body}"))
+    }
+}
+
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,190 @@
+//! From a configuration to running servers, and to a drained stop.
+//!
+//! Three kinds of threads: workers answer checks, one serves the operator's pages, and the main
+//! one does everything that is not a check (accepting, signals, reloads, key fetching). A check
+//! therefore never waits for any of these.
+
+mod build;
+mod listen;
+mod reload;
+mod runtime;
+
+use std::{
+    fmt::Display,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use self::{
+    build::{Instruments, build},
+    listen::Listeners,
+    reload::Reloader,
+    runtime::Workers,
+};
+use crate::{
+    admin::{self, Status},
+    config::{Config, Loaded},
+    ext_authz::Door,
+    telemetry::start_logging,
+};
+
+/// Parses and resolves everything that needs no network.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn check_config(file: &Path) -> Result<String, Vec<String>> {
+    let loaded = Loaded::read(Some(file))?;
+    let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
+    build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
+    let (routes, issuers) = (
+        loaded.config.routes.len(),
+        loaded.config.identity.issuers.len(),
+    );
+    Ok(format!(
+        "{}: good: {routes} routes, {issuers} issuers",
+        file.display()
+    ))
+}
+
+/// Why serving did not begin.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration is wrong: one line a problem.
+    Config(Vec<String>),
+    /// The machine says no.
+    Start(anyhow::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
+    let started = Instant::now();
+    let loaded = Loaded::read(file.as_deref()).map_err(StartError::Config)?;
+    let _log_guard = start_logging(loaded.config.log);
+    let instruments = Instruments::new().map_err(|error| StartError::Start(error.into()))?;
+    let serving = build(&loaded, &instruments, None)
+        .map_err(|found| StartError::Config(loaded.locate(&found)))?;
+    let runtime = runtime::control().map_err(StartError::Start)?;
+    let serving = Arc::new(ArcSwap::from_pointee(serving));
+    let workers = runtime::worker_count(loaded.config.runtime.workers);
+    let status = Arc::new(Status {
+        serving: Arc::clone(&serving),
+        config: ArcSwap::from_pointee(shown(&loaded.config)),
+        last_reload: ArcSwap::from_pointee(None),
+        ready: false.into(),
+        registry: instruments.registry.clone(),
+        identity: instruments.identity.clone(),
+        workers,
+    });
+    let running = Running {
+        file,
+        loaded,
+        instruments,
+        status,
+        workers,
+        started,
+    };
+    runtime
+        .block_on(running.until_stopped())
+        .map_err(StartError::Start)
+}
+
+/// A configuration as `/config` shows it.
+fn shown(config: &Config) -> serde_json::Value {
+    serde_json::to_value(config).unwrap_or_default()
+}
+
+struct Running {
+    file: Option<PathBuf>,
+    loaded: Loaded,
+    instruments: Instruments,
+    status: Arc<Status>,
+    workers: usize,
+    started: Instant,
+}
+
+impl Running {
+    async fn until_stopped(self) -> anyhow::Result<()> {
+        let config = self.loaded.config.clone();
+        let listeners = Listeners::bind(&config.listen)?;
+        let (stop, stopping) = watch::channel(false);
+        let door = Door::new(Arc::clone(&self.status.serving));
+        let workers = Workers::start(self.workers, &door, config.screening.max_body, &stopping)?;
+        let admin = self.serve_admin()?;
+        let (bound, accepting) = listeners.accept(workers.intakes(), &stopping);
+        let reloader = Reloader::new(
+            self.file,
+            self.loaded,
+            self.instruments,
+            Arc::clone(&self.status),
+        );
+        let background = tokio::spawn(reloader.run());
+
+        self.status.ready.store(true, Ordering::Release);
+        workers.report(true).await;
+        let ready_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(grpc = %list(&bound), %admin, workers = self.workers, ready_us, "ready");
+
+        stop_signal().await?;
+        tracing::info!("draining");
+        self.status.ready.store(false, Ordering::Release);
+        workers.report(false).await;
+        sleep(config.drain.delay.get()).await;
+        background.abort();
+        // The listeners close first: a connection that comes now belongs to our successor.
+        stop.send_replace(true);
+        accepting.finish().await;
+        if timeout(config.drain.timeout.get(), workers.finish())
+            .await
+            .is_err()
+        {
+            tracing::warn!(timeout = %config.drain.timeout, "left with checks in flight");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn serve_admin(&self) -> anyhow::Result<std::net::SocketAddr> {
+        let address = self.loaded.config.listen.admin;
+        let listener = TcpListener::bind(address)
+            .with_context(|| format!("listen.admin: cannot listen on {address}"))?;
+        let bound = listener.local_addr()?;
+        let runtime = runtime::control()?;
+        let status = Arc::clone(&self.status);
+        thread::Builder::new().name("admin".into()).spawn(move || {
+            if let Err(error) = runtime.block_on(admin::serve(listener, status)) {
+                tracing::error!(%error, "operator's pages ended");
+            }
+        })?;
+        Ok(bound)
+    }
+}
+
+fn list(items: &[impl Display]) -> String {
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

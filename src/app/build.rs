@@ -1,0 +1,134 @@
+//! A configuration into everything that answers checks.
+
+use std::sync::Arc;
+
+use prometheus::{IntCounterVec, Registry};
+
+use crate::{
+    clock::Clock,
+    config::Loaded,
+    ext_authz::{Limits, Serving},
+    identity::{self, Verifier},
+    permission::Authorizer,
+    pipeline::{self, Pipeline},
+    policy::Policy,
+    problem::Problem,
+    screening::{self, Screener},
+    telemetry::{counters, gauges},
+    upstream,
+};
+
+/// Every feature's metrics. They outlive reloads, so counters never go back.
+#[derive(Clone, Debug)]
+pub(super) struct Instruments {
+    pub(super) registry: Registry,
+    pub(super) identity: identity::Metrics,
+    pub(super) screening: screening::Metrics,
+    pub(super) pipeline: pipeline::Metrics,
+    pub(super) reloads: IntCounterVec,
+}
+
+impl Instruments {
+    pub(super) fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let build = gauges(
+            &registry,
+            "subzero_build_info",
+            "Always 1; the labels tell the build.",
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let reloads = counters(
+            &registry,
+            "subzero_config_reloads_total",
+            "Configuration reloads by outcome; a failed one keeps the old configuration.",
+            &["outcome"],
+        )?;
+        for outcome in ["ok", "failed"] {
+            reloads.with_label_values(&[outcome]).inc_by(0);
+        }
+        Ok(Self {
+            identity: identity::Metrics::register(
+                &registry,
+                upstream::Metrics::register(&registry)?,
+            )?,
+            screening: screening::Metrics::register(&registry)?,
+            pipeline: pipeline::Metrics::register(&registry)?,
+            reloads,
+            registry,
+        })
+    }
+}
+
+/// Compiles `loaded`, or lists what is wrong with it. Keys that `previous` holds stay warm.
+pub(super) fn build(
+    loaded: &Loaded,
+    instruments: &Instruments,
+    previous: Option<&Serving>,
+) -> Result<Serving, Vec<Problem>> {
+    let (config, base_dir) = (&loaded.config, loaded.base_dir.as_path());
+    let mut problems = Vec::new();
+    if config.listen.grpc.is_empty() {
+        problems.push(Problem::new(
+            "listen.grpc",
+            "names no address, so nobody can ask; add one",
+        ));
+    }
+    let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
+    let verifier = Verifier::new(
+        &config.identity,
+        base_dir,
+        Clock::System,
+        instruments.identity.clone(),
+        known,
+    );
+    let verifier = keep(verifier, "identity", &mut problems);
+    let authorizer = keep(
+        Authorizer::load(&config.permission, base_dir),
+        "permission",
+        &mut problems,
+    );
+    let screener = keep(
+        Screener::new(&config.screening, instruments.screening.clone()),
+        "screening",
+        &mut problems,
+    );
+    let policy = authorizer.as_ref().and_then(|authorizer| {
+        let policy = Policy::new(
+            &config.routes,
+            &config.route_defaults,
+            &config.identity,
+            authorizer,
+        );
+        policy.map_err(|found| problems.extend(found)).ok()
+    });
+    match (policy, verifier, authorizer, screener) {
+        (Some(policy), Some(verifier), Some(authorizer), Some(screener)) if problems.is_empty() => {
+            let (verifier, authorizer, screener) =
+                (Arc::new(verifier), Arc::new(authorizer), Arc::new(screener));
+            let pipeline = Pipeline::new(
+                policy,
+                verifier,
+                authorizer,
+                screener,
+                &instruments.pipeline,
+            );
+            let limits = Limits {
+                deadline: config.limits.deadline.get(),
+                max_body_bytes: config.screening.max_body.get(),
+            };
+            Ok(Serving { pipeline, limits })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn keep<T>(
+    result: Result<T, Vec<Problem>>,
+    section: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    result
+        .map_err(|found| problems.extend(found.into_iter().map(|problem| problem.within(section))))
+        .ok()
+}

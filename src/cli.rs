@@ -1,0 +1,120 @@
+//! Commands and their exit codes: 0 fine, 1 the answer is no, 64 usage or bad configuration.
+//!
+//! The one place that writes to the terminal.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "talking to the terminal is its job"
+)]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    admin,
+    app::{self, StartError},
+};
+
+/// Envoy external authorization: who is calling, may they, and is what they send safe.
+#[derive(Debug, Parser)]
+#[command(name = "subzero", version)]
+struct Flags {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer Envoy's checks
+    Serve {
+        /// Configuration file; without one, the embedded defaults deny every request
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Check a configuration without starting: exit 0, or 64 with `file:line: what is wrong`
+    CheckConfig {
+        /// Configuration file
+        file: PathBuf,
+    },
+    /// Ask a running subzero whether it is ready: exit 0 when it is
+    Health {
+        /// Where to ask
+        #[arg(default_value = "http://127.0.0.1:9193/readyz")]
+        url: String,
+    },
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => {
+            let is_wrong = error.use_stderr();
+            // Nothing can be done about a terminal that is gone.
+            let _ = error.print();
+            return if is_wrong {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match flags.command {
+        Command::Serve { config } => serve(config),
+        Command::CheckConfig { file } => check_config(&file),
+        Command::Health { url } => health(&url),
+    }
+}
+
+fn serve(config: Option<PathBuf>) -> ExitCode {
+    match app::serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Config(problems)) => tell(&problems),
+        Err(StartError::Start(error)) => {
+            eprintln!("subzero: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_config(file: &std::path::Path) -> ExitCode {
+    match app::check_config(file) {
+        Ok(summary) => {
+            println!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(problems) => tell(&problems),
+    }
+}
+
+fn health(url: &str) -> ExitCode {
+    let probe = async { admin::probe(url).await };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let answer = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(probe));
+    match answer {
+        Ok(body) => {
+            println!("{body}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("subzero: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(problems: &[String]) -> ExitCode {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    ExitCode::from(USAGE)
+}
+
+/// `EX_USAGE` of sysexits.h.
+const USAGE: u8 = 64;

@@ -1,0 +1,118 @@
+//! Envoy's door: `envoy.service.auth.v3.Authorization`.
+//!
+//! Decoding, deciding and encoding are three separate things here, and only the middle one knows
+//! policy. What a reader would get wrong: a gRPC error is *not* a denial to Envoy, and a response
+//! without a status is an allow. So this service never returns `Err`, and responses are made from
+//! [`encode::Answer`] alone, which cannot leave the status out.
+
+mod decode;
+mod encode;
+mod log;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use tonic::{Request, Response};
+
+use self::{decode::decode, encode::Answer};
+use crate::{
+    pipeline::Pipeline,
+    proto::{Authorization, CheckRequest, CheckResponse},
+};
+
+/// What the door itself must know, besides the pipeline it asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest time for one check; the proxy's own `grpc-timeout` may shorten it.
+    pub deadline: Duration,
+    /// The proxy's `max_request_bytes`: a body this long may have been cut, so it counts as cut.
+    pub max_body_bytes: usize,
+}
+
+/// One compiled configuration as the door uses it.
+#[derive(Debug)]
+pub struct Serving {
+    /// Decides.
+    pub pipeline: Pipeline,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// The gRPC service. Clones share the configuration in force, which a reload replaces whole.
+#[derive(Clone, Debug)]
+pub struct Door {
+    serving: Arc<ArcSwap<Serving>>,
+}
+
+impl Door {
+    /// A door onto whatever `serving` holds at the time of each check.
+    #[must_use]
+    pub fn new(serving: Arc<ArcSwap<Serving>>) -> Self {
+        Self { serving }
+    }
+
+    /// Decides one request that arrived with `timeout` left to live.
+    pub async fn answer(&self, request: CheckRequest, timeout: Option<Duration>) -> CheckResponse {
+        let arrived = Instant::now();
+        // A check finishes on the configuration it began with.
+        let serving = self.serving.load_full();
+        let ours = serving.limits.deadline;
+        let deadline = arrived + timeout.map_or(ours, |theirs| theirs.min(ours));
+        let check = decode(request, deadline, serving.limits.max_body_bytes);
+        let decision = serving.pipeline.decide(&check).await;
+        log::decided(&check, &decision);
+        Answer::new(&check, &decision).into()
+    }
+}
+
+#[tonic::async_trait]
+impl Authorization for Door {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, tonic::Status> {
+        let timeout = request
+            .metadata()
+            .get("grpc-timeout")
+            .and_then(|value| value.to_str().ok())
+            .and_then(grpc_timeout);
+        Ok(Response::new(
+            self.answer(request.into_inner(), timeout).await,
+        ))
+    }
+}
+
+/// `500m` is half a second: up to eight digits and a unit, as gRPC over HTTP/2 has it.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3_600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_timeouts_are_read_as_grpc_writes_them() {
+        assert_eq!(grpc_timeout("500m"), Some(Duration::from_millis(500)));
+        assert_eq!(grpc_timeout("1S"), Some(Duration::from_secs(1)));
+        for bad in ["", "m", "5", "5x", "-5m", "123456789m", "5\u{b5}"] {
+            assert_eq!(grpc_timeout(bad), None, "{bad}");
+        }
+    }
+}

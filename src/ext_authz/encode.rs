@@ -1,0 +1,373 @@
+//! A decision into Envoy's `CheckResponse`.
+//!
+//! Three facts about Envoy shape this file. A status that is absent or zero is an allow, so the
+//! response is made from [`Answer`], each variant of which sets it. How a header we set meets one
+//! the client sent depends on the Envoy version, so both switches that say "overwrite" are set.
+//! And headers are removed after they are set, so one we set must not be removed too.
+
+use serde_json::json;
+
+use crate::{
+    check::{Check, HttpRequest},
+    pipeline::{Decision, Outcome},
+    policy::Route,
+    proto::{
+        BoolValue, CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue,
+        HeaderValueOption, HttpResponse, HttpStatus, Kind, OkHttpResponse, Status, Struct, Value,
+    },
+    verdict::Reason,
+};
+
+/// What Envoy is told. Each variant becomes a response whose status says the same.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Pass, with these headers for the upstream.
+    Allow {
+        set: Vec<(&'static str, String)>,
+        remove: Vec<String>,
+        metadata: Struct,
+    },
+    /// Refuse, with this answer for the caller.
+    Deny { refusal: Refusal, metadata: Struct },
+    /// Could not decide: Envoy's own failure mode has the say.
+    Error { refusal: Refusal, metadata: Struct },
+}
+
+/// The answer a refused caller gets.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    reason: Reason,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Answer {
+    pub(super) fn new(check: &Check, decision: &Decision) -> Self {
+        let metadata = metadata(decision);
+        match decision.outcome {
+            Outcome::Allow => {
+                let set = headers_for_upstream(decision);
+                let remove = headers_to_remove(check, &set);
+                Self::Allow {
+                    set,
+                    remove,
+                    metadata,
+                }
+            }
+            Outcome::Deny => Self::Deny {
+                refusal: Refusal::new(check, decision),
+                metadata,
+            },
+            Outcome::Error => Self::Error {
+                refusal: Refusal::new(check, decision),
+                metadata,
+            },
+        }
+    }
+}
+
+impl From<Answer> for CheckResponse {
+    fn from(answer: Answer) -> Self {
+        let (code, http_response, metadata) = match answer {
+            Answer::Allow {
+                set,
+                remove,
+                metadata,
+            } => {
+                let response = OkHttpResponse {
+                    headers: set.into_iter().map(overwrite).collect(),
+                    headers_to_remove: remove,
+                    ..OkHttpResponse::default()
+                };
+                (GRPC_OK, HttpResponse::OkResponse(response), metadata)
+            }
+            Answer::Deny { refusal, metadata } => (
+                grpc_code(refusal.reason),
+                HttpResponse::DeniedResponse(refusal.into()),
+                metadata,
+            ),
+            Answer::Error { refusal, metadata } => (
+                grpc_code(refusal.reason),
+                HttpResponse::ErrorResponse(refusal.into()),
+                metadata,
+            ),
+        };
+        Self {
+            status: Some(Status {
+                code,
+                ..Status::default()
+            }),
+            http_response: Some(http_response),
+            dynamic_metadata: Some(metadata),
+        }
+    }
+}
+
+impl Refusal {
+    fn new(check: &Check, decision: &Decision) -> Self {
+        let reason = decision.reason;
+        let id = decision.id.simple().to_string();
+        let mut headers = vec![("x-subzero-reason", reason.as_str().to_owned())];
+        if let Some(challenge) = challenge(reason, decision.route.as_deref()) {
+            headers.push(("www-authenticate", challenge));
+        }
+        let mut body = String::new();
+        match check.http.as_ref().map_or(Caller::Plain, Caller::of) {
+            // Envoy turns a refusal of a gRPC call into trailers: our body becomes `grpc-message`,
+            // our content type is dropped, and our `grpc-status` wins over one made from the HTTP
+            // status (which would be UNKNOWN for 413).
+            Caller::Grpc => {
+                headers.push(("grpc-status", grpc_code(reason).to_string()));
+                body.push_str(reason.detail());
+            }
+            // A gRPC-web call reaches us as such only when no `grpc_web` filter ran before; its
+            // client reads both from the headers.
+            Caller::GrpcWeb => {
+                headers.push(("grpc-status", grpc_code(reason).to_string()));
+                headers.push(("grpc-message", reason.detail().to_owned()));
+            }
+            Caller::Plain => {
+                headers.push(("content-type", "application/problem+json".to_owned()));
+                body = problem(reason, &id);
+            }
+        }
+        headers.push(("x-subzero-decision", id));
+        Self {
+            reason,
+            headers,
+            body,
+        }
+    }
+}
+
+impl From<Refusal> for DeniedHttpResponse {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: Some(HttpStatus {
+                code: i32::from(refusal.reason.http_status()),
+            }),
+            headers: refusal.headers.into_iter().map(overwrite).collect(),
+            body: refusal.body,
+        }
+    }
+}
+
+/// How the caller wants to be refused.
+enum Caller {
+    Grpc,
+    GrpcWeb,
+    Plain,
+}
+
+impl Caller {
+    fn of(request: &HttpRequest) -> Self {
+        let kind = request.headers.single("content-type").unwrap_or_default();
+        let kind = kind
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        if kind.starts_with("application/grpc-web") {
+            Self::GrpcWeb
+        } else if kind == "application/grpc" || kind.starts_with("application/grpc+") {
+            Self::Grpc
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// RFC 9457, with our reason as the one member that programs should read.
+fn problem(reason: Reason, id: &str) -> String {
+    let status = reason.http_status();
+    let title = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|code| code.canonical_reason());
+    json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": reason.detail(),
+        "reason": reason.as_str(),
+        "decision": id,
+    })
+    .to_string()
+}
+
+/// RFC 6750: no error code when no token came, else what was wrong with it.
+fn challenge(reason: Reason, route: Option<&Route>) -> Option<String> {
+    match reason {
+        Reason::TokenMissing => Some("Bearer".to_owned()),
+        Reason::TokenScope => {
+            let scopes = route
+                .and_then(|route| route.identity.as_ref())
+                .map(|identity| identity.scopes.join(" "));
+            let scopes: String = scopes
+                .unwrap_or_default()
+                .chars()
+                .filter(|c| is_scope_char(*c))
+                .collect();
+            Some(format!(
+                "Bearer error=\"insufficient_scope\", scope=\"{scopes}\""
+            ))
+        }
+        _ if reason.http_status() == 401 => Some(format!(
+            "Bearer error=\"invalid_token\", error_description=\"{}\"",
+            reason.detail()
+        )),
+        _ => None,
+    }
+}
+
+fn is_scope_char(c: char) -> bool {
+    matches!(c, ' '..='~') && c != '"' && c != '\\'
+}
+
+fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
+    let mut set = vec![("x-subzero-decision", decision.id.simple().to_string())];
+    if let Some(subject) = &decision.subject {
+        set.push(("x-subzero-subject", visible(subject)));
+    }
+    if !decision.findings.is_empty() {
+        set.push(("x-subzero-findings", visible(&decision.findings.summary())));
+    }
+    set
+}
+
+/// Every spelling of our own headers, so that what a client sent never reaches the upstream, also
+/// on an anonymous allow. `_` and `-` are the same to many upstreams.
+fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<String> {
+    let names = check
+        .http
+        .iter()
+        .flat_map(|request| request.headers.names());
+    let spoofed = names
+        .filter(|name| is_ours(name) || ENVOY_AUTH.contains(name))
+        .map(str::to_owned);
+    let always = OURS
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), name.replace('-', "_")]);
+    let mut remove: Vec<String> = spoofed
+        .chain(always)
+        .filter(|name| set.iter().all(|(own, _)| own != name))
+        .collect();
+    remove.sort_unstable();
+    remove.dedup();
+    remove
+}
+
+fn is_ours(name: &str) -> bool {
+    name.len() > PREFIX.len()
+        && name
+            .bytes()
+            .zip(PREFIX.bytes())
+            .all(|(sent, own)| sent == own || (own == b'-' && sent == b'_'))
+}
+
+const PREFIX: &str = "x-subzero-";
+
+/// The headers of the contract.
+const OURS: [&str; 5] = [
+    "x-subzero-subject",
+    "x-subzero-decision",
+    "x-subzero-risk",
+    "x-subzero-findings",
+    "x-subzero-reason",
+];
+
+/// Envoy's own words about authorization, which it forwards when a client says them.
+const ENVOY_AUTH: [&str; 2] = [
+    "x-envoy-auth-partial-body",
+    "x-envoy-auth-failure-mode-allowed",
+];
+
+/// Percent-encodes everything but visible ASCII, and bounds the length: a header value made from
+/// input must never carry CR, LF or NUL, nor fill the upstream's header limit.
+fn visible(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for byte in text.bytes().take(MAX_VALUE_BYTES) {
+        match byte {
+            b'!'..=b'~' if byte != b'%' => value.push(char::from(byte)),
+            _ => value.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+        }
+    }
+    value
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(nibble.into(), 16)
+        .unwrap_or_default()
+        .to_ascii_uppercase()
+}
+
+const MAX_VALUE_BYTES: usize = 512;
+
+fn overwrite((key, value): (&'static str, String)) -> HeaderValueOption {
+    let header = HeaderValue {
+        key: key.to_owned(),
+        value,
+        ..HeaderValue::default()
+    };
+    #[expect(deprecated, reason = "the switch that every Envoy version honours")]
+    HeaderValueOption {
+        header: Some(header),
+        append: Some(BoolValue { value: false }),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    }
+}
+
+/// `subzero: { decision_id, route, reason, … }`, readable in access logs as
+/// `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:subzero:reason)%`.
+fn metadata(decision: &Decision) -> Struct {
+    let text = |text: &str| Kind::StringValue(text.to_owned());
+    let micros = decision.cost.as_secs_f64() * 1e6;
+    let plan: Vec<String> = decision
+        .plan
+        .iter()
+        .map(|(stage, cost)| format!("{}={}us", stage.as_str(), cost.as_micros()))
+        .collect();
+    let mut fields = vec![
+        ("decision_id", text(&decision.id.simple().to_string())),
+        ("verdict", text(decision.outcome.as_str())),
+        ("reason", text(decision.reason.as_str())),
+        ("cost_us", Kind::NumberValue((micros * 10.0).round() / 10.0)),
+        ("plan", text(&plan.join(" "))),
+    ];
+    if let Some(route) = &decision.route {
+        fields.push(("route", text(&route.name)));
+    }
+    if !decision.findings.is_empty() {
+        fields.push(("findings", text(&decision.findings.summary())));
+    }
+    if decision.is_shadowed() {
+        fields.push(("shadow", Kind::BoolValue(true)));
+    }
+    let value = |kind| Value { kind: Some(kind) };
+    let own = Struct {
+        fields: fields
+            .into_iter()
+            .map(|(name, kind)| (name.to_owned(), value(kind)))
+            .collect(),
+    };
+    Struct {
+        fields: [("subzero".to_owned(), value(Kind::StructValue(own)))].into(),
+    }
+}
+
+const GRPC_OK: i32 = 0;
+
+/// Never 0: to Envoy a zero status is an allow, whatever else the response says.
+fn grpc_code(reason: Reason) -> i32 {
+    match reason.http_status() {
+        400 => 3,  // INVALID_ARGUMENT
+        401 => 16, // UNAUTHENTICATED
+        413 => 8,  // RESOURCE_EXHAUSTED
+        503 => 14, // UNAVAILABLE
+        _ => 7,    // PERMISSION_DENIED
+    }
+}
+
+#[cfg(test)]
+mod tests;

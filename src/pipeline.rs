@@ -1,0 +1,339 @@
+//! The steps of a check in turn, and what to answer when one of them cannot.
+//!
+//! A decision starts as a denial and every step must earn the next one: a permission cannot be
+//! asked for without the [`Identity`] that only a verified token or peer certificate makes.
+//! "Denied" and "could not decide" stay apart to the end, since the operator chooses what the
+//! second one means, step by step.
+//!
+//! Cost: the steps themselves, one clock read around each, and counters resolved at load.
+
+mod metrics;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+pub use self::metrics::{Metrics, Stage};
+use crate::{
+    check::Check,
+    identity::{Identity, Verifier},
+    permission::{Ask, Authorizer},
+    policy::{Facts, Matched, Mode, Policy, Route, WhenUnavailable},
+    screening::{Findings, Screener},
+    verdict::{Class, Reason},
+};
+
+/// Everything one configuration compiles to. Replaced whole on reload; a check finishes on the one
+/// it began with.
+#[derive(Debug)]
+pub struct Pipeline {
+    policy: Policy,
+    verifier: Arc<Verifier>,
+    authorizer: Arc<Authorizer>,
+    screener: Arc<Screener>,
+    metrics: Metrics,
+}
+
+/// What is answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It may pass.
+    Allow,
+    /// It may not, whatever the proxy's failure mode is.
+    Deny,
+    /// An error in the proxy's sense: its own failure mode decides.
+    Error,
+}
+
+impl Outcome {
+    /// Label and log word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Error => "error",
+        }
+    }
+
+    /// Every outcome, for metrics that start at zero.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Deny, Self::Error];
+}
+
+/// One check, decided.
+#[derive(Debug)]
+pub struct Decision {
+    /// Names this decision in logs, headers and metadata.
+    pub id: Uuid,
+    /// What the proxy is told.
+    pub outcome: Outcome,
+    /// Why. In shadow mode: why it would have been denied, though `outcome` allows.
+    pub reason: Reason,
+    /// The route, when one matched.
+    pub route: Option<Arc<Route>>,
+    /// Who asked, when known.
+    pub subject: Option<String>,
+    /// What screening saw.
+    pub findings: Findings,
+    /// Each step that ran, with its cost.
+    pub plan: Vec<(Stage, Duration)>,
+    /// From decoding to verdict.
+    pub cost: Duration,
+}
+
+impl Decision {
+    /// Whether a denial was let pass by `mode: shadow`.
+    #[must_use]
+    pub fn is_shadowed(&self) -> bool {
+        self.outcome == Outcome::Allow && self.reason.class() != Class::Allowed && self.in_shadow()
+    }
+
+    fn in_shadow(&self) -> bool {
+        self.route
+            .as_ref()
+            .is_some_and(|route| route.mode == Mode::Shadow)
+    }
+}
+
+/// What the steps have gathered so far.
+#[derive(Debug, Default)]
+struct Progress {
+    subject: Option<String>,
+    findings: Findings,
+    plan: Vec<(Stage, Duration)>,
+    /// A step could not decide and its route says to go on.
+    waved_through: Option<Reason>,
+}
+
+/// How a step stops the rest.
+struct Stop {
+    reason: Reason,
+    /// What the route says about undecided checks at this step.
+    unavailable: WhenUnavailable,
+}
+
+impl Pipeline {
+    /// Puts the steps together.
+    #[must_use]
+    pub fn new(
+        policy: Policy,
+        verifier: Arc<Verifier>,
+        authorizer: Arc<Authorizer>,
+        screener: Arc<Screener>,
+        metrics: &Metrics,
+    ) -> Self {
+        let metrics = metrics.for_routes(policy.route_names());
+        Self {
+            policy,
+            verifier,
+            authorizer,
+            screener,
+            metrics,
+        }
+    }
+
+    /// Who verifies tokens, for readiness and background work.
+    #[must_use]
+    pub fn verifier(&self) -> &Arc<Verifier> {
+        &self.verifier
+    }
+
+    /// Who answers permissions, for hot reload.
+    #[must_use]
+    pub fn authorizer(&self) -> &Arc<Authorizer> {
+        &self.authorizer
+    }
+
+    /// Decides one check. Never fails: a panic in a step is a denial with reason `internal`.
+    pub async fn decide(&self, check: &Check) -> Decision {
+        let started = Instant::now();
+        if let Some(request) = &check.http {
+            self.metrics.body(request.body.state());
+        }
+        let mut progress = Progress::default();
+        let (route, ending) = match self.policy.route(check) {
+            Ok((route, matched)) => {
+                let steps = self.steps(check, route, &matched, &mut progress);
+                // AssertUnwindSafe: after a panic only plain data in `progress` is read.
+                let ending = std::panic::AssertUnwindSafe(steps).catch_unwind().await;
+                (
+                    Some(Arc::clone(route)),
+                    ending.unwrap_or(Err(Stop::denied(Reason::Internal))),
+                )
+            }
+            Err(reason) => (None, Err(Stop::denied(reason))),
+        };
+        let ending = match ending {
+            Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
+            ending => ending,
+        };
+        let (outcome, reason) = match ending {
+            Ok(reason) => (Outcome::Allow, progress.waved_through.unwrap_or(reason)),
+            Err(stop) => (stop.outcome(route.as_deref()), stop.reason),
+        };
+        let decision = Decision {
+            id: Uuid::now_v7(),
+            outcome,
+            reason,
+            route,
+            subject: progress.subject,
+            findings: progress.findings,
+            plan: progress.plan,
+            cost: started.elapsed(),
+        };
+        self.metrics.decided(&decision);
+        decision
+    }
+
+    async fn steps(
+        &self,
+        check: &Check,
+        route: &Route,
+        matched: &Matched,
+        progress: &mut Progress,
+    ) -> Result<Reason, Stop> {
+        if route.public || matched.preflight {
+            return Ok(Reason::Public);
+        }
+        let identity = self.identify(check, route, progress).await?;
+        // Permission before screening: it is the cheaper one, and a caller without permission
+        // should not learn what our screening thinks of a prompt.
+        if let (Some(rule), Some(identity)) = (&route.permission, &identity) {
+            let started = Instant::now();
+            let facts = Facts {
+                check,
+                identity,
+                captures: &matched.captures,
+            };
+            let (user, object) = rule.fill(&facts).map_err(|missing| {
+                tracing::debug!(route = route.name, %missing, "permission cannot be asked");
+                Stop::denied(Reason::MissingInput)
+            })?;
+            let ask = Ask {
+                user: &user,
+                relation: &rule.relation,
+                object: &object,
+            };
+            let asked = self.authorizer.authorize(identity, &ask).await;
+            progress.ran(Stage::Permission, started);
+            if let Err(error) = asked {
+                progress.stop_or_wave(
+                    error.reason(),
+                    route.permission_unavailable,
+                    route,
+                    &error,
+                )?;
+            }
+        }
+        if let (Some(want), Some(request)) = (&route.screening, &check.http) {
+            let started = Instant::now();
+            let screened = self.screener.screen(request, want, check.deadline).await;
+            progress.ran(Stage::Screening, started);
+            match screened {
+                Ok(findings) => {
+                    let denial = findings.denial(want);
+                    progress.findings = findings;
+                    if let Some(reason) = denial {
+                        return Err(Stop::denied(reason));
+                    }
+                }
+                Err(error) => progress.stop_or_wave(
+                    error.reason(),
+                    route.screening_unavailable,
+                    route,
+                    &error,
+                )?,
+            }
+        }
+        Ok(Reason::Ok)
+    }
+
+    /// Who asks: by token, else by peer certificate where the permission reads it. `None` when the
+    /// route asks for nobody, or when identity is unavailable and the route says to go on.
+    async fn identify(
+        &self,
+        check: &Check,
+        route: &Route,
+        progress: &mut Progress,
+    ) -> Result<Option<Identity>, Stop> {
+        let identity = match (&route.identity, &check.http, &route.permission) {
+            (Some(want), Some(request), _) => {
+                let started = Instant::now();
+                let verified = self.verifier.verify(request, want, check.deadline).await;
+                progress.ran(Stage::Identity, started);
+                match verified {
+                    Ok(identity) => Some(identity),
+                    Err(error) => {
+                        progress.stop_or_wave(
+                            error.reason(),
+                            route.identity_unavailable,
+                            route,
+                            &error,
+                        )?;
+                        None
+                    }
+                }
+            }
+            // `check-config` refuses such a route; denying here keeps it so.
+            (Some(_), None, _) => return Err(Stop::denied(Reason::MissingInput)),
+            (None, _, Some(rule)) if rule.asks_for_peer() => {
+                let peer = Identity::from_peer(&check.source);
+                Some(peer.ok_or_else(|| Stop::denied(Reason::MissingInput))?)
+            }
+            (None, ..) => None,
+        };
+        progress.subject = identity
+            .as_ref()
+            .map(|identity| identity.subject().to_owned());
+        Ok(identity)
+    }
+}
+
+impl Progress {
+    fn ran(&mut self, stage: Stage, started: Instant) {
+        self.plan.push((stage, started.elapsed()));
+    }
+
+    /// Stops at a step's error, unless the step could not decide and the route says to go on.
+    fn stop_or_wave(
+        &mut self,
+        reason: Reason,
+        unavailable: WhenUnavailable,
+        route: &Route,
+        error: &dyn fmt::Display,
+    ) -> Result<(), Stop> {
+        tracing::debug!(route = route.name, %reason, %error, "step stopped");
+        if reason.class() == Class::Undecided && unavailable == WhenUnavailable::Allow {
+            self.waved_through = Some(reason);
+            return Ok(());
+        }
+        Err(Stop {
+            reason,
+            unavailable,
+        })
+    }
+}
+
+impl Stop {
+    fn denied(reason: Reason) -> Self {
+        Self {
+            reason,
+            unavailable: WhenUnavailable::Deny,
+        }
+    }
+
+    fn outcome(&self, route: Option<&Route>) -> Outcome {
+        if route.is_some_and(|route| route.mode == Mode::Shadow) {
+            return Outcome::Allow;
+        }
+        match (self.reason.class(), self.unavailable) {
+            (Class::Undecided, WhenUnavailable::Error) => Outcome::Error,
+            _ => Outcome::Deny,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What was decided, how long it took, and in which state bodies arrived.
+
+use std::collections::HashMap;
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+
+use super::{Decision, Outcome};
+use crate::{
+    check::Body,
+    telemetry::{counters, latencies},
+    verdict::{Class, Reason},
+};
+
+/// A step of the pipeline, as the metric label says it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// Token or peer certificate to identity.
+    Identity,
+    /// Relationship check.
+    Permission,
+    /// Body to findings.
+    Screening,
+}
+
+impl Stage {
+    const ALL: [Self; 3] = [Self::Identity, Self::Permission, Self::Screening];
+
+    /// Label and log word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Permission => "permission",
+            Self::Screening => "screening",
+        }
+    }
+}
+
+/// Counters of the pipeline. Routes come from configuration, so their handles are resolved by
+/// [`Metrics::for_routes`] at load and never looked up by label during a check.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    checks: IntCounterVec,
+    durations: HistogramVec,
+    shadow: IntCounterVec,
+    stages: [Histogram; 3],
+    bodies: Vec<(&'static str, IntCounter)>,
+    routes: HashMap<String, RouteMetrics>,
+}
+
+#[derive(Clone, Debug)]
+struct RouteMetrics {
+    duration: Histogram,
+    checks: Vec<(Outcome, Reason, IntCounter)>,
+    agree: IntCounter,
+    disagree: IntCounter,
+}
+
+/// The `route` label of checks that matched none.
+const NO_ROUTE: &str = "none";
+
+impl Metrics {
+    /// Adds the pipeline's series to `registry`.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let stages = latencies(
+            registry,
+            "subzero_stage_duration_seconds",
+            "Time of one step of a check.",
+            &["stage"],
+        )?;
+        let bodies = counters(
+            registry,
+            "subzero_bodies_total",
+            "Request bodies by the state in which they arrived.",
+            &["state"],
+        )?;
+        let metrics = Self {
+            checks: counters(
+                registry,
+                "subzero_checks_total",
+                "Checks by route, verdict and reason.",
+                &["route", "verdict", "reason"],
+            )?,
+            durations: latencies(
+                registry,
+                "subzero_check_duration_seconds",
+                "Time from the decoded check to its verdict.",
+                &["route"],
+            )?,
+            shadow: counters(
+                registry,
+                "subzero_shadow_total",
+                "Checks of routes in shadow mode, by whether enforcing would have changed the outcome.",
+                &["route", "agreement"],
+            )?,
+            stages: Stage::ALL.map(|stage| stages.with_label_values(&[stage.as_str()])),
+            bodies: Body::STATES
+                .map(|state| (state, bodies.with_label_values(&[state])))
+                .to_vec(),
+            routes: HashMap::new(),
+        };
+        Ok(metrics.for_routes(std::iter::empty()))
+    }
+
+    /// The same metrics with handles for exactly these routes, each series present from zero.
+    #[must_use]
+    pub fn for_routes<'n>(&self, names: impl Iterator<Item = &'n str>) -> Self {
+        let routes = names
+            .chain([NO_ROUTE])
+            .map(|name| (name.to_owned(), self.route(name)))
+            .collect();
+        Self {
+            routes,
+            ..self.clone()
+        }
+    }
+
+    fn route(&self, name: &str) -> RouteMetrics {
+        let possible = Reason::ALL.into_iter().flat_map(|reason| {
+            Outcome::ALL
+                .into_iter()
+                .filter(move |outcome| can_be(*outcome, reason))
+                .map(move |outcome| (outcome, reason))
+        });
+        RouteMetrics {
+            duration: self.durations.with_label_values(&[name]),
+            checks: possible
+                .map(|(outcome, reason)| {
+                    let labels = [name, outcome.as_str(), reason.as_str()];
+                    (outcome, reason, self.checks.with_label_values(&labels))
+                })
+                .collect(),
+            agree: self.shadow.with_label_values(&[name, "agree"]),
+            disagree: self.shadow.with_label_values(&[name, "disagree"]),
+        }
+    }
+
+    pub(super) fn body(&self, state: &str) {
+        if let Some((_, counter)) = self.bodies.iter().find(|(own, _)| *own == state) {
+            counter.inc();
+        }
+    }
+
+    pub(super) fn decided(&self, decision: &Decision) {
+        let name = decision
+            .route
+            .as_ref()
+            .map_or(NO_ROUTE, |route| &route.name);
+        for (stage, cost) in &decision.plan {
+            self.stages[*stage as usize].observe(cost.as_secs_f64());
+        }
+        let Some(route) = self.routes.get(name) else {
+            return;
+        };
+        route.duration.observe(decision.cost.as_secs_f64());
+        let counted = |(outcome, reason, _): &&(Outcome, Reason, IntCounter)| {
+            *outcome == decision.outcome && *reason == decision.reason
+        };
+        if let Some((.., counter)) = route.checks.iter().find(counted) {
+            counter.inc();
+        }
+        if decision.in_shadow() {
+            if decision.is_shadowed() {
+                &route.disagree
+            } else {
+                &route.agree
+            }
+            .inc();
+        }
+    }
+}
+
+/// Whether `outcome` can come with `reason`: a denial can be let pass (shadow, or `on_unavailable:
+/// allow`), but what the rules allow is never denied.
+fn can_be(outcome: Outcome, reason: Reason) -> bool {
+    match outcome {
+        Outcome::Allow => true,
+        Outcome::Deny => reason.class() != Class::Allowed,
+        Outcome::Error => reason.class() == Class::Undecided,
+    }
+}

@@ -1,0 +1,115 @@
+//! Which route a request belongs to, and what that route asks for.
+//!
+//! Routes are compiled once, at load, into patterns and templates; a mistake in one is a problem
+//! with a line number then, never a surprise at request time. The first route that matches wins
+//! and nothing matching denies.
+//!
+//! What a reader would get wrong: the raw and the normal spelling of a path must lead to the
+//! *same* route. A request whose two spellings disagree is refused, because the upstream may read
+//! the one that policy did not look at.
+
+mod body;
+mod config;
+mod pattern;
+mod route;
+mod template;
+
+use std::sync::Arc;
+
+pub use self::{
+    config::{
+        Defaults, MatchConfig, Mode, OnUnavailable, PermissionConfig, RouteConfig, WhenUnavailable,
+    },
+    route::{Captures, Matched, PermissionRule, Route},
+    template::{Facts, MissingInput},
+};
+use crate::{
+    check::{Check, HttpRequest},
+    identity,
+    permission::Authorizer,
+    problem::Problem,
+    verdict::Reason,
+};
+
+/// Every route, in the order in which they are tried.
+#[derive(Debug)]
+pub struct Policy {
+    routes: Vec<Arc<Route>>,
+}
+
+impl Policy {
+    /// Compiles the routes, or lists everything that is wrong with them.
+    pub fn new(
+        routes: &[RouteConfig],
+        defaults: &Defaults,
+        identity: &identity::Config,
+        authorizer: &Authorizer,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut compiled: Vec<Arc<Route>> = Vec::with_capacity(routes.len());
+        let mut problems = Vec::new();
+        for (at, config) in routes.iter().enumerate() {
+            let key = format!("routes[{at}]");
+            if compiled.iter().any(|route| route.name == config.name) {
+                let message = format!(
+                    "`{}` names an earlier route too; give each its own name",
+                    config.name
+                );
+                problems.push(Problem::new(format!("{key}.name"), message));
+            }
+            match Route::new(config, defaults, identity, authorizer) {
+                Ok(route) => compiled.push(Arc::new(route)),
+                Err(found) => {
+                    problems.extend(found.into_iter().map(|problem| problem.within(&key)));
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { routes: compiled })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The names of all routes, for the metric label.
+    pub fn route_names(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|route| route.name.as_str())
+    }
+
+    /// The route of `check` and what its path captured, or why there is none.
+    pub fn route(&self, check: &Check) -> Result<(&Arc<Route>, Matched), Reason> {
+        if let Some(request) = &check.http {
+            return self.http_route(check, request);
+        }
+        let mut routes = self.routes.iter();
+        let route = routes
+            .find(|route| route.matches_tcp(check))
+            .ok_or(Reason::NoRoute)?;
+        Ok((route, Matched::default()))
+    }
+
+    fn http_route(
+        &self,
+        check: &Check,
+        request: &HttpRequest,
+    ) -> Result<(&Arc<Route>, Matched), Reason> {
+        let path = request.path.as_ref().map_err(|_| Reason::BadPath)?;
+        let by_normal = self.routes.iter().enumerate().find_map(|(at, route)| {
+            Some((at, route, route.matches(check, request, path.normal())?))
+        });
+        if !path.is_normal() {
+            let by_raw = self
+                .routes
+                .iter()
+                .position(|route| route.matches_raw(check, request, path.raw()));
+            if by_raw != by_normal.as_ref().map(|(at, ..)| *at) {
+                return Err(Reason::BadPath);
+            }
+        }
+        by_normal
+            .map(|(_, route, matched)| (route, matched))
+            .ok_or(Reason::NoRoute)
+    }
+}
+
+#[cfg(test)]
+mod tests;
