@@ -11,7 +11,8 @@ mod runtime;
 
 use std::{
     fmt::Display,
-    net::TcpListener,
+    io,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
@@ -34,6 +35,7 @@ use self::{
 };
 use crate::{
     admin::{self, Status},
+    api,
     config::{Config, Loaded},
     ext_authz::Door,
     telemetry::start_logging,
@@ -121,6 +123,7 @@ impl Running {
         let (stop, stopping) = watch::channel(false);
         let door = Door::new(Arc::clone(&self.status.serving));
         let workers = Workers::start(self.workers, &door, config.screening.max_body, &stopping)?;
+        let http = self.serve_api()?;
         let admin = self.serve_admin()?;
         let (bound, accepting) = listeners.accept(workers.intakes(), &stopping);
         let reloader = Reloader::new(
@@ -134,7 +137,7 @@ impl Running {
         self.status.ready.store(true, Ordering::Release);
         workers.report(true).await;
         let ready_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(grpc = %list(&bound), %admin, workers = self.workers, ready_us, "ready");
+        tracing::info!(grpc = %list(&bound), %http, %admin, workers = self.workers, ready_us, "ready");
 
         stop_signal().await?;
         tracing::info!("draining");
@@ -155,20 +158,45 @@ impl Running {
         Ok(())
     }
 
-    fn serve_admin(&self) -> anyhow::Result<std::net::SocketAddr> {
-        let address = self.loaded.config.listen.admin;
-        let listener = TcpListener::bind(address)
-            .with_context(|| format!("listen.admin: cannot listen on {address}"))?;
-        let bound = listener.local_addr()?;
-        let runtime = runtime::control()?;
+    fn serve_admin(&self) -> anyhow::Result<SocketAddr> {
         let status = Arc::clone(&self.status);
-        thread::Builder::new().name("admin".into()).spawn(move || {
-            if let Err(error) = runtime.block_on(admin::serve(listener, status)) {
-                tracing::error!(%error, "operator's pages ended");
-            }
-        })?;
-        Ok(bound)
+        let address = self.loaded.config.listen.admin;
+        beside("admin", address, |listener| admin::serve(listener, status))
     }
+
+    fn serve_api(&self) -> anyhow::Result<SocketAddr> {
+        let config = &self.loaded.config;
+        let serving = Arc::clone(&self.status.serving);
+        let limit = config.screening.max_text.get() + MAX_QUESTION_BYTES;
+        beside("http", config.listen.http, move |listener| {
+            api::serve(listener, serving, limit)
+        })
+    }
+}
+
+/// What a question to the JSON API may hold beside its prompt.
+const MAX_QUESTION_BYTES: usize = 64 * 1024;
+
+/// Listens on `listen.NAME` and serves there, on a thread and a runtime of its own.
+fn beside<F>(
+    name: &'static str,
+    address: SocketAddr,
+    serve: impl FnOnce(TcpListener) -> F + Send + 'static,
+) -> anyhow::Result<SocketAddr>
+where
+    F: Future<Output = io::Result<()>>,
+{
+    let listener = TcpListener::bind(address);
+    let listener =
+        listener.with_context(|| format!("listen.{name}: cannot listen on {address}"))?;
+    let bound = listener.local_addr()?;
+    let runtime = runtime::control()?;
+    thread::Builder::new().name(name.into()).spawn(move || {
+        if let Err(error) = runtime.block_on(serve(listener)) {
+            tracing::error!(listener = name, %error, "listener ended");
+        }
+    })?;
+    Ok(bound)
 }
 
 fn list(items: &[impl Display]) -> String {

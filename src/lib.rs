@@ -38,6 +38,8 @@ pub mod pipeline;
 
 pub mod ext_authz;
 
+pub mod api;
+
 pub mod admin;
 
 pub mod config;

@@ -149,6 +149,12 @@ impl Pipeline {
         &self.authorizer
     }
 
+    /// Who screens, for callers that have a text rather than a check.
+    #[must_use]
+    pub fn screener(&self) -> &Screener {
+        &self.screener
+    }
+
     /// Decides one check. Never fails: a panic in a step is a denial with reason `internal`.
     pub async fn decide(&self, check: &Check) -> Decision {
         let started = Instant::now();

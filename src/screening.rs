@@ -37,16 +37,16 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    error::Error,
-    finding::{Action, Category, Finding, Findings, Requirement, Trust},
-    metrics::Metrics,
-};
 use self::{
     document::{Document, Lane},
     offsets::OffsetMap,
     scan::{Detectors, Hit, Wanted},
     walk::Limits,
+};
+pub use self::{
+    error::Error,
+    finding::{Action, Category, Finding, Findings, Requirement, Trust},
+    metrics::Metrics,
 };
 use crate::{check::HttpRequest, problem::Problem, units::Bytes};
 
@@ -100,7 +100,10 @@ impl Screener {
             ));
         }
         let detectors = Detectors::new().map_err(|rule| {
-            vec![Problem::new("", format!("a built-in rule does not compile: {rule}"))]
+            vec![Problem::new(
+                "",
+                format!("a built-in rule does not compile: {rule}"),
+            )]
         })?;
         if !problems.is_empty() {
             return Err(problems);

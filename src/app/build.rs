@@ -74,6 +74,13 @@ pub(super) fn build(
             "names no address, so nobody can ask; add one",
         ));
     }
+    if !config.listen.http.ip().is_loopback() {
+        let message = format!(
+            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1]",
+            config.listen.http
+        );
+        problems.push(Problem::new("listen.http", message));
+    }
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
     let verifier = Verifier::new(
         &config.identity,

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Listen {
     /// Envoy's gRPC door.
     pub grpc: Vec<Address>,
+    /// The JSON API, on loopback: whoever reaches it may ask anything.
+    pub http: SocketAddr,
     /// Metrics, health, running configuration.
     pub admin: SocketAddr,
     /// Permissions of Unix sockets.

@@ -242,12 +242,11 @@ fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<String> {
         .http
         .iter()
         .flat_map(|request| request.headers.names());
-    let spoofed = names
-        .filter(|name| is_ours(name) || ENVOY_AUTH.contains(name))
-        .map(str::to_owned);
+    let spoofed = names.filter(|name| is_ours(name)).map(str::to_owned);
     let always = OURS
         .iter()
-        .flat_map(|name| [(*name).to_owned(), name.replace('-', "_")]);
+        .flat_map(|name| [(*name).to_owned(), name.replace('-', "_")])
+        .chain(ENVOY_AUTH.map(str::to_owned));
     let mut remove: Vec<String> = spoofed
         .chain(always)
         .filter(|name| set.iter().all(|(own, _)| own != name))
@@ -276,7 +275,7 @@ const OURS: [&str; 5] = [
     "x-subzero-reason",
 ];
 
-/// Envoy's own words about authorization, which it forwards when a client says them.
+/// Envoy's own words about authorization. It forwards a client's, and does not show us the first.
 const ENVOY_AUTH: [&str; 2] = [
     "x-envoy-auth-partial-body",
     "x-envoy-auth-failure-mode-allowed",

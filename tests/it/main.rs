@@ -1,3 +1,9 @@
-//! Tests of the whole: one binary, so that it links once.
+//! Tests of the whole: the built binary behind the real Envoy. One test binary, so it links once.
 
+#[path = "../support/harness.rs"]
+mod support;
+
+mod cases;
 mod layers;
+mod requests;
+mod world;

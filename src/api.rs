@@ -1,0 +1,216 @@
+//! The JSON door: single questions for services that do not stand behind Envoy.
+//!
+//! It listens on loopback only: whoever reaches it may ask anything. It runs on a runtime and a
+//! thread of its own, so what is asked here never delays a check of Envoy's. Nothing asked here is
+//! logged, since it may be a prompt.
+
+use std::{net::TcpListener, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{
+    ext_authz::Serving,
+    permission::Ask,
+    screening::{Category, Finding, Findings, Requirement, Trust},
+    verdict::{Class, Reason},
+};
+
+type Shared = Arc<ArcSwap<Serving>>;
+
+/// Serves the API until the process ends. `max_body_bytes` bounds every request.
+pub async fn serve(
+    listener: TcpListener,
+    serving: Shared,
+    max_body_bytes: usize,
+) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let paths = Router::new()
+        .route("/authz/check", post(check_permission))
+        .route("/ai/validate-prompt", post(validate_prompt))
+        .fallback(async || refused(StatusCode::NOT_FOUND, "no such path"))
+        .method_not_allowed_fallback(async || {
+            refused(StatusCode::METHOD_NOT_ALLOWED, "this path answers POST")
+        })
+        .layer(DefaultBodyLimit::max(max_body_bytes))
+        .with_state(serving);
+    axum::serve(listener, paths).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PermissionQuestion {
+    user: String,
+    relation: String,
+    object: String,
+}
+
+async fn check_permission(
+    State(serving): State<Shared>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let question: PermissionQuestion = match read(body) {
+        Ok(question) => question,
+        Err(response) => return response,
+    };
+    let serving = serving.load_full();
+    let PermissionQuestion {
+        user,
+        relation,
+        object,
+    } = &question;
+    let answer = serving.pipeline.authorizer().check(&Ask {
+        user,
+        relation,
+        object,
+    });
+    match answer {
+        Ok(allowed) => {
+            let reason = if allowed {
+                Reason::Ok
+            } else {
+                Reason::PermissionDenied
+            };
+            Json(json!({ "allowed": allowed, "reason": reason.as_str(), "source": "embedded" }))
+                .into_response()
+        }
+        // The question itself is wrong: an unknown type or relation, a user that is no `type:id`.
+        Err(error) if error.code() == Some(VALIDATION_ERROR) => {
+            refused(StatusCode::BAD_REQUEST, &error.to_string())
+        }
+        Err(error) => {
+            debug_assert_eq!(error.reason().class(), Class::Undecided);
+            refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+        }
+    }
+}
+
+/// OpenFGA's code for a question that cannot be asked of the model.
+const VALIDATION_ERROR: u16 = 2000;
+
+/// Fields of the predecessor's call that name who asks; they do not change the answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PromptQuestion {
+    prompt: String,
+    #[serde(default, rename = "agent_id")]
+    _agent_id: Option<String>,
+    #[serde(default, rename = "context")]
+    _context: Option<Value>,
+}
+
+async fn validate_prompt(
+    State(serving): State<Shared>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let question: PromptQuestion = match read(body) {
+        Ok(question) => question,
+        Err(response) => return response,
+    };
+    let want = Requirement::default();
+    let findings = serving
+        .load_full()
+        .pipeline
+        .screener()
+        .screen_text(&question.prompt, &want);
+    let violations: Vec<Value> = findings.iter().map(violation).collect();
+    Json(json!({
+        "is_safe": findings.denial(&want).is_none(),
+        "risk_score": risk_score(&findings),
+        "violations": violations,
+        "sanitized_prompt": sanitized(&question.prompt, &findings),
+    }))
+    .into_response()
+}
+
+fn violation(finding: &Finding) -> Value {
+    let (risk_level, description) = match finding.category {
+        Category::Injection => (
+            "high",
+            "an attempt to take over the model, or text hidden from human readers",
+        ),
+        Category::Secret => ("high", "a credential"),
+        Category::PersonalData => ("medium", "data about a person"),
+    };
+    json!({
+        "threat_type": finding.category.as_str(),
+        "rule": finding.rule,
+        "risk_level": risk_level,
+        "description": description,
+        "span": [finding.source.start, finding.source.end],
+        "trusted": finding.trust == Trust::System,
+    })
+}
+
+/// The gravest finding's weight: rules fire or do not, so there is no finer scale yet.
+fn risk_score(findings: &Findings) -> f64 {
+    let weight = |category| match category {
+        Category::Injection | Category::Secret => 1.0,
+        Category::PersonalData => 0.5,
+    };
+    findings
+        .iter()
+        .map(|finding| weight(finding.category))
+        .fold(0.0, f64::max)
+}
+
+/// The prompt with a placeholder such as `[secret.aws_access_key]` for each finding.
+fn sanitized(prompt: &str, findings: &Findings) -> String {
+    let mut text = String::with_capacity(prompt.len());
+    let mut done = 0;
+    for finding in findings.iter() {
+        // Findings come in the order they stand in, but may overlap.
+        let start = finding.source.start.max(done);
+        if let (Some(between), true) = (prompt.get(done..start), finding.source.end > done) {
+            text.push_str(between);
+            text.push('[');
+            text.push_str(finding.rule);
+            text.push(']');
+            done = finding.source.end;
+        }
+    }
+    text.push_str(prompt.get(done..).unwrap_or_default());
+    text
+}
+
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Response> {
+    let body = body.map_err(|error| refused(error.status(), &error.body_text()))?;
+    let mut json = serde_json::Deserializer::from_slice(&body);
+    let wrong = |message: String| refused(StatusCode::BAD_REQUEST, &message);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        wrong(if path == "." {
+            error.inner().to_string()
+        } else {
+            format!("{path}: {}", error.inner())
+        })
+    })?;
+    json.end().map_err(|error| wrong(error.to_string()))?;
+    Ok(value)
+}
+
+/// RFC 9457.
+fn refused(status: StatusCode, detail: &str) -> Response {
+    let problem = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    (
+        status,
+        [(CONTENT_TYPE, "application/problem+json")],
+        problem.to_string(),
+    )
+        .into_response()
+}
