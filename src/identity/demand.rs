@@ -144,7 +144,7 @@ impl Drop for Flight<'_> {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn a_burst_is_followed_by_one_fetch_an_interval() {

@@ -57,15 +57,7 @@ impl Settings {
         if let Some(source) = &source {
             problems.extend(check_algorithms(algorithms, source));
         }
-        if config.issuer.is_empty() {
-            problems.push(Problem::new("issuer", "is empty; write the tokens' `iss`"));
-        }
-        if let Audiences::OneOf(names) = &config.audiences
-            && (names.is_empty() || names.iter().any(String::is_empty))
-        {
-            let cure = "needs at least one audience and none empty; write `any` to accept every token of this issuer";
-            problems.push(Problem::new("audiences", cure));
-        }
+        problems.extend(check_claims(config));
         let refresh = config.refresh.unwrap_or(defaults.refresh);
         let max_stale = config.max_stale.unwrap_or(defaults.max_stale);
         if max_stale < refresh {
@@ -97,6 +89,21 @@ impl Settings {
                 .get(),
         })
     }
+}
+
+/// Checks what tokens are compared with.
+fn check_claims(config: &IssuerConfig) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if config.issuer.is_empty() {
+        problems.push(Problem::new("issuer", "is empty; write the tokens' `iss`"));
+    }
+    if let Audiences::OneOf(names) = &config.audiences
+        && (names.is_empty() || names.iter().any(String::is_empty))
+    {
+        let cure = "needs at least one audience and none empty; write `any` to accept every token of this issuer";
+        problems.push(Problem::new("audiences", cure));
+    }
+    problems
 }
 
 fn key_source(

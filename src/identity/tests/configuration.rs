@@ -1,1 +1,167 @@
-//! c
+//! What a configuration may say, and what each mistake is answered with.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::*,
+    directory,
+    mint::{EC, key_set},
+    verifier,
+};
+
+/// The problems with one issuer, called `a`, that differs from a good one by `changes`.
+fn problems(changes: &Value) -> Vec<String> {
+    let directory = directory(&key_set(&[&EC]));
+    std::fs::write(directory.path().join("short"), "0123456789").expect("write");
+    let mut issuer = json!({"issuer": "https://a.example/", "audiences": ["x"]});
+    let members = issuer.as_object_mut().expect("an object");
+    members.extend(changes.as_object().expect("an object").clone());
+    match verifier(&json!({"a": issuer}), directory.path()) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn good_configurations_are_taken() {
+    for changes in [
+        json!({}),
+        json!({"audiences": "any"}),
+        json!({"jwks_uri": "https://a.example/keys?v=1"}),
+        json!({"jwks_file": "keys.json", "issuer": "just a name"}),
+        json!({"secret_file": "secret", "algorithms": ["HS512"]}),
+        json!({"issuer": "http://localhost:9/x", "allow_private_addresses": true}),
+        json!({"unknown_kid_burst": 0, "algorithms": ["PS256", "ES384"]}),
+    ] {
+        assert_eq!(problems(&changes), [""; 0], "{changes}");
+    }
+}
+
+#[test]
+fn each_mistake_is_named_with_its_key_and_cure() {
+    let cases = [
+        (json!({"issuer": ""}), "issuers.a.issuer: "),
+        (
+            json!({"issuer": "nowhere"}),
+            "issuers.a.issuer: `nowhere` is not an address",
+        ),
+        (
+            json!({"issuer": "http://a.example"}),
+            "set `allow_private_addresses: true`",
+        ),
+        (
+            json!({"issuer": "file:///etc/passwd"}),
+            "is not an https address",
+        ),
+        (
+            json!({"issuer": "https://a.example/?x"}),
+            "has a query or fragment",
+        ),
+        (
+            json!({"jwks_uri": "https://me:pw@a.example/"}),
+            "jwks_uri: holds a user name or password",
+        ),
+        (
+            json!({"audiences": []}),
+            "write `any` to accept every token",
+        ),
+        (json!({"audiences": [""]}), "issuers.a.audiences: "),
+        (json!({"algorithms": []}), "issuers.a.algorithms: is empty"),
+        (
+            json!({"algorithms": ["HS256"]}),
+            "`HS256` needs a `secret_file`",
+        ),
+        (
+            json!({"secret_file": "secret"}),
+            "`RS256` does not go with `secret_file`",
+        ),
+        (
+            json!({"secret_file": "gone", "algorithms": ["HS256"]}),
+            "secret_file: cannot read `",
+        ),
+        (
+            json!({"secret_file": "short", "algorithms": ["HS256"]}),
+            "holds 10 bytes; these algorithms need 32",
+        ),
+        (
+            json!({"jwks_file": "gone.json"}),
+            "issuers.a.jwks_file: cannot use `",
+        ),
+        (json!({"jwks_file": "secret"}), "not a JSON Web Key Set"),
+        (
+            json!({"jwks_file": "keys.json", "algorithms": ["RS256"]}),
+            "none of its 1 keys",
+        ),
+        (
+            json!({"jwks_file": "keys.json", "jwks_uri": "https://a.example"}),
+            "keep one",
+        ),
+        (
+            json!({"max_stale": "1m"}),
+            "`1m` is shorter than `refresh` (`10m`)",
+        ),
+    ];
+    for (changes, expected) in cases {
+        let problems = problems(&changes);
+        assert!(
+            problems.iter().any(|text| text.contains(expected)),
+            "{changes}: {problems:?}"
+        );
+        assert!(
+            !problems.iter().any(|text| text.contains("pw")),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn an_issuer_may_not_be_called_peer() {
+    let issuer = json!({"peer": {"issuer": "https://a.example/", "audiences": "any"}});
+    let problems = verifier(&issuer, Path::new("/")).expect_err("refused");
+    assert!(
+        problems[0].to_string().starts_with("issuers.peer: "),
+        "{}",
+        problems[0]
+    );
+}
+
+#[test]
+fn audiences_are_a_list_or_the_word_any_and_have_no_default() {
+    let read =
+        |text: &str| serde_json::from_str::<IssuerConfig>(text).map(|issuer| issuer.audiences);
+    let refused = |text: &str| read(text).expect_err("refused").to_string();
+    assert_eq!(
+        read(r#"{"issuer":"a","audiences":"any"}"#).expect("any"),
+        Audiences::Any
+    );
+    assert!(refused(r#"{"issuer":"a"}"#).contains("missing field `audiences`"));
+    assert!(refused(r#"{"issuer":"a","audiences":"Any"}"#).contains("write `[Any]`"));
+    assert!(refused(r#"{"issuer":"a","audiences":[1]}"#).contains("expected a string"));
+    assert!(
+        refused(r#"{"issuer":"a","audiences":"any","secret":"x"}"#)
+            .contains("unknown field `secret`")
+    );
+    assert!(
+        refused(r#"{"issuer":"a","audiences":"any","algorithms":["none"]}"#)
+            .contains("unknown variant `none`")
+    );
+}
+
+#[test]
+fn a_configuration_reads_back_as_it_is_shown_and_shows_no_secret() {
+    let directory = directory(&key_set(&[&EC]));
+    let issuers = json!({"a": {
+        "issuer": "a", "audiences": ["x"], "secret_file": "secret", "algorithms": ["HS256"],
+    }});
+    let config = json!({"defaults": super::defaults(), "issuers": issuers});
+    let config: Config = serde_json::from_value(config).expect("config");
+    let shown = serde_json::to_string(&config).expect("json");
+    assert_eq!(
+        serde_json::from_str::<Config>(&shown).expect("config"),
+        config
+    );
+    let verifier = verifier(&issuers, directory.path()).expect("configuration");
+    assert!(!format!("{verifier:?}").contains(super::SECRET));
+    assert!(verifier.has_issuer("a") && !verifier.has_issuer("b"));
+    assert!(verifier.readiness()[0].ready);
+}

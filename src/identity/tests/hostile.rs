@@ -294,3 +294,21 @@ async fn a_missing_scope_is_named_last() {
         Error::Audience
     );
 }
+
+#[tokio::test]
+async fn no_character_of_a_token_can_be_changed() {
+    // HMAC, because it is quick enough to try thousands.
+    let mint = Mint::new(jsonwebtoken::Algorithm::HS256, "any");
+    let good = mint.token(&claims_with("iss", json!("hs")));
+    assert!(outcome(&VERIFIER, &good).await.is_ok());
+    for at in 0..good.len() {
+        let old = good.as_bytes()[at];
+        for new in ['A', 'B', 'g', '_', '.'] {
+            if new as u8 != old {
+                let mut changed = good.clone();
+                changed.replace_range(at..=at, new.encode_utf8(&mut [0; 4]));
+                assert!(outcome(&VERIFIER, &changed).await.is_err(), "{at}: {new}");
+            }
+        }
+    }
+}
