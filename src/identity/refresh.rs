@@ -48,36 +48,54 @@ pub(super) async fn run(
 
 async fn keep_fresh(issuer: Arc<Issuer>, mut source: Source) -> Infallible {
     let mut log = Log::default();
-    let mut failures = 0;
+    let mut failures: u32 = 0;
     // An issuer that kept its keys through a reload is not due yet.
     let mut due = match issuer.confirmed() {
         Some(confirmed) => confirmed + pause(&issuer, 0),
         None => Instant::now(),
     };
     loop {
-        tokio::select! {
-            () = issuer.demand.asked() => {}
-            () = tokio::time::sleep_until(due.into()) => source.rediscover(),
+        let planned = tokio::select! {
+            () = issuer.demand.asked() => false,
+            () = tokio::time::sleep_until(due.into()) => true,
+        };
+        if planned {
+            source.rediscover();
         }
         let flight = issuer.demand.begin();
-        match source.fetch(&issuer.settings).await {
-            Ok(Some(keys)) => {
-                log.fetched(&issuer, keys.count());
-                issuer.publish(keys);
-                failures = 0;
-            }
-            Ok(None) => {
-                issuer.confirm();
-                failures = 0;
-            }
-            Err(failure) => {
-                log.failed(&issuer, &failure);
-                issuer.fail(failure);
-                failures += 1;
-            }
-        }
+        let before = failures;
+        failures = if fetch(&issuer, &mut source, &mut log).await {
+            0
+        } else {
+            failures.saturating_add(1)
+        };
         drop(flight);
-        due = Instant::now() + pause(&issuer, failures);
+        // Tokens must not be able to put off the planned fetch by causing others.
+        if planned || failures != before {
+            due = Instant::now() + pause(&issuer, failures);
+        }
+    }
+}
+
+/// One fetch, good or not.
+async fn fetch(issuer: &Issuer, source: &mut Source, log: &mut Log) -> bool {
+    let fetched = source.fetch(&issuer.settings).await;
+    match fetched {
+        Ok(Some(keys)) => {
+            log.fetched(issuer, keys.count());
+            issuer.publish(keys);
+            true
+        }
+        Ok(None) => {
+            log.unchanged(issuer);
+            issuer.confirm();
+            true
+        }
+        Err(failure) => {
+            log.failed(issuer, &failure);
+            issuer.fail(failure);
+            false
+        }
     }
 }
 
@@ -114,6 +132,13 @@ impl Log {
             tracing::info!(issuer = &*issuer.name, keys, "key set fetched");
         }
         self.fetched = true;
+    }
+
+    /// A file that could not be read for a while and is still the same.
+    fn unchanged(&mut self, issuer: &Issuer) {
+        if self.cause.take().is_some() {
+            tracing::info!(issuer = &*issuer.name, "key set found unchanged");
+        }
     }
 
     fn failed(&mut self, issuer: &Issuer, failure: &Failure) {

@@ -139,12 +139,21 @@ fn read_discovery(bytes: &[u8], settings: &Settings) -> Result<Url, String> {
     let document: Document = serde_json::from_slice(bytes)
         .map_err(|_| "not a discovery document with `issuer` and `jwks_uri`".to_owned())?;
     if document.issuer != settings.issuer {
-        let (theirs, ours) = (document.issuer, &settings.issuer);
+        let (theirs, ours) = (quotable(&document.issuer), &settings.issuer);
         return Err(format!(
             "the document is about issuer `{theirs}`, not `{ours}`"
         ));
     }
-    web_address(&document.jwks_uri, settings.allow_private_addresses)
+    let allow_private = settings.allow_private_addresses;
+    web_address(&document.jwks_uri, allow_private).map_err(|text| quotable(&text))
+}
+
+/// `text` from elsewhere as it may stand in a log: one short line.
+fn quotable(text: &str) -> String {
+    text.chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -150,6 +150,24 @@ async fn a_flood_of_unknown_keys_costs_its_budget_and_locks_nobody_out() {
 }
 
 #[tokio::test]
+async fn fetches_caused_by_tokens_do_not_put_off_the_planned_ones() {
+    let provider = Provider::start(&key_set(&[&EC])).await;
+    let limits = json!({"refresh": "200ms", "unknown_kid_interval": "1ms"});
+    let running = Running::start(&discovered(&provider, &limits), None);
+    let stranger = Mint::new(Algorithm::ES256, "stranger");
+    let started = Instant::now();
+    while provider.discoveries() < 3 {
+        let refused = running.refused(&provider.issuer(), &stranger).await;
+        assert_eq!(refused, Some(Reason::TokenSignature));
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "put off for ever"
+        );
+    }
+    assert!(provider.key_fetches() > provider.discoveries());
+}
+
+#[tokio::test]
 async fn a_token_without_a_key_id_never_causes_a_fetch() {
     let provider = Provider::start(&key_set(&[&EC])).await;
     let running = Running::start(&discovered(&provider, &json!({})), None);

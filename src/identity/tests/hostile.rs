@@ -312,3 +312,23 @@ async fn no_character_of_a_token_can_be_changed() {
         }
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_sent_makes_the_parsers_panic(
+        text in "\\PC{0,60}",
+        parts in proptest::array::uniform3("[ -~]{0,40}"),
+        cut in 0..400_usize,
+    ) {
+        let [header, payload, signature] = parts.each_ref().map(encode);
+        let good = EC.header().to_string();
+        let key_set = RSA.jwk().to_string();
+        for token in [&text, &format!("{header}.{payload}.{signature}"), &format!("{}.{payload}.", encode(&good))] {
+            assert!(Token::parse(token).is_err() || payload.starts_with('e'));
+        }
+        let short = &key_set[..cut.min(key_set.len())];
+        for set in [&text, &format!("{{\"keys\":[{text}]}}"), &format!("{{\"keys\":[{short}]}}")] {
+            let _either = keys::Keys::from_jwks(set.as_bytes(), &[jsonwebtoken::Algorithm::RS256]);
+        }
+    }
+}
