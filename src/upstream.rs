@@ -6,6 +6,8 @@
 //! is made on the address that is really dialled, so a name that changes its mind between check
 //! and use gains nothing.
 //!
+//! Certificates are checked against the system's; for a private CA set `SSL_CERT_FILE`.
+//!
 //! # Cost
 //!
 //! Building the client reads the system's CA certificates: about 10 ms, once, on first use. Use it

@@ -135,7 +135,7 @@ impl Issuer {
                 let fresh = self.is_fresh(set);
                 let what = if fresh { "" } else { ", too old to be used" };
                 let (count, age) = (set.keys.count(), age.as_secs());
-                (fresh, format!("{count} keys, {age} s old{what}"))
+                (fresh, format!("keys: {count}, age: {age} s{what}"))
             }
         };
         IssuerReadiness {

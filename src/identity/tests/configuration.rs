@@ -165,3 +165,35 @@ fn a_configuration_reads_back_as_it_is_shown_and_shows_no_secret() {
     assert!(verifier.has_issuer("a") && !verifier.has_issuer("b"));
     assert!(verifier.readiness()[0].ready);
 }
+
+#[test]
+fn a_configuration_is_read_from_yaml_as_people_write_it() {
+    let text = r"
+defaults:
+  algorithms: [RS256, ES256, EdDSA]
+  allow_private_addresses: false
+  fetch_timeout: 2s
+  leeway: 30s
+  max_stale: 24h
+  refresh: 10m
+  unknown_kid_burst: 5
+  unknown_kid_interval: 5s
+issuers:
+  auth0:
+    issuer: https://tenant.eu.auth0.com/
+    audiences: [https://api.example]
+  inside:
+    issuer: inside
+    audiences: any
+    jwks_file: keys.json
+    leeway: 1m
+";
+    let config: Config = serde_saphyr::from_str(text).expect("config");
+    let defaults = serde_json::from_value(super::defaults()).expect("defaults");
+    assert_eq!(config.defaults, defaults);
+    assert_eq!(config.issuers["inside"].audiences, Audiences::Any);
+    let want: Requirement = serde_saphyr::from_str("issuers: [auth0]").expect("requirement");
+    assert_eq!(want, super::want(&["auth0"], &[]));
+    let both = "{issuers: [auth0], scopes: [chat], audience: x}";
+    assert!(serde_saphyr::from_str::<Requirement>(both).is_err());
+}

@@ -210,7 +210,7 @@ async fn the_last_good_keys_serve_until_they_are_too_old() {
     assert_eq!(refused, Some(Reason::KeysUnavailable));
 
     provider.serve(&key_set(&[&EC]));
-    running.until("0 s old").await;
+    running.until("age: 0 s").await;
     assert_eq!(running.refused(&name, &EC).await, None);
 }
 
@@ -223,7 +223,7 @@ async fn an_issuer_that_is_down_at_the_start_is_used_once_it_is_up() {
     assert_eq!(refused, Some(Reason::KeysUnavailable));
     assert!(!running.detail().0);
     provider.serve(&key_set(&[&EC]));
-    running.until("1 keys").await;
+    running.until("keys: 1").await;
     assert_eq!(running.refused(&provider.issuer(), &EC).await, None);
 }
 
