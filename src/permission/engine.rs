@@ -17,7 +17,11 @@
 //! place once. Else it recurses, remembers outcomes that no cycle touched, and is bounded by
 //! [`MAX_FRAMES`] and [`MAX_STEPS`]. Working memory is reused from check to check on each thread.
 
+#[cfg(test)]
+mod reference;
 mod region;
+#[cfg(test)]
+mod tests;
 
 use std::{cell::RefCell, collections::HashMap};
 

@@ -5,7 +5,7 @@
 //! other question, whether a relation is computed from itself without a tuple in between, is `OpenFGA`'s
 //! server's: such a model loads in its editor but cannot be written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Index;
 use crate::permission::model::{
@@ -26,9 +26,10 @@ pub(super) fn points(model: &Model, faults: &mut Vec<Fault>) {
         })
         .collect();
     let entered = entered(&index, &relations);
+    let loops = loops(&relations);
     for (key, relation) in relations {
         let (owner, name) = key;
-        if computed_from_itself(&index, key, relation) {
+        if loops.contains(&key) {
             faults.push(Fault::new(
                 relation.at,
                 FaultKind::NoEntryPoint,
@@ -93,19 +94,55 @@ fn assigns(to: &Restriction, entered: &HashSet<Key<'_>>) -> bool {
     }
 }
 
-fn computed_from_itself(index: &Index<'_>, key: Key<'_>, relation: &RelationDef) -> bool {
-    let mut open = vec![relation];
-    let mut seen: HashSet<&str> = HashSet::new();
-    while let Some(next) = open.pop() {
-        for leaf in next.rewrite.leaves() {
-            let Rewrite::Computed { relation: name, .. } = leaf else {
-                continue;
-            };
-            if name == key.1 {
+/// The relations that are computed from themselves: every one on a cycle of computed relations.
+fn loops<'a>(relations: &[(Key<'a>, &'a RelationDef)]) -> HashSet<Key<'a>> {
+    let mut uses: HashMap<Key<'a>, Vec<Key<'a>>> = HashMap::new();
+    let mut used_by: HashMap<Key<'a>, Vec<Key<'a>>> = HashMap::new();
+    for (key, relation) in relations {
+        let computed = relation
+            .rewrite
+            .leaves()
+            .into_iter()
+            .filter_map(|leaf| match leaf {
+                Rewrite::Computed { relation, .. } => Some((key.0, relation.as_str())),
+                _ => None,
+            });
+        for used in computed {
+            uses.entry(*key).or_default().push(used);
+            used_by.entry(used).or_default().push(*key);
+        }
+    }
+    // What uses nothing is on no cycle; without it, what only used that is on none either.
+    let mut waiting: HashMap<Key<'a>, usize> =
+        uses.iter().map(|(key, of)| (*key, of.len())).collect();
+    let mut done: Vec<Key<'a>> = relations.iter().map(|(key, _)| *key).collect();
+    done.retain(|key| !waiting.contains_key(key));
+    while let Some(key) = done.pop() {
+        for user in used_by.get(&key).into_iter().flatten() {
+            let left = waiting.entry(*user).or_insert(1);
+            *left -= 1;
+            if *left == 0 {
+                done.push(*user);
+            }
+        }
+    }
+    waiting.retain(|_, left| *left > 0);
+    waiting
+        .into_keys()
+        .filter(|key| comes_back(*key, &uses))
+        .collect()
+}
+
+fn comes_back<'a>(start: Key<'a>, uses: &HashMap<Key<'a>, Vec<Key<'a>>>) -> bool {
+    let mut open = vec![start];
+    let mut seen = HashSet::new();
+    while let Some(key) = open.pop() {
+        for used in uses.get(&key).into_iter().flatten() {
+            if *used == start {
                 return true;
             }
-            if seen.insert(name.as_str()) {
-                open.extend(index.relation(key.0, name));
+            if seen.insert(*used) {
+                open.push(*used);
             }
         }
     }
