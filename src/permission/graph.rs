@@ -72,6 +72,13 @@ impl Graph {
         self.types[object as usize]
     }
 
+    /// Every object of one type that some tuple names, as object or as subject.
+    pub(crate) fn objects_of(&self, type_id: TypeId) -> impl Iterator<Item = &str> {
+        let all = (0..).zip(&self.types);
+        all.filter(move |(_, of)| **of == type_id)
+            .map(|(id, _)| self.names.name(id))
+    }
+
     /// Who is assigned to `node`.
     pub(crate) fn assigned(&self, node: Node) -> Assigned<'_> {
         let Some(&index) = self.nodes.get(&node) else {

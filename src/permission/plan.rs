@@ -36,7 +36,7 @@ pub(crate) enum SubjectKind {
 }
 
 /// A compiled model.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     types: HashMap<Box<str>, TypeId>,
     /// By type: its relations.
@@ -46,7 +46,7 @@ pub(crate) struct Plan {
 }
 
 /// One relation of one type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Relation {
     pub(crate) rewrite: Op,
     /// What tuples may assign; empty when none may.
@@ -54,14 +54,14 @@ pub(crate) struct Relation {
 }
 
 /// A rewrite, and whether it is monotone: nothing below it is an `and` or a `but not`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Op {
     pub(crate) kind: OpKind,
     pub(crate) monotone: bool,
 }
 
 /// What a rewrite does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum OpKind {
     Computed(RelId),
     Difference(Box<[Op; 2]>),

@@ -5,7 +5,7 @@
 use super::plan::{Op, OpKind, RelId, Relation, SubjectKind};
 
 /// A table of bits: a row a relation, a column a kind of subject.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
     types: usize,
     words_per_row: usize,

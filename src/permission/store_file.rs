@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::{Budget, Options, Spanned};
 
-use self::tuples::{Entry, Loader};
+pub(super) use self::tuples::{Entry, Loader};
 use super::{
     dsl, json,
     model::{Fault, Model},
@@ -49,9 +49,10 @@ pub(crate) fn load(path: &Path, shown: &str) -> Loaded {
     }
 }
 
+/// A store file; `T` is what to make of its tests.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoreFile {
+pub(super) struct StoreFile<T> {
     #[serde(default)]
     #[expect(dead_code, reason = "for people")]
     name: Option<String>,
@@ -66,33 +67,21 @@ struct StoreFile {
     #[serde(default)]
     tuple_files: Option<Vec<Spanned<String>>>,
     #[serde(default)]
-    #[expect(dead_code, reason = "accepted, not served")]
-    tests: Option<IgnoredAny>,
+    pub(super) tests: Option<T>,
 }
 
 fn store(folder: &mut Folder, text: &str, shown: &str) -> Result<Store, Vec<String>> {
-    let file: StoreFile = yaml(text).map_err(|error| vec![at(shown, &error)])?;
+    let file: StoreFile<IgnoredAny> = yaml(text).map_err(|error| vec![at(shown, &error)])?;
     let plan = plan(folder, &file, text, shown)?;
     let mut loader = Loader::new(&plan);
-    loader.listed(shown, "tuples", file.tuples.as_deref().unwrap_or_default());
-    let references = file.tuple_file.into_iter();
-    for reference in references.chain(file.tuple_files.unwrap_or_default()) {
-        let line = reference.referenced.line();
-        match folder.read(&reference.value) {
-            Ok(text) => loader.file(&reference.value, &text),
-            Err(error) => loader.refuse(format!(
-                "{shown}:{line}: tuple file `{}` cannot be read: {error}",
-                reference.value
-            )),
-        }
-    }
+    loader.file_tuples(folder, &file, shown);
     let graph = loader.finish()?;
     Ok(Store { plan, graph })
 }
 
-fn plan(
+pub(super) fn plan<T>(
     folder: &mut Folder,
-    file: &StoreFile,
+    file: &StoreFile<T>,
     text: &str,
     shown: &str,
 ) -> Result<Plan, Vec<String>> {
@@ -166,7 +155,7 @@ fn first_line(inline: &Spanned<String>, text: &str) -> u64 {
     }
 }
 
-fn yaml<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_saphyr::Error> {
+pub(super) fn yaml<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_saphyr::Error> {
     // The folder has bounded the text; the rest follows from its length.
     let mut budget = Budget::default();
     budget.max_nodes = text.len();
@@ -178,7 +167,7 @@ fn yaml<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_saphyr::Err
     serde_saphyr::from_str_with_options(text, options)
 }
 
-fn at(shown: &str, error: &serde_saphyr::Error) -> String {
+pub(super) fn at(shown: &str, error: &serde_saphyr::Error) -> String {
     let message = error.without_snippet().to_string();
     match error.location() {
         Some(location) => format!("{shown}:{}: {message}", location.line()),

@@ -9,7 +9,7 @@ use std::{fs, path::PathBuf};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    Ask, Error, dsl,
+    Ask, dsl,
     graph::{Builder, Tuple},
     plan::Plan,
     store::Store,
@@ -39,7 +39,9 @@ struct Stage {
     #[serde(default)]
     tuples: Option<Vec<Written>>,
     #[serde(default)]
-    check_assertions: Option<Vec<Assertion>>,
+    check_assertions: Option<Vec<CheckAssertion>>,
+    #[serde(default)]
+    list_objects_assertions: Option<Vec<ListAssertion>>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -53,7 +55,7 @@ struct Written {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Assertion {
+struct CheckAssertion {
     tuple: Written,
     #[serde(default)]
     contextual_tuples: Option<Vec<Written>>,
@@ -63,6 +65,28 @@ struct Assertion {
     expectation: bool,
     #[serde(default)]
     error_code: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListAssertion {
+    request: ListRequest,
+    #[serde(default)]
+    contextual_tuples: Option<Vec<Written>>,
+    #[serde(default)]
+    context: Option<IgnoredAny>,
+    #[serde(default)]
+    expectation: Option<Vec<String>>,
+    #[serde(default)]
+    error_code: u16,
+}
+
+#[derive(Debug, Deserialize)]
+struct ListRequest {
+    user: String,
+    relation: String,
+    #[serde(rename = "type")]
+    object_type: String,
 }
 
 impl Written {
@@ -75,85 +99,140 @@ impl Written {
     }
 }
 
-impl Assertion {
-    /// What the engine says: the answer, or `OpenFGA`'s error code.
-    fn run(&self, model: &str, stored: &[Written]) -> Result<bool, u16> {
-        let model = dsl::parse(model).expect("the suite's models are well formed");
-        let plan = Plan::compile(&model).expect("the suite's models are valid");
-        let mut builder = Builder::new(&plan);
-        for tuple in stored {
-            // Tuples of earlier stages may not fit this stage's model.
-            let _ = builder.add(0, tuple.as_tuple());
-        }
-        for tuple in self.contextual_tuples.iter().flatten() {
-            builder
-                .add(0, tuple.as_tuple())
-                .map_err(|_| INVALID_TUPLE)?;
-        }
-        let graph = builder.build();
-        let ask = Ask {
-            user: &self.tuple.user,
-            relation: &self.tuple.relation,
-            object: &self.tuple.object,
-        };
-        let store = Store { plan, graph };
-        store.check(&ask).map_err(|error: Error| {
-            error
-                .code()
-                .expect("the engine's errors have OpenFGA's codes")
-        })
+/// A store of `stored`, as far as the model has a place for it, and all of `contextual`.
+fn store(model: &str, stored: &[Written], contextual: Option<&Vec<Written>>) -> Result<Store, u16> {
+    let model = dsl::parse(model).expect("the suite's models are well formed");
+    let plan = Plan::compile(&model).expect("the suite's models are valid");
+    let mut builder = Builder::new(&plan);
+    for tuple in stored {
+        // Tuples of earlier stages may not fit this stage's model.
+        let _ = builder.add(0, tuple.as_tuple());
     }
+    for tuple in contextual.into_iter().flatten() {
+        builder
+            .add(0, tuple.as_tuple())
+            .map_err(|_| INVALID_TUPLE)?;
+    }
+    let graph = builder.build();
+    Ok(Store { plan, graph })
+}
 
-    fn expected(&self) -> Result<bool, u16> {
-        match self.error_code {
-            0 => Ok(self.expectation),
-            code => Err(code),
+impl CheckAssertion {
+    /// What is wrong with the engine's answer, if anything.
+    fn run(&self, model: &str, stored: &[Written]) -> Option<String> {
+        let Written {
+            user,
+            relation,
+            object,
+            ..
+        } = &self.tuple;
+        let found = store(model, stored, self.contextual_tuples.as_ref()).and_then(|store| {
+            let answer = store.check(&Ask {
+                user,
+                relation,
+                object,
+            });
+            answer.map_err(|error| error.code().unwrap_or_default())
+        });
+        let expected = expected(self.expectation, self.error_code);
+        (found != expected)
+            .then(|| format!("{user} {relation} {object}: {found:?}, not {expected:?}"))
+    }
+}
+
+impl ListAssertion {
+    /// What is wrong with the engine's answer, if anything.
+    fn run(&self, model: &str, stored: &[Written]) -> Option<String> {
+        let ListRequest {
+            user,
+            relation,
+            object_type,
+        } = &self.request;
+        let found = store(model, stored, self.contextual_tuples.as_ref()).and_then(|store| {
+            let listed = store.list_objects(user, relation, object_type);
+            let listed = listed.map_err(|error| error.code().unwrap_or_default())?;
+            Ok(listed.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        });
+        let mut objects = self.expectation.clone().unwrap_or_default();
+        objects.sort();
+        let expected = expected(objects, self.error_code);
+        (found != expected).then(|| format!("{:?}: {found:?}, not {expected:?}", self.request))
+    }
+}
+
+fn expected<T>(answer: T, error_code: u16) -> Result<T, u16> {
+    match error_code {
+        0 => Ok(answer),
+        code => Err(code),
+    }
+}
+
+/// How many assertions were run, and what was wrong.
+#[derive(Default)]
+struct Tally {
+    checks: usize,
+    lists: usize,
+    skipped: usize,
+    wrong: Vec<String>,
+}
+
+fn run_stage(test: &Test, number: usize, stored: &[Written], tally: &mut Tally) {
+    let stage = &test.stages[number];
+    let conditional =
+        stage.model.contains("condition ") || stored.iter().any(|tuple| tuple.condition.is_some());
+    let mut note = |fault: Option<String>| {
+        let fault = fault.map(|fault| format!("{} stage {number}: {fault}", test.name));
+        tally.wrong.extend(fault);
+    };
+    for assertion in stage.check_assertions.iter().flatten() {
+        if conditional || assertion.context.is_some() {
+            tally.skipped += 1;
+        } else {
+            tally.checks += 1;
+            note(assertion.run(&stage.model, stored));
+        }
+    }
+    for assertion in stage.list_objects_assertions.iter().flatten() {
+        if conditional || assertion.context.is_some() {
+            tally.skipped += 1;
+        } else {
+            tally.lists += 1;
+            note(assertion.run(&stage.model, stored));
         }
     }
 }
 
 #[test]
-fn every_check_of_the_official_suite_comes_out_as_openfga_has_it() {
+fn the_official_suite_comes_out_as_openfga_has_it() {
     let suite: Suite =
         serde_saphyr::from_str(&data("consolidated_1_1_tests.yaml")).expect("readable");
-    let (mut run, mut skipped, mut wrong) = (0, 0, Vec::new());
+    let mut tally = Tally::default();
     for test in &suite.tests {
         let mut stored: Vec<Written> = Vec::new();
         for (number, stage) in test.stages.iter().enumerate() {
             stored.extend(stage.tuples.iter().flatten().cloned());
-            let conditional = stage.model.contains("condition ")
-                || stored.iter().any(|tuple| tuple.condition.is_some());
-            for assertion in stage.check_assertions.iter().flatten() {
-                if conditional || assertion.context.is_some() {
-                    skipped += 1;
-                    continue;
-                }
-                run += 1;
-                let (found, expected) =
-                    (assertion.run(&stage.model, &stored), assertion.expected());
-                if found != expected {
-                    let Written {
-                        user,
-                        relation,
-                        object,
-                        ..
-                    } = &assertion.tuple;
-                    wrong.push(format!(
-                        "{} stage {number}: {user} {relation} {object}: {found:?}, not {expected:?}",
-                        test.name
-                    ));
-                }
-            }
+            run_stage(test, number, &stored, &mut tally);
         }
     }
-    report("consolidated_1_1_tests.yaml, checks", run, skipped);
+    let Tally {
+        checks,
+        lists,
+        skipped,
+        wrong,
+    } = tally;
+    report("consolidated_1_1_tests.yaml, checks", checks, skipped);
+    report("consolidated_1_1_tests.yaml, list_objects", lists, skipped);
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",
         wrong.len(),
         wrong.join("\n")
     );
-    assert_eq!((run, skipped), (360, 0), "the suite was cut short");
+    assert_eq!(
+        (checks, lists, skipped),
+        (360, 270, 0),
+        "the suite was cut short"
+    );
 }
 
 /// Counts of a suite, for whoever runs it with `--nocapture`.

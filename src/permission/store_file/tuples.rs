@@ -5,16 +5,17 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::Spanned;
 
-use super::{at, yaml};
+use super::{StoreFile, at, yaml};
 use crate::permission::{
     graph::{Builder, Graph, Tuple},
     plan::Plan,
+    source::Folder,
 };
 
 /// A tuple as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(in crate::permission) struct Entry {
     user: String,
     relation: String,
     object: String,
@@ -23,7 +24,7 @@ pub(super) struct Entry {
 }
 
 /// Collects tuples and what is wrong with them.
-pub(super) struct Loader<'p> {
+pub(in crate::permission) struct Loader<'p> {
     builder: Builder<'p>,
     files: Vec<String>,
     origins: Vec<Origin>,
@@ -42,7 +43,7 @@ struct Origin {
 }
 
 impl<'p> Loader<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
+    pub(in crate::permission) fn new(plan: &'p Plan) -> Self {
         Self {
             builder: Builder::new(plan),
             files: Vec::new(),
@@ -52,7 +53,7 @@ impl<'p> Loader<'p> {
         }
     }
 
-    pub(super) fn refuse(&mut self, fault: String) {
+    fn refuse(&mut self, fault: String) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(fault);
         } else {
@@ -60,8 +61,44 @@ impl<'p> Loader<'p> {
         }
     }
 
+    /// Adds all that a store file lists or names, outside its tests.
+    pub(in crate::permission) fn file_tuples<T>(
+        &mut self,
+        folder: &mut Folder,
+        file: &StoreFile<T>,
+        shown: &str,
+    ) {
+        self.listed(shown, "tuples", file.tuples.as_deref().unwrap_or_default());
+        let references = file.tuple_file.iter();
+        for reference in references.chain(file.tuple_files.iter().flatten()) {
+            self.named(folder, reference, shown);
+        }
+    }
+
+    /// Adds all tuples of the file that `reference`, which stands in `shown`, names.
+    pub(in crate::permission) fn named(
+        &mut self,
+        folder: &mut Folder,
+        reference: &Spanned<String>,
+        shown: &str,
+    ) {
+        let name = &reference.value;
+        match folder.read(name) {
+            Ok(text) => self.file(name, &text),
+            Err(error) => self.refuse(format!(
+                "{shown}:{}: tuple file `{name}` cannot be read: {error}",
+                reference.referenced.line()
+            )),
+        }
+    }
+
     /// Adds a list that YAML gave, with its lines.
-    pub(super) fn listed(&mut self, file: &str, list: &str, entries: &[Spanned<Entry>]) {
+    pub(in crate::permission) fn listed(
+        &mut self,
+        file: &str,
+        list: &str,
+        entries: &[Spanned<Entry>],
+    ) {
         self.begin(format!("{file}\n{list}"));
         for (index, entry) in entries.iter().enumerate() {
             let line = u32::try_from(entry.referenced.line()).unwrap_or(0);
@@ -70,7 +107,7 @@ impl<'p> Loader<'p> {
     }
 
     /// Adds all tuples of a file; its ending says how it is written.
-    pub(super) fn file(&mut self, name: &str, text: &str) {
+    fn file(&mut self, name: &str, text: &str) {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending);
         match ending.unwrap_or_default() {
             "yaml" | "yml" => match yaml::<Option<Vec<Spanned<Entry>>>>(text) {
@@ -151,7 +188,7 @@ impl<'p> Loader<'p> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Graph, Vec<String>> {
+    pub(in crate::permission) fn finish(mut self) -> Result<Graph, Vec<String>> {
         for (earlier, later) in self.builder.drop_duplicates() {
             let first = self.place(self.origins[earlier as usize]);
             let second = self.place(self.origins[later as usize]);
