@@ -178,23 +178,20 @@ impl Screener {
     }
 
     /// Fills in the pointers, which the walk did not keep.
-    fn with_pointers(&self, found: Vec<(usize, Finding)>, json: Option<&str>) -> Findings {
-        let (leaves, found): (Vec<usize>, Vec<Finding>) = found.into_iter().unzip();
-        let Some(json) = json.filter(|_| !found.is_empty()) else {
-            return Findings::new(found);
-        };
-        let mut wanted = leaves.clone();
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted.truncate(MAX_POINTERS);
-        let pointers = walk::pointers(json, self.limits, &wanted);
-        let with_pointer = |(leaf, finding): (usize, Finding)| Finding {
-            pointer: wanted
-                .binary_search(&leaf)
-                .map_or_else(|_| String::new(), |at| pointers[at].clone()),
-            ..finding
-        };
-        Findings::new(leaves.into_iter().zip(found).map(with_pointer).collect())
+    fn with_pointers(&self, mut found: Vec<(usize, Finding)>, json: Option<&str>) -> Findings {
+        Findings::keep(&mut found);
+        if let Some(json) = json.filter(|_| !found.is_empty()) {
+            let mut leaves: Vec<usize> = found.iter().map(|(leaf, _)| *leaf).collect();
+            leaves.sort_unstable();
+            leaves.dedup();
+            let pointers = walk::pointers(json, self.limits, &leaves);
+            for (leaf, finding) in &mut found {
+                if let Ok(at) = leaves.binary_search(leaf) {
+                    finding.pointer.clone_from(&pointers[at]);
+                }
+            }
+        }
+        Findings::new(found.into_iter().map(|(_, finding)| finding).collect())
     }
 }
 
@@ -217,8 +214,6 @@ fn placed(document: &Document, lane: &Lane, hit: Hit) -> (usize, Finding) {
 /// A depth below this refuses ordinary chat bodies; a depth above it is nobody's.
 const MIN_DEPTH: usize = 8;
 const MAX_DEPTH: usize = 256;
-/// Most pointers that are looked up for one body.
-const MAX_POINTERS: usize = 256;
 
 #[cfg(test)]
 mod tests;

@@ -127,16 +127,21 @@ impl Findings {
     /// How many findings of one category are kept.
     pub const MAX_PER_CATEGORY: usize = 64;
 
-    pub(super) fn new(mut found: Vec<Finding>) -> Self {
-        found.sort_by(|a, b| order(a).cmp(&order(b)));
-        found.dedup_by(|a, b| (a.rule, &a.source) == (b.rule, &b.source));
+    pub(super) fn new(found: Vec<Finding>) -> Self {
+        Self(found)
+    }
+
+    /// Sorts what was found by place, takes repeated ones out and keeps the first of each category.
+    /// Each finding comes with the leaf that it stands in.
+    pub(super) fn keep(found: &mut Vec<(usize, Finding)>) {
+        found.sort_by(|(_, a), (_, b)| order(a).cmp(&order(b)));
+        found.dedup_by(|(_, a), (_, b)| (a.rule, &a.source) == (b.rule, &b.source));
         let mut kept = [0; Category::ALL.len()];
-        found.retain(|finding| {
+        found.retain(|(_, finding)| {
             let count = &mut kept[finding.category as usize];
             *count += 1;
             *count <= Self::MAX_PER_CATEGORY
         });
-        Self(found)
     }
 
     /// The findings in the order they stand in the body.
@@ -204,9 +209,15 @@ mod tests {
         }
     }
 
+    fn kept(found: Vec<Finding>) -> Findings {
+        let mut found: Vec<_> = found.into_iter().map(|finding| (0, finding)).collect();
+        Findings::keep(&mut found);
+        Findings::new(found.into_iter().map(|(_, finding)| finding).collect())
+    }
+
     #[test]
     fn a_denial_names_the_gravest_category_that_is_denied() {
-        let found = Findings::new(vec![
+        let found = kept(vec![
             finding(Category::PersonalData, 0),
             finding(Category::Secret, 5),
             finding(Category::Injection, 9),
@@ -227,7 +238,7 @@ mod tests {
             .map(|at| finding(Category::PersonalData, at))
             .collect();
         flood.push(finding(Category::Injection, 20_000));
-        let found = Findings::new(flood);
+        let found = kept(flood);
         assert_eq!(found.summary(), "injection=1,personal_data=64");
     }
 }

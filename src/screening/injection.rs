@@ -206,7 +206,8 @@ fn is_whole(text: &str, range: &Range<usize>) -> bool {
 /// The pattern with its fragments spelled out. Word borders and classes are ASCII: folded text is,
 /// where it matters, and the Unicode ones would take the slow engine.
 fn spelled_out(pattern: &str) -> String {
-    let mut text = pattern.to_owned();
+    // Folded like the texts it is tried on.
+    let mut text = fold(pattern).0;
     for (name, fragment) in rules::FRAGMENTS {
         text = text.replace(name, fragment);
     }
