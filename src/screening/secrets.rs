@@ -110,7 +110,8 @@ impl Secrets {
             let Some(secret) = groups.get(1).or_else(|| groups.get(0)) else {
                 continue;
             };
-            if self::is_likely(rule, secret.as_str()) {
+            let whole = groups.get(0).map_or("", |whole| whole.as_str());
+            if is_likely(rule, whole, secret.as_str()) {
                 let range = window.start + secret.start()..window.start + secret.end();
                 found.push((rule.id, range));
             }
@@ -118,18 +119,42 @@ impl Secrets {
     }
 }
 
-/// Whether the captured text can be a secret and not an example or a word.
-fn is_likely(rule: &Rule, secret: &str) -> bool {
+/// Whether the captured text can be a secret and not an example, a name or a word. `whole` is the
+/// match around it.
+fn is_likely(rule: &Rule, whole: &str, secret: &str) -> bool {
     let lower = secret.to_ascii_lowercase();
-    if rules::STOP_WORDS.iter().any(|word| lower.contains(word)) || is_placeholder(secret) {
+    let has = |words: &[&str], text: &str| words.iter().any(|word| text.contains(word));
+    if has(rules::STOP_WORDS, &lower)
+        || rules::PUBLIC_KEYS.iter().any(|key| secret.starts_with(key))
+        || is_placeholder(secret)
+        || entropy(secret.as_bytes()) < rule.entropy
+    {
         return false;
+    }
+    if !rule.pattern.starts_with("= ") {
+        return true;
     }
     // A value without digits is a word or a name in code.
-    let assigned = rule.pattern.starts_with("= ");
-    if assigned && !secret.bytes().any(|byte| byte.is_ascii_digit()) {
-        return false;
+    let digits = secret.bytes().filter(u8::is_ascii_digit).count();
+    if rule.id != rules::GENERIC {
+        return digits > 0;
     }
-    entropy(secret.as_bytes()) >= rule.entropy
+    let name = whole[..whole.len() - secret.len().min(whole.len())].to_ascii_lowercase();
+    digits > 1 && !is_uuid(secret) && is_random(secret) && !has(rules::NOT_SECRET_NAMES, &name)
+}
+
+fn is_uuid(secret: &str) -> bool {
+    let dashes: Vec<usize> = secret.match_indices('-').map(|(at, _)| at).collect();
+    secret.len() == 36 && dashes == [8, 13, 18, 23]
+}
+
+/// Whether letters and digits take turns as they do in random text and not in names.
+fn is_random(secret: &str) -> bool {
+    let kind = |byte: u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase());
+    let segments = secret.split(['.', '/', '-', '_', '=']);
+    let longest = segments.max_by_key(|segment| segment.len()).unwrap_or_default();
+    let turns = longest.as_bytes().windows(2).filter(|pair| kind(pair[0]) != kind(pair[1]));
+    longest.len() >= 8 && turns.count() * 4 >= longest.len()
 }
 
 /// `xxxxxxxx`, `12345678…` and the like: fewer than four different characters.
@@ -161,7 +186,7 @@ fn spelled_out(rule: &Rule) -> String {
         Some(value) => {
             let names = rule.keywords.join("|");
             format!(
-                r#"(?i:{names})(?:[\w.-]{{0,30}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|,)["'`\s=]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
+                r#"(?i:{names})(?:[\w.\- \tª-ÿ]{{0,40}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|,)["'`\s=]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
             )
         }
         None => rule.pattern.to_owned(),

@@ -30,7 +30,14 @@ pub(super) const RULES: &[Rule] = &[
     // German
     ignore(&["ignorier", "vergiss", "vergessen sie", "missacht"], r"(?:ignorier[^ ]*|vergiss|vergessen sie|missacht[^ ]*)(?: [^ ]+){0,4}? (?:[^ ]*anweisung[^ ]*|instruktion[^ ]*|alles|alle (?:vorherigen|bisherigen|obigen)|das obige|die obigen|obige[^ ]*|vorherige[^ ]*|bisherige[^ ]*|vorangegangene[^ ]*|regeln|befehle|angaben|aufgaben|prompts?)"),
     ignore(&["ignorieren"], r"(?:obige[^ ]*|vorherige[^ ]*|bisherige[^ ]*|anweisungen|ausführungen|alles)(?: [^ ]+){0,4} ignorieren"),
+    ignore(&["folgen", "hinter sich", "neuen aufgabe"], r"(?:folgen (?:jetzt |nun )?(?:neue|weitere) (?:anweisungen|aufgaben)|lassen sie alle vorherigen|beginnen mit einer neuen aufgabe)"),
     reveal(&["anweisungen", "system-prompt", "systemprompt", "prompt"], r"(?:zeig|nenn|sag|gib|wiederhol|verrat|wie laut|druck|schreib)[^ ]*(?: [^ ]+){0,6}? (?:ursprünglichen? anweisung[^ ]*|system-?prompt[^ ]*|ursprünglichen? prompts?|deine anweisungen|ihre (?:ursprünglichen )?anweisungen)"),
+    Rule {
+        id: "injection.reveal_secret",
+        literals: &["passwort", "mot de passe", "contraseña", "senha", "parola d'ordine", "пароль", "密码", "密碼", "パスワード", "비밀번호", "wachtwoord", "hasło", "पासवर्ड"],
+        pattern: r"(?:(?:was ist|wie lautet|verrate|nenne|sag)[^.?]{0,20} passwort|(?:quel est|donne|dis|révèle|partage)[^.?]{0,20} mot de passe|(?:cuál es|dime|revela|comparte|dame)[^.?]{0,20} contraseña|(?:qual é|diga|revele|me dê)[^.?]{0,20} senha|(?:какой|скажи|назови|раскрой)[^.?]{0,20} пароль|(?:告诉|说出|透露|告訴|什么|提供)[^。？]{0,12}(?:密码|密碼)|(?:密码|密碼)是什么|パスワード(?:を|は)[^。]{0,30}(?:教え|何|必要|提供)|비밀번호[^.]{0,20}(?:알려|뭐|무엇|필요|제공)|(?:wat is|geef)[^.?]{0,16} wachtwoord|(?:jakie jest|podaj)[^.?]{0,16} hasło|पासवर्ड[^।]{0,16}(?:क्या|बताए|बताओ))",
+        weight: STRONG,
+    },
     // Spanish
     ignore(&["ignora", "ignore ", "olvid", "desestim", "caso omiso", "omite"], r"(?:ignor(?:a|e|en|ar)|olvid(?:a|e|en|ar|ate|ese)|desestim[ae]|haz caso omiso|omite)(?: [^ ]+){0,4}? (?:instrucci[^ ]*|todo(?: lo| que|,|$)|anteriores|indicaci[^ ]*|reglas|órdenes|previas?|todo)"),
     reveal(&["instrucciones", "prompt del sistema", "prompt inicial"], r"(?:muestra|dime|revela|repite|escribe|dame|cuáles son|imprime|muéstrame)(?: [^ ]+){0,5}? (?:instrucciones (?:originales|iniciales|del sistema|anteriores)|tus instrucciones|prompt (?:del sistema|inicial|original)|indicaciones iniciales)"),
@@ -76,6 +83,6 @@ pub(super) const RULES: &[Rule] = &[
     ignore(&["تجاهل", "انسى", "انس "], r"(?:تجاهل|انسى|انس)(?: [^ ]+){0,4}? (?:[^ ]*التعليمات|[^ ]*السابقة|الأوامر|القواعد|كل|جميع)"),
     ignore(&["نادیده بگیر", "فراموش کن"], r"(?:دستور[^ ]*|قبلی|قوانین|بالا)(?: [^ ]+){0,4}? (?:نادیده بگیر|فراموش کن)"),
     ignore(&["התעלם", "שכח"], r"(?:ה?תתעלם|התעלם|התעלמי|שכח)(?: [^ ]+){0,3}? (?:[^ ]*הוראות|[^ ]*קודמות|הכל|[^ ]*כללים)"),
-    ignore(&["अनदेखा", "नज़रअंदाज", "भूल जा", "उपेक्षा"], r"(?:निर्देश|पिछले|आदेश|नियम|ऊपर)[^।]{0,40}(?:अनदेखा|नज़रअंदाज|भूल जा|उपेक्षा)"),
+    ignore(&["अनदेख", "नज़रअंदाज", "भूल जा", "उपेक्षा"], r"(?:निर्देश|पिछले|आदेश|नियम|ऊपर)[^।]{0,40}(?:अनदेख|नज़रअंदाज|भूल जा|उपेक्षा)"),
     ignore(&["เพิกเฉย", "ละเว้น", "ไม่สนใจ", "ลืม"], r"(?:เพิกเฉย|ละเว้น|ไม่สนใจ|ลืม)[^ ]{0,40} ?(?:คำสั่ง|คำแนะนำ|ก่อนหน้า|กฎ)"),
 ];

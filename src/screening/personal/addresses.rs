@@ -29,7 +29,7 @@ fn is_host(host: &str) -> bool {
     let Some((labels, top)) = host.rsplit_once('.') else {
         return false;
     };
-    let top_is_name = (2..=24).contains(&top.len()) && top.bytes().all(|b| b.is_ascii_alphabetic());
+    let top_is_name = (2..=24).contains(&top.len()) && (top.starts_with("xn--") || top.bytes().all(|b| b.is_ascii_alphabetic()));
     let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     top_is_name && labels.split('.').all(label)
 }

@@ -72,11 +72,7 @@ pub(super) fn is_itin(text: &str, number: &Number) -> bool {
 
 fn has_ssn_form(text: &str, number: &Number) -> bool {
     number.shape() == [3, 2, 4]
-        && match number.separator(text) {
-            Some(b'-') => true,
-            Some(b' ' | b'.') => near(text, &number.range(), SSN_WORDS),
-            _ => false,
-        }
+        && matches!(number.separator(text), Some(b'-' | b' ' | b'.'))
 }
 
 fn ssn_parts(digits: &[u8]) -> (u32, u32, u32) {
@@ -92,7 +88,8 @@ pub(super) fn is_npi(text: &str, number: &Number) -> bool {
         return false;
     }
     let prefixed: Vec<u8> = b"80840".iter().chain(digits).copied().collect();
-    luhn(&prefixed) && near(text, &number.range(), NPI_WORDS)
+    let grouped = number.groups().len() == 3 && number.separator(text).is_some();
+    luhn(&prefixed) && (grouped || near(text, &number.range(), NPI_WORDS))
 }
 
 /// An IPv4 address, unless it is a version, a mask or nobody's.

@@ -122,7 +122,7 @@ fn separator_len(bytes: &[u8], parentheses: &mut bool) -> usize {
     let gap = &bytes[..length];
     match gap {
         [b' ' | b'-' | b'.'] => 1,
-        [b')' | b'(', ..] | [_, b'(' | b')'] | [b')', _] | [_, b'-', _] => {
+        [b')' | b'(', ..] | [_, b'(' | b')'] | [_, b'-', _] => {
             *parentheses |= gap.contains(&b'(') || gap.contains(&b')');
             length
         }

@@ -25,7 +25,7 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.age_key", &["age-secret-key-1"], r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}", 0.0),
     rule("secret.airtable_token", &["airtable"], r"\bpat[[:alnum:]]{14}\.[a-f0-9]{64}\b", 3.0),
     rule("secret.alibaba_access_key", &["ltai"], r"\bLTAI[A-Za-z0-9]{20}\b", 2.0),
-    rule("secret.anthropic_key", &["sk-ant-"], r"\b(sk-ant-(?:api03|admin01|oat01|sid01)-[\w-]{80,120})", 3.0),
+    rule("secret.anthropic_key", &["sk-ant-"], r"\b(sk-ant-(?:api03|admin01|oat01|sid01)-[\w-]{80,110}AA)(?:[^\w-]|$)", 3.0),
     rule("secret.atlassian_token", &["atatt3"], r"\b(ATATT3[A-Za-z0-9_=-]{100,250})", 3.5),
     rule("secret.artifactory_key", &["akcp"], r"\bAKCp[A-Za-z0-9]{60,75}\b", 3.5),
     rule("secret.artifactory_token", &["cmvmd"], r"\bcmVmd[A-Za-z0-9]{55,65}\b", 3.5),
@@ -39,7 +39,8 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.clojars_token", &["clojars_"], r"CLOJARS_[a-z0-9]{60}", 2.0),
     rule("secret.clickhouse_key", &["4b1d"], r"\b(4b1d[A-Za-z0-9]{38})\b", 3.0),
     rule("secret.cloudflare_origin_key", &["v1.0-"], r"\bv1\.0-[a-f0-9]{24}-[a-f0-9]{146}\b", 2.0),
-    rule("secret.curl_user", &["curl"], r#"\bcurl\s[^\n]{0,120}?(?:-u|--user)[ =]?["']?([\w.@-]{1,40}:[^\s"'$<{]{6,80})"#, 2.5),
+    rule("secret.curl_header", &["curl"], r#"\bcurl\s[^\n]{0,200}?(?:-H|--header)[ =]?["'](?i:authorization|x-[\w-]{0,20}(?:key|token)|api-?key|[\w-]{0,20}token):\s*(?:(?i:bearer|basic|token|apikey) )?([^\s"'$<{]{10,200})["']"#, 3.0),
+    rule("secret.curl_user", &["curl"], r#"\bcurl\s[^\n]{0,200}?(?:-u|--user)[ =]?["']?([\w.@-]{1,40}:["']?[^\s"'$<{]{4,80})"#, 2.5),
     rule("secret.databricks_token", &["dapi"], r"\b(dapi[a-f0-9]{32}(?:-\d)?)\b", 3.0),
     rule("secret.defined_networking_token", &["dnkey"], r"\bdnkey-[a-z0-9=_-]{26}-[a-z0-9=_-]{52}", 3.0),
     rule("secret.digitalocean_token", &["dop_v1_", "doo_v1_", "dor_v1_"], r"\b(do[opr]_v1_[a-f0-9]{64})\b", 3.0),
@@ -50,10 +51,14 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.dynatrace_token", &["dt0c01."], r"\bdt0c01\.[A-Za-z0-9]{24}\.[A-Za-z0-9]{64}", 3.0),
     rule("secret.easypost_key", &["ezak", "eztk"], r"\bEZ[AT]K[A-Za-z0-9]{54}\b", 2.0),
     rule("secret.facebook_token", &["eaam", "eaac"], r"\b(EAA[MC][A-Za-z0-9]{100,})", 3.5),
+    rule("secret.facebook_access_token", &["facebook", "authorization", "access_token", "fb_"], r"\b(\d{15,16}(?:\||%)[0-9A-Za-z_-]{27,40})", 3.0),
     rule("secret.flutterwave_key", &["flw"], r"FLW(?:PUB|SEC)K_TEST-[A-Ha-h0-9]{12,32}(?:-X)?", 2.0),
     rule("secret.flyio_token", &["fo1_", "fm1", "fm2_"], r"\b(fo1_[\w-]{43}|fm1[ar]_[A-Za-z0-9+/]{100,}={0,3}|fm2_[A-Za-z0-9+/]{100,}={0,3})", 3.5),
     rule("secret.frameio_token", &["fio-u-"], r"\bfio-u-[A-Za-z0-9_=-]{64}", 3.0),
-    rule("secret.gcp_api_key", &["aiza"], r"\b(AIza[\w-]{35})", 3.0),
+    rule("secret.gcp_api_key", &["aiza"], r"\b(AIza[\w-]{35})(?:[^\w-]|$)", 3.0),
+    rule("secret.gcp_service_account", &["service_account"], r#""type"\s*:\s*"service_account""#, 0.0),
+    rule("secret.dropbox_token", &["dropbox"], r"\b(sl\.[A-Za-z0-9=_-]{130,160}|[a-z0-9]{11}A{10}[A-Za-z0-9=_-]{43})", 3.0),
+    rule("secret.intra42_secret", &["s-s4t2"], r"\bs-s4t2(?:ud|af)-[a-f0-9]{64}", 3.0),
     rule("secret.gcp_oauth_secret", &["gocspx-"], r"\bGOCSPX-[\w-]{28}", 3.0),
     rule("secret.gcp_oauth_token", &["ya29."], r"\bya29\.[\w-]{40,}", 3.5),
     rule("secret.gitlab_runner_token", &["gr1348941"], r"\bGR1348941[\w-]{20}", 3.0),
@@ -67,7 +72,7 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.heroku_token", &["hrku-aa"], r"\bHRKU-AA[\w-]{58}", 3.5),
     rule("secret.huggingface_token", &["hf_", "api_org_"], r"\b((?:hf_|api_org_)[A-Za-z]{34})\b", 2.0),
     rule("secret.infracost_token", &["ico-"], r"\bico-[A-Za-z0-9]{32}\b", 3.0),
-    rule("secret.jwt", &["eyj"], r"\b(ey[A-Za-z0-9]{17,}\.ey[A-Za-z0-9/\\_-]{17,}\.(?:[A-Za-z0-9/\\_-]{10,}={0,2})?)", 3.0),
+    rule("secret.jwt", &["eyj"], r"\b(ey[A-Za-z0-9]{17,}\.ey[A-Za-z0-9/\\_-]{17,}(?:\.[A-Za-z0-9/\\_-]{10,}={0,2})?)", 3.0),
     rule("secret.jwt_base64", &["zxlk"], r"\b(ZXlK(?:aGJHY2lPaU|MGVYQWlPaUp|lYTm1h|raWQ)[A-Za-z0-9/+]{40,}={0,2})", 3.5),
     rule("secret.linear_key", &["lin_api_"], r"\blin_api_[A-Za-z0-9]{40}", 2.0),
     rule("secret.lob_key", &["live_", "test_"], r"\b((?:live|test)_(?:pub_)?[a-f0-9]{31,35})\b", 3.0),
@@ -126,9 +131,26 @@ pub(super) const SHAPED: &[Rule] = &[
 pub(super) const ASSIGNED: &[Rule] = &[
     rule("secret.aws_secret_key", &["secret", "aws"], r"= [A-Za-z0-9/+]{40}", 4.0),
     rule("secret.cisco_meraki_key", &["meraki"], r"= [0-9a-f]{40}", 3.0),
-    rule("secret.hex_key", &["adafruit", "adobe", "asana", "bittrex", "cloudflare", "codecov", "coinbase", "confluent", "contentful", "datadog", "discord", "droneci", "dropbox", "etsy", "facebook", "fastly", "finicity", "finnhub", "flickr", "freshbooks", "gitter", "intercom", "kraken", "kucoin", "launchdarkly", "linear", "linkedin", "looker", "mailgun", "mattermost", "messagebird", "netlify", "newrelic", "new-relic", "nytimes", "okta", "plaid", "privateai", "rapidapi", "sendbird", "snyk", "squarespace", "sumo", "travis", "twitch", "twitter", "zendesk", "airtable", "algolia", "alibaba", "beamer", "bitbucket", "cohere", "jfrog", "artifactory", "heroku", "hubspot", "octopus", "intra42", "sentry", "sidekiq", "bundle_enterprise", "bundle_gems", "sonar", "stripe", "openweather", "mistral", "groq", "deepgram", "elevenlabs", "pinecone", "replicate"], r"= [A-Za-z0-9_=+/.-]{13,200}", 3.0),
-    rule("secret.generic", &["access", "api_key", "apikey", "api-key", "auth", "credential", "creds", "key", "passwd", "password", "pwd", "secret", "token"], r"= [A-Za-z0-9_=+/.\-]{10,150}", 3.5),
+    rule("secret.hex_key", &["adafruit", "adobe", "asana", "bittrex", "cloudflare", "codecov", "coinbase", "confluent", "contentful", "datadog", "discord", "droneci", "dropbox", "etsy", "facebook", "fastly", "finicity", "finnhub", "flickr", "freshbooks", "gitter", "intercom", "kraken", "kucoin", "launchdarkly", "linear", "linkedin", "looker", "mailgun", "mattermost", "messagebird", "netlify", "newrelic", "new-relic", "nytimes", "okta", "plaid", "privateai", "rapidapi", "sendbird", "snyk", "squarespace", "sumo", "travis", "twitch", "twitter", "zendesk", "airtable", "algolia", "alibaba", "beamer", "bitbucket", "cohere", "jfrog", "artifactory", "heroku", "hubspot", "octopus", "intra42", "sentry", "sidekiq", "bundle_enterprise", "bundle_gems", "sourcegraph", "gocardless", "sendinblue", "mapbox", "maxmind", "yandex", "new_relic", "nr_insert", "newyorktimes", "new-york-times", "digitalocean", "postman", "codecov", "sonar", "stripe", "openweather", "mistral", "groq", "deepgram", "elevenlabs", "pinecone", "replicate"], r"= [A-Za-z0-9_=+/.-]{13,200}", 3.0),
+    rule(GENERIC, &["access", "api_key", "apikey", "api-key", "auth", "credential", "creds", "key", "passwd", "password", "pwd", "secret", "token"], r"= [A-Za-z0-9_=+/.\-]{10,150}", 3.5),
     rule("secret.password", &["password", "passwd", "pwd", "passphrase"], r#"= [^\s"'`;,<>{}()\[\]$]{8,64}"#, 2.8),
+];
+
+/// The row for any assigned value that looks random, which asks the most of it.
+pub(super) const GENERIC: &str = "secret.generic";
+
+/// Names of values that are random and no secrets.
+pub(super) const NOT_SECRET_NAMES: &[&str] = &[
+    "public", "csrf", "keyword", "accessor", "accessib", "access_id", "credentialid", "credentialsid",
+    "secretsid", "key_id", "keyid", "key_name", "keyname", "author", "vault_name", "vaulttostore", "keyframe",
+    "keying", "monkey", "turkey", "hockey", "passive", "primarykey", "primary_key", "foreign", "tokenizer", "tokens",
+];
+
+/// Beginnings of keys that their owners published, in documentation and in every copy of a page.
+pub(super) const PUBLIC_KEYS: &[&str] = &[
+    "AIzaSyAnLA7N", "AIzaSyCkEhVj", "AIzaSyDMAScl", "AIzaSyD3asb-", "AIzayDNSXIbF", "AIzaSyAdOS2z", "AIzaSyASWm6H",
+    "AIzaSyANUvH9", "AIzaSyA5_iVa", "AIzaSyA4UrcG", "AIzaSyDSb51J", "AIzaSyBF2RrA", "AIzaSyBcE-OO", "AIzaSyB8qGxt",
+    "AIzaSyA8vmAp",
 ];
 
 /// What examples and templates write where a secret goes.

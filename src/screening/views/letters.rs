@@ -81,16 +81,20 @@ pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
     })
 }
 
-/// How many single letters, one separator apart, `bytes` begins with.
+/// How many characters, one separator apart, `bytes` begins with. Blanks count as characters, so
+/// that `i-g-n-o-r-e- -i-t` keeps its words.
 fn alternating(bytes: &[u8]) -> usize {
     let Some(&separator) = bytes.get(1) else {
         return 0;
     };
-    if !matches!(separator, b' ' | b'-' | b'.' | b'_' | b'*' | b'|' | b'/' | b'+') {
+    if !matches!(separator, b' ' | b'-' | b'.' | b'_' | b'*' | b'|' | b'/' | b'+')
+        || !bytes[0].is_ascii_alphanumeric()
+    {
         return 0;
     }
+    let stands_alone = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n');
     let mut run = 0;
-    while bytes.get(run * 2).is_some_and(u8::is_ascii_alphanumeric) {
+    while bytes.get(run * 2).is_some_and(stands_alone) {
         run += 1;
         if bytes.get(run * 2 - 1) != Some(&separator) {
             // A letter that goes on into a word is that word's.
