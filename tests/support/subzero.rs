@@ -23,7 +23,6 @@ pub(crate) struct Setup {
     dir: TempDir,
     environment: Vec<(String, String)>,
     grpc: u16,
-    http: u16,
     admin: u16,
 }
 
@@ -42,7 +41,6 @@ impl Setup {
                 .expect("make a folder"),
             environment: Vec::new(),
             grpc: ports::free(),
-            http: ports::free(),
             admin: ports::free(),
         }
     }
@@ -59,9 +57,9 @@ impl Setup {
         self
     }
 
-    /// Sets the ports: gRPC, HTTP, admin.
-    pub(crate) fn ports(mut self, [grpc, http, admin]: [u16; 3]) -> Self {
-        (self.grpc, self.http, self.admin) = (grpc, http, admin);
+    /// Sets the ports: gRPC, admin.
+    pub(crate) fn ports(mut self, [grpc, admin]: [u16; 2]) -> Self {
+        (self.grpc, self.admin) = (grpc, admin);
         self
     }
 
@@ -76,10 +74,9 @@ impl Setup {
     pub(crate) fn spawn(self) -> Subzero {
         let socket = self.dir.path().join("s.sock");
         let listen = format!(
-            "listen:\n  grpc: [\"unix:{}\", \"127.0.0.1:{}\"]\n  http: \"127.0.0.1:{}\"\n  admin: \"127.0.0.1:{}\"\n",
+            "listen:\n  grpc: [\"unix:{}\", \"127.0.0.1:{}\"]\n  admin: \"127.0.0.1:{}\"\n",
             socket.display(),
             self.grpc,
-            self.http,
             self.admin,
         );
         write_config(self.dir.path(), &listen, &self.config);
@@ -93,7 +90,6 @@ impl Setup {
             process: Process::start("subzero", command, self.dir.path()),
             socket,
             grpc: ports::local(self.grpc),
-            http: ports::local(self.http),
             admin: ports::local(self.admin),
             ready_after: Duration::ZERO,
             spawned,
@@ -110,7 +106,6 @@ pub(crate) struct Subzero {
     /// Where Envoy asks.
     pub(crate) socket: PathBuf,
     pub(crate) grpc: SocketAddr,
-    pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     /// From spawning it to ready.
     pub(crate) ready_after: Duration,
