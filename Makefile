@@ -16,7 +16,7 @@ tools:
 demo:
 	$(PYTHON) tools/install.py envoy
 	cargo build --release --locked --bin subzero --example demo
-	@ONCE=$(ONCE) target/release/examples/demo
+	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test: tools
 	cargo test --locked

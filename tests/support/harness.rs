@@ -18,6 +18,7 @@ pub(crate) mod client;
 pub(crate) mod envoy;
 pub(crate) mod grpc;
 pub(crate) mod keys;
+pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod oidc;
 pub(crate) mod ports;

@@ -22,6 +22,7 @@ pub(crate) struct Setup {
     config: String,
     dir: TempDir,
     environment: Vec<(String, String)>,
+    socket: Option<PathBuf>,
     grpc: u16,
     admin: u16,
 }
@@ -40,6 +41,7 @@ impl Setup {
                 .tempdir()
                 .expect("make a folder"),
             environment: Vec::new(),
+            socket: None,
             grpc: ports::free(),
             admin: ports::free(),
         }
@@ -54,6 +56,13 @@ impl Setup {
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Listens on this Unix socket instead of one of its own: a successor takes over its
+    /// predecessor's.
+    pub(crate) fn socket(mut self, path: &Path) -> Self {
+        self.socket = Some(path.to_owned());
         self
     }
 
@@ -72,7 +81,8 @@ impl Setup {
 
     /// Starts it and waits for nothing: for tests about not becoming ready.
     pub(crate) fn spawn(self) -> Subzero {
-        let socket = self.dir.path().join("s.sock");
+        let own = self.dir.path().join("s.sock");
+        let socket = self.socket.unwrap_or(own);
         let listen = format!(
             "listen:\n  grpc: [\"unix:{}\", \"127.0.0.1:{}\"]\n  admin: \"127.0.0.1:{}\"\n",
             socket.display(),
