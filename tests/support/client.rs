@@ -7,12 +7,15 @@ use std::{fmt::Write as _, io, net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpStream,
     time::{sleep, timeout},
 };
 
-use super::wire::{self, Unframed};
+use super::{
+    tls::{Authority, Identity},
+    wire::{self, Unframed},
+};
 
 /// A request that has no answer after this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -91,21 +94,40 @@ impl Request {
             .unwrap_or_else(|error| panic!("{} {} to {to}: {error}", self.method, self.target))
     }
 
+    /// Sends it over TLS, showing `identity` if there is one.
+    pub(crate) async fn send_tls(
+        &self,
+        to: SocketAddr,
+        authority: &Authority,
+        identity: Option<&Identity>,
+    ) -> io::Result<Response> {
+        let stream = authority
+            .connect(TcpStream::connect(to).await?, identity)
+            .await?;
+        self.exchange(stream).await
+    }
+
     /// Sends it and reads the answer, or says why there is none.
     pub(crate) async fn try_send(&self, to: SocketAddr) -> io::Result<Response> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        self.exchange(stream).await
+    }
+
+    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite) -> io::Result<Response> {
         match &self.body {
-            Body::Absent => send_raw(to, &[self.head("").as_bytes()], Duration::ZERO).await,
+            Body::Absent => exchange(stream, &[self.head("").as_bytes()], Duration::ZERO).await,
             Body::Chunked(chunks, pause) => {
                 let head = self.head("transfer-encoding: chunked\r\n").into_bytes();
                 let mut pieces: Vec<Vec<u8>> = chunks.iter().map(|chunk| framed(chunk)).collect();
                 pieces.push(b"0\r\n\r\n".to_vec());
                 pieces[0] = [head, pieces[0].clone()].concat();
                 let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-                send_raw(to, &pieces, *pause).await
+                exchange(stream, &pieces, *pause).await
             }
             Body::Whole(body) => {
                 let head = self.head(&format!("content-length: {}\r\n", body.len()));
-                send_raw(to, &[&[head.as_bytes(), body].concat()], Duration::ZERO).await
+                exchange(stream, &[&[head.as_bytes(), body].concat()], Duration::ZERO).await
             }
         }
     }
@@ -130,27 +152,32 @@ pub(crate) async fn send_raw(
     pieces: &[&[u8]],
     pause: Duration,
 ) -> io::Result<Response> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(to).await?;
-        stream.set_nodelay(true)?;
-        let (read, mut write) = stream.split();
-        let sending = async {
-            for (index, piece) in pieces.iter().enumerate() {
-                if index > 0 {
-                    sleep(pause).await;
-                }
-                // The peer may answer and close before it has read all: the answer counts.
-                if write.write_all(piece).await.is_err() {
-                    break;
-                }
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
+    exchange(stream, pieces, pause).await
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite,
+    pieces: &[&[u8]],
+    pause: Duration,
+) -> io::Result<Response> {
+    let (read, mut write) = tokio::io::split(stream);
+    let sending = async {
+        for (index, piece) in pieces.iter().enumerate() {
+            if index > 0 {
+                sleep(pause).await;
             }
-        };
-        let mut read = BufReader::new(read);
-        let ((), message) = tokio::join!(sending, wire::read(&mut read, Unframed::UntilClosed));
-        let message = message?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Response::from_message(message)
+            // The peer may answer and close before it has read all: the answer counts.
+            if write.write_all(piece).await.is_err() || write.flush().await.is_err() {
+                break;
+            }
+        }
     };
-    timeout(PATIENCE, exchange).await.map_err(io::Error::from)?
+    let mut read = BufReader::new(read);
+    let both = async { tokio::join!(sending, wire::read(&mut read, Unframed::UntilClosed)) };
+    let ((), message) = timeout(PATIENCE, both).await?;
+    Response::from_message(message?.ok_or(io::ErrorKind::UnexpectedEof)?)
 }
 
 /// Opens a connection, sends `bytes`, and returns what comes back until the peer closes.

@@ -24,6 +24,7 @@ pub(crate) mod oidc;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod subzero;
+pub(crate) mod tls;
 pub(crate) mod tools;
 pub(crate) mod upstream;
 pub(crate) mod wire;
