@@ -73,7 +73,7 @@ impl Demo {
         let subzero = subzero::Setup::new(binary(), &read("subzero.yaml"))
             .file("store.fga.yaml", read("store.fga.yaml"))
             .file("keys.json", keys::jwks(&[&key]).to_string())
-            .ports([9191, 9193].map(ports::free_or))
+            .ports([9191, 9192, 9193].map(ports::free_or))
             .start()
             .await;
         let mut setup = envoy::Setup::new("sidecar.yaml", service.address, &subzero.socket);

@@ -24,6 +24,7 @@ pub(crate) struct Setup {
     environment: Vec<(String, String)>,
     socket: Option<PathBuf>,
     grpc: u16,
+    http: u16,
     admin: u16,
 }
 
@@ -43,6 +44,7 @@ impl Setup {
             environment: Vec::new(),
             socket: None,
             grpc: ports::free(),
+            http: ports::free(),
             admin: ports::free(),
         }
     }
@@ -66,9 +68,9 @@ impl Setup {
         self
     }
 
-    /// Sets the ports: gRPC, admin.
-    pub(crate) fn ports(mut self, [grpc, admin]: [u16; 2]) -> Self {
-        (self.grpc, self.admin) = (grpc, admin);
+    /// Sets the ports: gRPC, HTTP, admin.
+    pub(crate) fn ports(mut self, [grpc, http, admin]: [u16; 3]) -> Self {
+        (self.grpc, self.http, self.admin) = (grpc, http, admin);
         self
     }
 
@@ -84,9 +86,10 @@ impl Setup {
         let own = self.dir.path().join("s.sock");
         let socket = self.socket.unwrap_or(own);
         let listen = format!(
-            "listen:\n  grpc: [\"unix:{}\", \"127.0.0.1:{}\"]\n  admin: \"127.0.0.1:{}\"\n",
+            "listen:\n  grpc: [\"unix:{}\", \"127.0.0.1:{}\"]\n  http: \"127.0.0.1:{}\"\n  admin: \"127.0.0.1:{}\"\n",
             socket.display(),
             self.grpc,
+            self.http,
             self.admin,
         );
         write_config(self.dir.path(), &listen, &self.config);
@@ -100,6 +103,7 @@ impl Setup {
             process: Process::start("subzero", command, self.dir.path()),
             socket,
             grpc: ports::local(self.grpc),
+            http: ports::local(self.http),
             admin: ports::local(self.admin),
             ready_after: Duration::ZERO,
             spawned,
@@ -116,6 +120,7 @@ pub(crate) struct Subzero {
     /// Where Envoy asks.
     pub(crate) socket: PathBuf,
     pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     /// From spawning it to ready.
     pub(crate) ready_after: Duration,
