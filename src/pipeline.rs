@@ -218,7 +218,7 @@ impl Pipeline {
             };
             let (user, object) = rule.fill(&facts).map_err(|missing| {
                 tracing::debug!(route = route.name, %missing, "permission cannot be asked");
-                Stop::denied(Reason::MissingInput)
+                Stop::denied(missing.reason())
             })?;
             let ask = Ask {
                 user: &user,

@@ -10,6 +10,7 @@ use crate::{
     check::{Body, Check},
     identity::Identity,
     problem::Problem,
+    verdict::Reason,
 };
 
 /// A compiled `type:id` template.
@@ -48,18 +49,37 @@ pub struct Facts<'a> {
     pub captures: &'a Captures,
 }
 
-/// The placeholder that has no usable value, as it is written in the route.
+/// Why a placeholder, named as it is written in the route, has no usable value.
 #[derive(Debug, thiserror::Error)]
 pub enum MissingInput {
-    /// The body is needed and is not whole or not JSON.
+    /// The body is not JSON, or a key on the way stands twice.
     #[error("the body cannot be read for `{0}`")]
-    Body(String),
+    BodyMalformed(String),
+    /// The body is needed and none arrived.
+    #[error("no body for `{0}`")]
+    BodyMissing(String),
+    /// The body is needed and only its beginning arrived.
+    #[error("only part of a body for `{0}`")]
+    BodyPartial(String),
     /// Nothing there.
     #[error("`{0}` has no value")]
     NoValue(String),
     /// The value has characters with a meaning in a relationship, or is too long.
     #[error("the value of `{0}` would break out of its place")]
     Unfit(String),
+}
+
+impl MissingInput {
+    /// What the caller is told.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::BodyMalformed(_) => Reason::BodyMalformed,
+            Self::BodyMissing(_) => Reason::BodyMissing,
+            Self::BodyPartial(_) => Reason::BodyPartial,
+            Self::NoValue(_) | Self::Unfit(_) => Reason::MissingInput,
+        }
+    }
 }
 
 impl Template {
@@ -215,14 +235,15 @@ impl Fact {
     fn value<'a>(&'a self, facts: &Facts<'a>) -> Result<Option<Cow<'a, str>>, MissingInput> {
         let request = facts.check.http.as_ref();
         Ok(match self {
-            Self::Body(steps) => {
-                let Some(Body::Complete(bytes)) = request.map(|request| &request.body) else {
-                    return Err(MissingInput::Body(self.to_string()));
-                };
-                let value = body::scalar_at(bytes, steps)
-                    .map_err(|_| MissingInput::Body(self.to_string()))?;
-                value.map(Cow::Owned)
-            }
+            Self::Body(steps) => match request.map(|request| &request.body) {
+                Some(Body::Complete(bytes)) => body::scalar_at(bytes, steps)
+                    .map_err(|_| MissingInput::BodyMalformed(self.to_string()))?
+                    .map(Cow::Owned),
+                Some(Body::Partial(_)) => return Err(MissingInput::BodyPartial(self.to_string())),
+                Some(Body::Absent) | None => {
+                    return Err(MissingInput::BodyMissing(self.to_string()));
+                }
+            },
             Self::Context(name) => facts
                 .check
                 .context

@@ -66,7 +66,7 @@ impl Case {
         self.passed(|passed| passed.subject = Some(subject))
     }
 
-    /// The service is told of these findings.
+    /// The service is told of findings of these categories.
     pub(crate) fn findings(self, findings: &'static str) -> Self {
         self.passed(|passed| passed.findings = Some(findings))
     }
@@ -170,9 +170,12 @@ impl Case {
                     of("x-subzero-subject"),
                     passed.subject.unwrap_or_default().into(),
                 );
+                // How many rules see the same thing is not the table's business.
+                let mut findings = of("x-subzero-findings");
+                findings.retain(|c| !c.is_ascii_digit() && c != '=');
                 check(
                     "findings",
-                    of("x-subzero-findings"),
+                    findings,
                     passed.findings.unwrap_or_default().into(),
                 );
                 check(

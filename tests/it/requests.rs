@@ -434,7 +434,11 @@ async fn paths_hosts_and_methods() {
             403,
             "no_route",
         ),
-        refuse("method in small letters", Request::new("get", "/healthz"), 400),
+        refuse(
+            "method in small letters",
+            Request::new("get", "/healthz"),
+            400,
+        ),
         deny(
             "method override is not heard",
             Request::new("POST", "/healthz").header("x-http-method-override", "GET"),
