@@ -3,6 +3,7 @@
 #[path = "../support/harness.rs"]
 mod support;
 
+mod answers;
 mod bodies;
 mod cases;
 mod layers;
