@@ -6,6 +6,8 @@ mod support;
 mod answers;
 mod bodies;
 mod cases;
+mod issuers;
 mod layers;
+mod lifecycle;
 mod requests;
 mod world;
