@@ -112,15 +112,15 @@ impl Authorizer {
     /// Whether `who` may do what `ask` says. The subject of the question is in `ask`; `who` proves
     /// that the caller was identified first.
     ///
-    /// A userset as subject (`group:eng#member`) is refused: a caller is never a set, and `OpenFGA`'s
-    /// answers for sets are about to change.
+    /// A set as subject (`group:eng#member`, `user:*`) is refused: a caller is never one, and
+    /// `OpenFGA`'s answers for sets are about to change.
     #[expect(
         clippy::unused_async,
         reason = "an engine behind the network will wait here"
     )]
     pub async fn authorize(&self, _who: &Identity, ask: &Ask<'_>) -> Result<Grant, Error> {
-        if ask.user.contains('#') {
-            return Err(Error::UsersetSubject);
+        if ask.user.contains('#') || ask.user.ends_with(":*") {
+            return Err(Error::SetAsSubject);
         }
         if self.check(ask)? {
             Ok(Grant(()))
@@ -182,12 +182,12 @@ pub enum Error {
     /// No store is configured.
     #[error("no permission store is configured: set `permission.store_file`")]
     NoStore,
+    /// The subject is a userset or a wildcard.
+    #[error("ask for permission: the user must be one object, neither a userset nor a wildcard")]
+    SetAsSubject,
     /// The way to an answer is longer than is followed.
     #[error("permission is too deep or too wide to work out")]
     TooComplex,
-    /// The subject is a userset.
-    #[error("ask for permission: the user must be one object, not a userset")]
-    UsersetSubject,
 }
 
 impl Error {
@@ -196,7 +196,7 @@ impl Error {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Denied => Reason::PermissionDenied,
-            Self::Invalid(_) | Self::NoStore | Self::TooComplex | Self::UsersetSubject => {
+            Self::Invalid(_) | Self::NoStore | Self::SetAsSubject | Self::TooComplex => {
                 Reason::PermissionUnavailable
             }
         }
@@ -207,7 +207,7 @@ impl Error {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Denied | Self::NoStore => None,
-            Self::Invalid(_) | Self::UsersetSubject => Some(VALIDATION_ERROR),
+            Self::Invalid(_) | Self::SetAsSubject => Some(VALIDATION_ERROR),
             Self::TooComplex => Some(RESOLUTION_TOO_COMPLEX),
         }
     }

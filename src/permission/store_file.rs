@@ -6,6 +6,7 @@
 //!
 //! Messages begin with file and line: `store.fga.yaml:14: …`.
 
+mod csv;
 #[cfg(test)]
 mod tests;
 mod tuples;

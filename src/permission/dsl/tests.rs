@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::*;
 use crate::permission::{
     json,
+    plan::Plan,
     suite::{data, report},
 };
 
@@ -76,6 +77,16 @@ fn the_language_and_json_say_the_same() {
             forget_places(model);
         }
         assert_eq!(written, json, "{name}");
+        let refused = Plan::compile(&written).is_err_and(|faults| {
+            faults
+                .iter()
+                .all(|fault| fault.kind == FaultKind::Unsupported)
+        });
+        assert_eq!(
+            refused,
+            !written.conditions.is_empty(),
+            "{name}: conditions"
+        );
         run += 1;
     }
     report("language to JSON pairs", run, 0);

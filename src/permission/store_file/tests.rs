@@ -58,7 +58,7 @@ model_file: ./model/model.fga
 tuples:
   - { user: user:a, relation: viewer, object: doc:1 }
 tuple_file: tuples/b.yaml
-tuple_files: [tuples/c.json, tuples/d.jsonl]
+tuple_files: [tuples/c.json, tuples/d.jsonl, tuples/f.csv]
 tests:
   - name: ignored
     check: []
@@ -77,9 +77,13 @@ tests:
             "tuples/d.jsonl",
             "{\"user\":\"user:d\",\"relation\":\"viewer\",\"object\":\"doc:1\"}\n\n",
         ),
+        (
+            "tuples/f.csv",
+            "user_type,user_id,relation,object_type,object_id\nuser,f,viewer,doc,1\n",
+        ),
     ])
     .unwrap();
-    for user in ["user:a", "user:b", "user:c", "user:d"] {
+    for user in ["user:a", "user:b", "user:c", "user:d", "user:f"] {
         assert!(is_viewer(&store, user), "{user}");
     }
     assert!(!is_viewer(&store, "user:e"));

@@ -5,7 +5,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::Spanned;
 
-use super::{StoreFile, at, yaml};
+use super::{StoreFile, at, csv, yaml};
 use crate::permission::{
     graph::{Builder, Graph, Tuple},
     plan::Plan,
@@ -16,11 +16,11 @@ use crate::permission::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::permission) struct Entry {
-    user: String,
-    relation: String,
-    object: String,
+    pub(super) user: String,
+    pub(super) relation: String,
+    pub(super) object: String,
     #[serde(default)]
-    condition: Option<IgnoredAny>,
+    pub(super) condition: Option<IgnoredAny>,
 }
 
 /// Collects tuples and what is wrong with them.
@@ -123,9 +123,10 @@ impl<'p> Loader<'p> {
                 }
                 Err(error) => self.refuse(format!("{name}:{}: {error}", error.line())),
             },
+            "csv" => self.rows(name, text),
             "jsonl" => self.lines(name, text),
             _ => self.refuse(format!(
-                "{name}: tuple files end in `.yaml`, `.json` or `.jsonl` (`.csv` is not supported yet)"
+                "{name}: tuple files end in `.yaml`, `.json`, `.jsonl` or `.csv`"
             )),
         }
     }
@@ -142,6 +143,18 @@ impl<'p> Loader<'p> {
                 Ok(entry) => self.add(index, line_number, &entry),
                 Err(error) => self.refuse(format!("{name}:{line_number}: {error}")),
             }
+        }
+    }
+
+    fn rows(&mut self, name: &str, text: &str) {
+        self.begin(format!("{name}\n"));
+        match csv::parse(text) {
+            Ok(entries) => {
+                for (index, (line, entry)) in entries.iter().enumerate() {
+                    self.add(index, *line, entry);
+                }
+            }
+            Err((line, fault)) => self.refuse(format!("{name}:{line}: {fault}")),
         }
     }
 
