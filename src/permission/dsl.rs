@@ -4,7 +4,7 @@
 //! parentheses (`a or b and c` is an error), and a `[…]` list may only come first in its expression.
 //! Modules (`module`, `extend`) are refused; conditions are read as far as their names.
 //!
-//! One pass over at most [`MAX_MODEL_BYTES`](super::model::MAX_MODEL_BYTES); parentheses nest at most
+//! One pass over at most [`MAX_MODEL_BYTES`]; parentheses nest at most
 //! [`MAX_NESTING`] deep, so the call stack is bounded whatever the text says.
 
 mod condition;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::check::Source;
 
 const STORE: &str = "model: |
   model
@@ -100,7 +101,11 @@ async fn a_grant_is_given_to_one_user_and_never_to_a_set() {
 }
 
 fn identity() -> Identity {
-    Identity
+    let source = Source {
+        principal: Some("spiffe://mesh/ns/a/sa/b".to_owned()),
+        ..Source::default()
+    };
+    Identity::from_peer(&source).expect("attested")
 }
 
 #[test]
