@@ -196,9 +196,11 @@ impl Error {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Denied => Reason::PermissionDenied,
-            Self::Invalid(_) | Self::NoStore | Self::SetAsSubject | Self::TooComplex => {
-                Reason::PermissionUnavailable
-            }
+            // The configuration was checked at load, so what does not fit the model is a value that
+            // the request brought. That must deny: were it "could not decide", a caller could choose
+            // it, and pass where a route says `on_unavailable: { permission: allow }`.
+            Self::Invalid(_) | Self::SetAsSubject => Reason::MissingInput,
+            Self::NoStore | Self::TooComplex => Reason::PermissionUnavailable,
         }
     }
 

@@ -76,7 +76,7 @@ fn errors_carry_the_numbers_of_openfga() {
     ] {
         let error = authorizer.check(&ask(user, object)).unwrap_err();
         assert_eq!(error.code(), Some(2000), "{user} {object}");
-        assert_eq!(error.reason(), Reason::PermissionUnavailable);
+        assert_eq!(error.reason(), Reason::MissingInput);
     }
 }
 
