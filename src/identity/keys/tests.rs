@@ -5,6 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::identity::tests::mint::{EC, Mint, RSA, claims, encode};
 
+/// How a `SubjectPublicKeyInfo` of an Ed25519 key begins.
+const ED25519_DER: [u8; 12] = [0x30, 42, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 33, 0];
+
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
 fn keys(keys: &[Value]) -> Result<Keys, String> {
@@ -103,6 +106,10 @@ fn weak() -> Vec<(&'static str, Value)> {
         (
             "short Ed25519",
             json!({"kty": "OKP", "crv": "Ed25519", "x": encode([1; 31])}),
+        ),
+        (
+            "Ed25519 wrapped in DER",
+            json!({"kty": "OKP", "crv": "Ed25519", "x": encode([&ED25519_DER[..], &[1; 32]].concat())}),
         ),
         (
             "X25519",
