@@ -140,34 +140,60 @@ impl Lane {
         self.text.push_str(text);
     }
 
-    /// The neighbourhoods of the seams, without the line breaks: what a word or a key that was cut
-    /// in two looks like to a model that gets the parts glued together. `None` when no seam could
-    /// be inside a word.
+    /// The neighbourhoods of the seams where a word may have been cut in two, glued: what the
+    /// strings look like to a model that gets them one after the other. `None` when there is no
+    /// such seam.
     pub(super) fn seams(&self) -> Option<Lane> {
-        let mut seams = Lane {
+        let mut glued = Lane {
             trust: self.trust,
             ..Self::default()
         };
-        let mut done = (usize::MAX, 0);
-        for pair in self.pieces.windows(2) {
-            let (left, right) = (self.piece(pair[0]), self.piece(pair[1]));
-            if !may_be_glued(left, right) {
-                continue;
+        let mut near: Vec<Range<usize>> = Vec::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let text = self.piece(*piece);
+            if index > 0 && may_be_glued(&glued.text, text) {
+                let seam = glued.text.len();
+                let around = seam.saturating_sub(SEAM)..seam + SEAM;
+                match near.last_mut() {
+                    Some(last) if around.start <= last.end => last.end = around.end,
+                    _ => near.push(around),
+                }
+            } else if index > 0 {
+                glued.text.push('\n');
             }
-            let tail = floor(left, left.len().saturating_sub(SEAM));
-            let tail = if done.0 == pair[0].at { tail.max(done.1) } else { tail };
-            let glued = done.0 == pair[0].at && tail == done.1;
-            if !glued && !seams.text.is_empty() {
-                seams.text.push('\n');
-            }
-            if tail < left.len() {
-                seams.add(pair[0].leaf, tail, &left[tail..]);
-            }
-            let head = floor(right, right.len().min(SEAM));
-            seams.add(pair[1].leaf, 0, &right[..head]);
-            done = (pair[1].at, head);
+            glued.add(piece.leaf, piece.from, text);
         }
-        (!seams.text.is_empty()).then_some(seams)
+        (!near.is_empty()).then(|| glued.only(&near))
+    }
+
+    /// The lane without what lies outside `ranges`, which are in order and apart.
+    fn only(&self, ranges: &[Range<usize>]) -> Lane {
+        let mut kept = Lane {
+            trust: self.trust,
+            ..Self::default()
+        };
+        let mut pieces = self.pieces.iter().peekable();
+        for range in ranges {
+            let mut end_before = None;
+            while let Some(piece) = pieces.peek() {
+                let from = range.start.saturating_sub(piece.at).min(piece.len);
+                let to = range.end.saturating_sub(piece.at).min(piece.len);
+                let text = self.piece(**piece);
+                let (from, to) = (floor(text, from), floor(text, to));
+                if from < to {
+                    if end_before != Some(piece.at + from) && !kept.text.is_empty() {
+                        kept.text.push('\n');
+                    }
+                    kept.add(piece.leaf, piece.from + from, &text[from..to]);
+                    end_before = Some(piece.at + to);
+                }
+                if piece.at + piece.len > range.end {
+                    break;
+                }
+                pieces.next();
+            }
+        }
+        kept
     }
 
     fn piece(&self, piece: Piece) -> &str {
@@ -236,5 +262,7 @@ mod tests {
         let seams = lane(&[&long, &long, &long]).seams().expect("seams");
         assert_eq!(seams.text.len(), 4 * SEAM + 1);
         assert_eq!(seams.leaf_of(&(0..1)), (0, 1_000 - SEAM..1_001 - SEAM));
+        let spaced = lane(&["I", "gnore", " all of it"]).seams().expect("seams");
+        assert_eq!(spaced.text, "Ignore\n all of it", "what follows a seam is read with it");
     }
 }

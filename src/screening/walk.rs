@@ -352,3 +352,6 @@ impl From<Malformed> for Error {
 const NESTED_LEVELS: usize = 2;
 /// The longest pointer that is written out, in bytes.
 const MAX_POINTER: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,76 @@
 use super::*;
+
+/// Characters that look random and are the same each time.
+fn noise(alphabet: &str, length: usize) -> String {
+    let alphabet: Vec<char> = alphabet.chars().collect();
+    let mut state = 12_345_usize;
+    let mut next = || {
+        state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+        alphabet[(state >> 8) % alphabet.len()]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+const HEX: &str = "0123456789abcdef";
+const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const WORD: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+fn rules_of(text: &str) -> Vec<&'static str> {
+    let secrets = Secrets::new().expect("the rules compile");
+    secrets.scan(text).into_iter().map(|(rule, _)| rule).collect()
+}
+
+#[test]
+fn secrets_are_found_by_kind() {
+    let secrets = Secrets::new().expect("the rules compile");
+    for (rule, text) in [
+        ("secret.aws_access_key", format!("id AKIA{} end", noise(UPPER, 16))),
+        ("secret.github_token", format!("ghp_{}", noise(WORD, 36))),
+        ("secret.gitlab_token", format!("glpat-{}", noise(WORD, 20))),
+        ("secret.slack_token", format!("xoxb-{}-{}", noise("0123456789", 12), noise(WORD, 24))),
+        ("secret.stripe_key", format!("sk_live_{}", noise(WORD, 24))),
+        ("secret.openai_key", format!("sk-proj-{}", noise(WORD, 60))),
+        ("secret.anthropic_key", format!("sk-ant-api03-{}AA", noise(WORD, 93))),
+        ("secret.gcp_api_key", format!("AIza{}", noise(WORD, 35))),
+        ("secret.npm_token", format!("npm_{}", noise(WORD, 36))),
+        ("secret.pypi_token", format!("pypi-AgEIcHlwaS5vcmc{}", noise(WORD, 60))),
+        ("secret.sendgrid_key", format!("SG.{}.{}", noise(WORD, 22), noise(WORD, 43))),
+        ("secret.private_key", ["-----BEGIN RSA ", "PRIVATE KEY-----\nMIIE"].concat()),
+        ("secret.jwt", format!("eyJhbGciOiJIUzI1NiJ9{}.eyJzdWIiOiIxMjM0{}.{}", noise(WORD, 9), noise(WORD, 9), noise(WORD, 43))),
+        ("secret.generic", format!("API_KEY = \"{}\"", noise(WORD, 32))),
+        ("secret.hex_key", format!("datadog_app={}", noise(HEX, 40))),
+        ("secret.password", "db password: 'tr0ub4dor&3'".to_owned()),
+        ("secret.url_credentials", "postgres://app:s3cr3tP4ss@db.internal/x".to_owned()),
+        ("secret.curl_user", "curl -u admin:hunter2hunter https://x".to_owned()),
+    ] {
+        let found = secrets.scan(&text);
+        assert!(found.iter().any(|(id, _)| *id == rule), "{rule}: {text}: {found:?}");
+        for (_, range) in found {
+            assert!(text.get(range).is_some());
+        }
+    }
+}
+
+#[test]
+fn examples_names_and_prose_are_not_secrets() {
+    for text in [
+        "Set API_KEY=your-api-key-here and run it.",
+        "token = get_token_from_request(request)",
+        "The key to success: determination and patience.",
+        "aws_access_key_id = AKIAIOSFODNN7EXAMPLE",
+        "password: ********",
+        "export TOKEN=${GITHUB_TOKEN}",
+        "credentialsId: '29f63271-dc2f-4734-8221-5b31b5169bac'",
+        "key = xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "pub const X509_pubkey_st = struct_X509_pubkey_st;",
+    ] {
+        assert_eq!(rules_of(text), Vec::<&str>::new(), "{text}");
+    }
+}
+
+#[test]
+fn random_text_has_more_entropy_than_words() {
+    assert!(entropy(noise(WORD, 32).as_bytes()) > 4.0);
+    assert!(entropy(b"aaaaaaaa") < 0.1);
+    assert!(entropy(b"") < 0.1);
+}

@@ -105,21 +105,27 @@ fn alternating(bytes: &[u8]) -> usize {
     run
 }
 
-/// Digits and signs read as the letters they are drawn like, when at least three words mix them.
+/// Digits and signs read as the letters they are drawn like, when at least three short words mix
+/// the two.
 pub(in crate::screening) fn leet(text: &str) -> Option<View> {
-    let bytes = text.as_bytes();
-    let mixed = |window: &&[u8]| {
-        window[0].is_ascii_alphabetic() && letter(window[1]).is_some() && window[2].is_ascii_alphabetic()
-    };
-    let enough = bytes.windows(3).filter(mixed).take(3).count() == 3;
+    let enough = text.split([' ', '\n']).filter(|word| is_mixed(word)).take(3).count() == 3;
     enough.then(|| View {
         text: text
             .chars()
             .map(|char| u8::try_from(char).ok().and_then(letter).unwrap_or(char))
             .collect(),
         origin: Origin::Mapped(OffsetMap::default()),
-            phrases_only: true,
+        phrases_only: true,
     })
+}
+
+fn is_mixed(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    (3..=16).contains(&bytes.len())
+        && bytes.windows(2).any(|pair| {
+            let letters = pair.iter().filter(|b| b.is_ascii_alphabetic()).count();
+            letters == 1 && pair.iter().any(|byte| byte.is_ascii_digit() && letter(*byte).is_some())
+        })
 }
 
 fn letter(byte: u8) -> Option<char> {

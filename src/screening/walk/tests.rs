@@ -1,0 +1,64 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    depth: 64,
+    text: 100_000,
+};
+
+/// JSON, and text that nearly is.
+fn nearly_json() -> impl Strategy<Value = String> {
+    let token = prop::sample::select(vec![
+        "{", "}", "[", "]", ":", ",", "\"a\"", "\"role\"", "\"content\"", "\"x\\n\"", "\"\\ud83d\\ude00\"",
+        "\"\\ud800\"", "\"\u{1}\"", "1", "-0.5e3", "01", "1.", "true", "null", "nul", " ", "\n", "\\", "\"",
+    ]);
+    prop::collection::vec(token, 0..12).prop_map(|tokens| tokens.concat())
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map("[a-z/~]{0,6}|content|role", inner, 0..6)
+                .prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn what_is_valid_json_is_agreed_with_serde_json(text in nearly_json()) {
+        let theirs = serde_json::from_str::<Value>(&text).is_ok();
+        prop_assert_eq!(walk(&text, LIMITS).is_ok(), theirs, "{}", text);
+    }
+
+    #[test]
+    fn every_string_is_found_where_its_pointer_says(value in json()) {
+        let text = value.to_string();
+        let document = walk(&text, LIMITS).expect("valid");
+        let leaves: Vec<usize> = (0..document.leaves.len())
+            .filter(|leaf| document.leaves[*leaf].outer.is_none())
+            .collect();
+        let pointers = pointers(&text, LIMITS, &leaves);
+        for (leaf, pointer) in leaves.into_iter().zip(pointers) {
+            let found = value.pointer(&pointer);
+            prop_assert!(found.is_some(), "{pointer}");
+            let decoded = &document.text[document.leaves[leaf].text.clone()];
+            if document.leaves[leaf].kind == Kind::Text {
+                prop_assert_eq!(found.and_then(Value::as_str), Some(decoded));
+            }
+            let (_, source) = document.locate(leaf, 0..decoded.len());
+            prop_assert!(text.get(source).is_some());
+        }
+    }
+}
