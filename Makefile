@@ -7,8 +7,8 @@ help:
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
 	@echo 'make tools        only install those servers'
-	@echo 'make fmt clippy doc    one check each'
-	@echo 'make ci           all of the above but the demo'
+	@echo 'make fmt, make clippy, make doc, make deny    one check each'
+	@echo 'make ci           all of the above, as CI runs it'
 
 tools:
 	$(PYTHON) tools/install.py
@@ -18,7 +18,8 @@ demo:
 	cargo build --release --locked --bin subzero --example demo
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
-test: tools
+test:
+	$(PYTHON) tools/install.py envoy oidc wrk
 	cargo test --locked
 
 fmt:
@@ -30,6 +31,11 @@ clippy:
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-ci: fmt clippy doc test
+deny:
+	$(PYTHON) tools/install.py deny
+	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
 
-.PHONY: help tools demo test fmt clippy doc ci
+ci:
+	.ci/run
+
+.PHONY: help tools demo test fmt clippy doc deny ci

