@@ -65,7 +65,7 @@ def pip(package, version, otherwise=""):
     run(
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{package}=={version}"],
         "check that pip reaches its package index (proxy, certificates), then run this again; "
-        f"`{package}` has wheels for x86-64 and arm64 Linux and macOS{otherwise}",
+        f"`{package}` is built for Linux with glibc 2.31 or later on x86-64 and arm64{otherwise}",
     )
 
 
