@@ -9,5 +9,6 @@ mod cases;
 mod issuers;
 mod layers;
 mod lifecycle;
+mod operator;
 mod requests;
 mod world;
