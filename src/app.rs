@@ -60,6 +60,19 @@ pub fn check_config(file: &Path) -> Result<String, Vec<String>> {
     ))
 }
 
+/// A door onto the configuration in `file`, for embedding and for benches. Its issuers' keys come
+/// from files only: nobody fetches in the background.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn door(file: &Path) -> Result<Door, Vec<String>> {
+    let loaded = Loaded::read(Some(file))?;
+    let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
+    let serving = build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
+    Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving))))
+}
+
 /// Why serving did not begin.
 #[derive(Debug)]
 pub enum StartError {

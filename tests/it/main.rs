@@ -6,6 +6,7 @@ mod support;
 mod answers;
 mod bodies;
 mod cases;
+mod docs;
 mod issuers;
 mod layers;
 mod lifecycle;

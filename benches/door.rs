@@ -1,0 +1,252 @@
+//! What one check costs the server, by runtime flavour: the measurement behind `src/app/runtime.rs`.
+//!
+//! `cargo bench --bench door` measures with the default allocator; add `--no-default-features` for
+//! the system's. Each flavour serves the same door in a process of its own; rounds alternate. The
+//! figure that holds on a busy machine is the server's CPU time a check, from the kernel.
+
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use envoy_types::pb::envoy::{
+    config::core::v3::{HeaderMap, HeaderValue},
+    service::auth::v3::{
+        AttributeContext, CheckRequest,
+        attribute_context::{HttpRequest, Request},
+        authorization_client::AuthorizationClient,
+        authorization_server::AuthorizationServer,
+    },
+};
+use subzero::{app, ext_authz::Door};
+use tokio::{net::TcpStream, runtime::Builder, sync::mpsc};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tonic::transport::{Channel, Server};
+
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/support/keys.rs"]
+mod keys;
+
+const FLAVOURS: [&str; 2] = ["per_core", "work_stealing"];
+const THREADS: usize = 2;
+const CONNECTIONS: usize = 2;
+const IN_FLIGHT: usize = 16;
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(2);
+const ISSUER: &str = "https://issuer.example/";
+
+fn main() {
+    let mut arguments = env::args().skip(1);
+    if arguments.next().as_deref() == Some("serve") {
+        let flavour = arguments.next().expect("a flavour");
+        let config = arguments.next().expect("a configuration");
+        return serve(&flavour, Path::new(&config));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = write_configuration(folder.path());
+    let config = folder.path().join("subzero.yaml");
+    let allocator = if cfg!(feature = "jemalloc") { "jemalloc" } else { "system malloc" };
+    println!("{allocator}, {THREADS} server threads, {CONNECTIONS} connections x {IN_FLIGHT} in flight, medians of {ROUNDS} rounds of {ROUND:?}\n");
+    println!("| check | flavour | server CPU a check | checks/s | resident memory |");
+    println!("|---|---|---|---|---|");
+    for (name, path, bearer) in [("public route", "/open", None), ("RS256 token, not cached", "/me", Some(token))] {
+        let request = check_request(path, bearer.as_deref());
+        let mut results = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            for (flavour, results) in FLAVOURS.iter().zip(&mut results) {
+                results.push(measure(flavour, &config, &request));
+            }
+        }
+        for (flavour, mut results) in FLAVOURS.iter().zip(results) {
+            results.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
+            let median = &results[ROUNDS / 2];
+            println!(
+                "| {name} | {flavour} | {:.1} us | {:.0} | {:.1} MiB |",
+                median.cpu_us, median.per_second, median.resident_mib
+            );
+        }
+    }
+}
+
+struct Measured {
+    cpu_us: f64,
+    per_second: f64,
+    resident_mib: f64,
+}
+
+fn measure(flavour: &str, config: &Path, request: &CheckRequest) -> Measured {
+    let server = ServerProcess::start(flavour, config);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let answered = Arc::new(AtomicU64::new(0));
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            let channel = Channel::from_shared(format!("http://{}", server.address)).expect("an address");
+            let client = AuthorizationClient::new(channel.connect().await.expect("connects"));
+            for _ in 0..IN_FLIGHT {
+                let (mut client, request, answered) = (client.clone(), request.clone(), Arc::clone(&answered));
+                tasks.spawn(async move {
+                    loop {
+                        let answer = client.check(request.clone()).await.expect("an answer").into_inner();
+                        assert_eq!(answer.status.expect("a status").code, 0, "allowed");
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        }
+        tokio::time::sleep(ROUND / 4).await;
+        let (cpu, count, started) = (server.cpu(), answered.load(Ordering::Relaxed), Instant::now());
+        tokio::time::sleep(ROUND).await;
+        let (cpu, count) = (server.cpu() - cpu, answered.load(Ordering::Relaxed) - count);
+        let elapsed = started.elapsed();
+        tasks.abort_all();
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let count = count as f64;
+        Measured {
+            cpu_us: cpu.as_secs_f64() * 1e6 / count,
+            per_second: count / elapsed.as_secs_f64(),
+            resident_mib: server.resident_mib(),
+        }
+    })
+}
+
+/// This very program as a server, ended with its value.
+struct ServerProcess {
+    child: Child,
+    address: String,
+}
+
+impl ServerProcess {
+    fn start(flavour: &str, config: &Path) -> Self {
+        let program = env::current_exe().expect("a path");
+        let mut child = Command::new(program)
+            .args(["serve", flavour])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut address = String::new();
+        let output = child.stdout.take().expect("is piped");
+        BufReader::new(output).read_line(&mut address).expect("prints its address");
+        Self { child, address: address.trim().to_owned() }
+    }
+
+    /// CPU time of all threads, to the nanosecond.
+    fn cpu(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("runs");
+        let nanos = tasks.filter_map(|task| {
+            let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
+    fn resident_mib(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("has a size");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(flavour: &str, config: &Path) {
+    let door = app::door(config).expect("a good configuration");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    println!("{}", listener.local_addr().expect("an address"));
+    match flavour {
+        "per_core" => per_core(&listener, &door),
+        _ => work_stealing(listener, door),
+    }
+}
+
+/// One single-threaded runtime a thread; connections in turn.
+fn per_core(listener: &TcpListener, door: &Door) {
+    let mut intakes = Vec::new();
+    for _ in 0..THREADS {
+        let (intake, connections) = mpsc::channel::<std::net::TcpStream>(8);
+        intakes.push(intake);
+        let door = door.clone();
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let connections = ReceiverStream::new(connections).map(TcpStream::from_std);
+            let server = Server::builder().add_service(AuthorizationServer::new(door));
+            runtime.block_on(server.serve_with_incoming(connections)).expect("serves");
+        });
+    }
+    for (turn, stream) in listener.incoming().enumerate() {
+        let stream = stream.expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_nonblocking(true).expect("a socket");
+        intakes[turn % THREADS].blocking_send(stream).expect("is served");
+    }
+}
+
+/// Tokio's multi-threaded runtime.
+fn work_stealing(listener: TcpListener, door: Door) {
+    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        listener.set_nonblocking(true).expect("a socket");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+        let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = Server::builder().add_service(AuthorizationServer::new(door));
+        server.serve_with_incoming(incoming).await.expect("serves");
+    });
+}
+
+fn write_configuration(folder: &Path) -> String {
+    let key = keys::Key::generate(keys::Algorithm::Rs256, "k");
+    fs::write(folder.join("keys.json"), keys::jwks(&[&key]).to_string()).expect("writes");
+    let config = format!(
+        "identity: {{ issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }} }}
+routes:
+  - {{ name: open, match: {{ path: /open }}, public: true }}
+  - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [main] }} }}
+"
+    );
+    fs::write(folder.join("subzero.yaml"), config).expect("writes");
+    keys::Token::new(ISSUER, "api", "alice").sign(&key)
+}
+
+/// As Envoy sends it with `envoy/sidecar.yaml`: raw headers, restricted to what policies read.
+fn check_request(path: &str, bearer: Option<&str>) -> CheckRequest {
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("user-agent", "bench/1.0".to_owned()),
+        ("x-request-id", "6b1f3c1e-7f0e-4d8f-9c38-0d2f7a0a2d5c".to_owned()),
+    ];
+    headers.extend(bearer.map(|token| ("authorization", format!("Bearer {token}"))));
+    let header = |(key, value): (&str, String)| HeaderValue {
+        key: key.to_owned(),
+        raw_value: value.into_bytes(),
+        ..HeaderValue::default()
+    };
+    let http = HttpRequest {
+        method: "GET".into(),
+        path: path.into(),
+        host: "service.example".into(),
+        header_map: Some(HeaderMap { headers: headers.into_iter().map(header).collect() }),
+        ..HttpRequest::default()
+    };
+    let attributes = AttributeContext {
+        request: Some(Request { http: Some(http), ..Request::default() }),
+        ..AttributeContext::default()
+    };
+    CheckRequest { attributes: Some(attributes) }
+}
