@@ -140,7 +140,7 @@ impl Screener {
             return Err(Error::TooLarge);
         }
         let text = body::read(&request.body, &request.headers, self.limits)?;
-        self.search(&text.document, text.json, want, Some(deadline))
+        self.search(&text.document, text.json, *want, Some(deadline))
     }
 
     /// Screens one text as a user's prompt.
@@ -148,14 +148,15 @@ impl Screener {
     pub fn screen_text(&self, text: &str, want: &Requirement) -> Findings {
         let document = Document::plain(text.to_owned(), OffsetMap::default(), Trust::User);
         // Without a deadline a search has no way to fail.
-        self.search(&document, None, want, None).unwrap_or_default()
+        self.search(&document, None, *want, None)
+            .unwrap_or_default()
     }
 
     fn search(
         &self,
         document: &Document,
         json: Option<&str>,
-        want: &Requirement,
+        want: Requirement,
         deadline: Option<Instant>,
     ) -> Result<Findings, Error> {
         let mut found = Vec::new();
@@ -167,7 +168,7 @@ impl Screener {
                 }
                 let trust = lane.trust.unwrap_or(Trust::Untrusted);
                 let hits = self.detectors.scan(&lane.text, Wanted::of(want, trust));
-                found.extend(hits.into_iter().map(|hit| placed(document, lane, hit)));
+                found.extend(hits.into_iter().map(|hit| placed(document, lane, &hit)));
             }
         }
         let findings = self.with_pointers(found, json);
@@ -196,7 +197,7 @@ impl Screener {
 }
 
 /// A hit in a lane as a finding in the body, with the leaf whose pointer it needs.
-fn placed(document: &Document, lane: &Lane, hit: Hit) -> (usize, Finding) {
+fn placed(document: &Document, lane: &Lane, hit: &Hit) -> (usize, Finding) {
     let (leaf, span) = lane.leaf_of(&hit.range);
     let outermost = document.outermost(leaf);
     let (span, source) = document.locate(leaf, span);

@@ -34,7 +34,10 @@ pub(super) fn read<'a>(
         Body::Complete(bytes) if bytes.is_empty() => return Err(Error::Missing),
         Body::Complete(bytes) => bytes,
     };
-    if headers.joined("content-encoding").is_some_and(|names| !is_identity(&names)) {
+    if headers
+        .joined("content-encoding")
+        .is_some_and(|names| !is_identity(&names))
+    {
         return Err(Error::Encoded);
     }
     let media = Media::of(headers)?;
@@ -108,7 +111,10 @@ impl Media {
             .split(';')
             .filter_map(|parameter| parameter.trim().strip_prefix("charset="))
             .map(|charset| charset.trim_matches('"'));
-        if charset.into_iter().any(|charset| !matches!(charset, "utf-8" | "utf8" | "us-ascii")) {
+        if charset
+            .into_iter()
+            .any(|charset| !matches!(charset, "utf-8" | "utf8" | "us-ascii"))
+        {
             return Err(Error::Encoded);
         }
         let essence = essence.trim();

@@ -213,11 +213,9 @@ impl Lane {
 /// capital, the seam of nearly every honest message, it could not.
 fn may_be_glued(left: &str, right: &str) -> bool {
     match (left.chars().next_back(), right.chars().next()) {
-        (Some(last), Some(first)) => {
-            !last.is_whitespace()
-                && !first.is_whitespace()
-                && !(matches!(last, '.' | '?' | '!') && first.is_ascii_uppercase())
-        }
+        (Some(last), Some(first)) if last.is_whitespace() || first.is_whitespace() => false,
+        (Some('.' | '?' | '!'), Some(first)) => !first.is_ascii_uppercase(),
+        (Some(_), Some(_)) => true,
         _ => false,
     }
 }
@@ -263,6 +261,9 @@ mod tests {
         assert_eq!(seams.text.len(), 4 * SEAM + 1);
         assert_eq!(seams.leaf_of(&(0..1)), (0, 1_000 - SEAM..1_001 - SEAM));
         let spaced = lane(&["I", "gnore", " all of it"]).seams().expect("seams");
-        assert_eq!(spaced.text, "Ignore\n all of it", "what follows a seam is read with it");
+        assert_eq!(
+            spaced.text, "Ignore\n all of it",
+            "what follows a seam is read with it"
+        );
     }
 }

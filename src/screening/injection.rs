@@ -18,11 +18,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
-use super::{
-    document::floor,
-    normalise::fold,
-    views::Cipher,
-};
+use super::{document::floor, normalise::fold, views::Cipher};
 
 /// One row of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +167,7 @@ impl Injection {
     fn gathered(&self, weak: &[(usize, Range<usize>)]) -> Option<Range<usize>> {
         let mut seen = vec![0_usize; self.rules.len()];
         let (mut first, mut sum) = (0, 0);
-        for (_, (rule, range)) in weak.iter().enumerate() {
+        for (rule, range) in weak {
             seen[*rule] += 1;
             if seen[*rule] == 1 {
                 sum += self.rules[*rule].0.weight;

@@ -43,13 +43,19 @@ pub(super) fn clean(text: &str) -> Clean<'_> {
     let mut map = OffsetMap::default();
     let mut hidden = Hidden::default();
     let mut decomposed = String::new();
-    for (at, char) in text.char_indices() {
-        let src = at..at + char.len_utf8();
-        if char.is_ascii() {
+    let mut at = 0;
+    while let Some(char) = text[at..].chars().next() {
+        let run = ascii_len(&text.as_bytes()[at..]);
+        if run > 0 {
+            // Only the edges of a run say anything about what is hidden around it.
             hidden.seen(char);
-            out.push(char);
+            hidden.seen(char::from(text.as_bytes()[at + run - 1]));
+            out.push_str(&text[at..at + run]);
+            at += run;
             continue;
         }
+        let src = at..at + char.len_utf8();
+        at = src.end;
         let start = out.len();
         if let Some(kind) = Unseen::of(char) {
             if let Some(letter) = hidden.unseen(kind, &src) {
@@ -71,6 +77,11 @@ pub(super) fn clean(text: &str) -> Clean<'_> {
         map,
         invisible: hidden.finish(),
     }
+}
+
+/// How many ASCII bytes `bytes` begins with.
+fn ascii_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
 /// Text in lower case with single blanks, accents and look-alikes folded; and the map back.
@@ -111,7 +122,13 @@ pub(super) fn fold(text: &str) -> (String, OffsetMap) {
 }
 
 fn fold_ascii(text: &str) -> (String, OffsetMap) {
-    let plain = |byte: &u8| if *byte <= b' ' { b' ' } else { byte.to_ascii_lowercase() };
+    let plain = |byte: &u8| {
+        if *byte <= b' ' {
+            b' '
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
     let folded: Vec<u8> = text.as_bytes().iter().map(plain).collect();
     let mut map = OffsetMap::default();
     let folded = String::from_utf8(folded).expect("ASCII stays ASCII");
@@ -205,10 +222,23 @@ impl Unseen {
             '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{180e}' => {
                 Self::ZeroWidth
             }
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180d}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202c}'
-            | '\u{2065}'..='\u{206f}' | '\u{3164}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e001f}' | '\u{e007f}' => Self::Format,
+            '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180d}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202c}'
+            | '\u{2065}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e001f}'
+            | '\u{e007f}' => Self::Format,
             _ => return None,
         })
     }

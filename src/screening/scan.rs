@@ -24,6 +24,10 @@ pub(super) struct Hit {
 
 /// Which detectors look at a text.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four detectors, each on or off"
+)]
 pub(super) struct Wanted {
     invisible: bool,
     personal_data: bool,
@@ -34,7 +38,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What a route wants of a text of this trust. The operator's own instructions may say what
     /// they like, and who to write to; they may not hide anything or carry a secret.
-    pub(super) fn of(want: &Requirement, trust: Trust) -> Self {
+    pub(super) fn of(want: Requirement, trust: Trust) -> Self {
         let on = |category| want.action(category) != Action::Off;
         let system = trust == Trust::System;
         Self {
@@ -64,7 +68,9 @@ impl Detectors {
     /// Scans `text`.
     pub(super) fn scan(&self, text: &str, wanted: Wanted) -> Vec<Hit> {
         let mut hits = Vec::new();
-        self.read(text, wanted, 0, &mut hits);
+        if wanted.invisible || wanted.personal_data || wanted.phrases || wanted.secrets {
+            self.read(text, wanted, 0, &mut hits);
+        }
         hits
     }
 
@@ -129,7 +135,13 @@ impl Detectors {
         } else {
             wanted
         };
-        self.read(&view.text, wanted, depth + 1, &mut hits);
+        // What was guessed at is not guessed at again.
+        let depth = if view.phrases_only {
+            MAX_DEPTH
+        } else {
+            depth + 1
+        };
+        self.read(&view.text, wanted, depth, &mut hits);
         hits
     }
 }

@@ -29,6 +29,13 @@ struct Rule {
     entropy: f32,
 }
 
+impl Rule {
+    /// Whether the row is a vendor's word and the value it is assigned.
+    const fn is_assigned(&self) -> bool {
+        matches!(self.pattern.as_bytes(), [b'=', b' ', ..])
+    }
+}
+
 /// The compiled rules.
 #[derive(Debug)]
 pub(super) struct Secrets {
@@ -81,7 +88,11 @@ impl Secrets {
             }
             let window =
                 floor(text, hit.start().saturating_sub(BEFORE))..floor(text, hit.end() + AFTER);
+            let assigned = is_assigned(&text.as_bytes()[hit.end()..floor(text, hit.end() + REACH)]);
             for &rule in &self.leads[hit.pattern().as_usize()] {
+                if !assigned && self.rules[rule].0.is_assigned() {
+                    continue;
+                }
                 match windows.get_mut(last[rule]) {
                     Some((_, open)) if window.start <= open.end => open.end = window.end,
                     _ => {
@@ -106,7 +117,10 @@ impl Secrets {
         found: &mut Vec<(&'static str, Range<usize>)>,
     ) {
         let (rule, pattern) = &self.rules[rule];
-        for groups in pattern.captures_iter(&text[window.clone()]).take(MOST_A_WINDOW) {
+        for groups in pattern
+            .captures_iter(&text[window.clone()])
+            .take(MOST_A_WINDOW)
+        {
             let Some(secret) = groups.get(1).or_else(|| groups.get(0)) else {
                 continue;
             };
@@ -117,6 +131,24 @@ impl Secrets {
             }
         }
     }
+}
+
+/// Whether what follows a name can be an assignment of something with a digit. Words like `key` and
+/// `access` are everywhere; this keeps prose away from the patterns.
+fn is_assigned(after: &[u8]) -> bool {
+    after.iter().any(u8::is_ascii_digit)
+        && after
+            .iter()
+            .take(OPERATOR)
+            .enumerate()
+            .any(|(at, byte)| match byte {
+                b'=' | b':' | b'>' | b'|' => true,
+                b',' => after[at..]
+                    .iter()
+                    .take(4)
+                    .any(|b| matches!(b, b'"' | b'\'' | b'`')),
+                _ => false,
+            })
 }
 
 /// Whether the captured text can be a secret and not an example, a name or a word. `whole` is the
@@ -131,7 +163,7 @@ fn is_likely(rule: &Rule, whole: &str, secret: &str) -> bool {
     {
         return false;
     }
-    if !rule.pattern.starts_with("= ") {
+    if !rule.is_assigned() {
         return true;
     }
     // A value without digits is a word or a name in code.
@@ -152,8 +184,13 @@ fn is_uuid(secret: &str) -> bool {
 fn is_random(secret: &str) -> bool {
     let kind = |byte: u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase());
     let segments = secret.split(['.', '/', '-', '_', '=']);
-    let longest = segments.max_by_key(|segment| segment.len()).unwrap_or_default();
-    let turns = longest.as_bytes().windows(2).filter(|pair| kind(pair[0]) != kind(pair[1]));
+    let longest = segments
+        .max_by_key(|segment| segment.len())
+        .unwrap_or_default();
+    let turns = longest
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| kind(pair[0]) != kind(pair[1]));
     longest.len() >= 8 && turns.count() * 4 >= longest.len()
 }
 
@@ -177,7 +214,11 @@ fn entropy(bytes: &[u8]) -> f32 {
         let share = f32::from(count) / length;
         -share * share.log2()
     };
-    counts.into_iter().filter(|count| *count > 0).map(bits).sum()
+    counts
+        .into_iter()
+        .filter(|count| *count > 0)
+        .map(bits)
+        .sum()
 }
 
 /// The pattern, or for a vendor's row the shared assignment around the value's pattern.
@@ -201,6 +242,9 @@ fn spelled_out(rule: &Rule) -> String {
 /// Bytes searched before a keyword and after it.
 const BEFORE: usize = 60;
 const AFTER: usize = 400;
+/// Bytes after a name in which an operator, and in which a digit, makes an assignment of it.
+const OPERATOR: usize = 96;
+const REACH: usize = 256;
 /// Most findings of one rule in one neighbourhood.
 const MOST_A_WINDOW: usize = 16;
 

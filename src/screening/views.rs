@@ -75,10 +75,15 @@ pub(super) fn views(text: &str) -> Vec<View> {
     if let Some(view) = spaced(text) {
         keep(view);
     }
-    for view in letters::codes(text) {
-        keep(view);
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits >= letters::FEWEST_DIGITS_OF_CODES {
+        for view in letters::codes(text) {
+            keep(view);
+        }
     }
-    if let Some(view) = leet(text) {
+    if digits >= letters::FEWEST_DIGITS_OF_LEET
+        && let Some(view) = leet(text)
+    {
         keep(view);
     }
     views
@@ -173,11 +178,15 @@ fn run_end(bytes: &[u8], at: usize) -> usize {
     loop {
         let line = bytes[end..].iter().take_while(|b| is_base64(**b)).count();
         end += line;
-        let gap = bytes[end..].iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+        let gap = bytes[end..]
+            .iter()
+            .take_while(|b| matches!(b, b'\r' | b'\n'));
         let next = end + gap.count();
         let wrapped = next > end
             && line >= MIN_RUN
-            && bytes.get(next..next + 4).is_some_and(|b| b.iter().all(|b| is_base64(*b)));
+            && bytes
+                .get(next..next + 4)
+                .is_some_and(|b| b.iter().all(|b| is_base64(*b)));
         if !wrapped {
             return end;
         }
@@ -190,7 +199,11 @@ fn is_base64(byte: u8) -> bool {
 }
 
 fn decode_run(run: &[u8]) -> Option<String> {
-    let run: Vec<u8> = run.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let run: Vec<u8> = run
+        .iter()
+        .copied()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
     let hex = run.len().is_multiple_of(2) && run.iter().all(u8::is_ascii_hexdigit);
     let decoded = if hex {
         let pair = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
@@ -231,7 +244,11 @@ fn printable(bytes: &[u8]) -> usize {
     let count = bytes.iter().filter(is_printable).count();
     // Half of random bytes are not ASCII; half of most texts is.
     let valid = str::from_utf8(bytes).is_ok_and(|_| count > 0);
-    if valid { count } else { bytes.iter().filter(is_ascii).filter(is_printable).count() }
+    if valid {
+        count
+    } else {
+        bytes.iter().filter(is_ascii).filter(is_printable).count()
+    }
 }
 
 /// Whether base64 data decodes to text, so that it is not a picture.

@@ -18,7 +18,7 @@ use super::{
     finding::Trust,
     json::{Malformed, Reader, Token},
     offsets::OffsetMap,
-    place::{Place, is_label, is_known_key, is_media},
+    place::{Place, is_known_key, is_label, is_media},
 };
 
 /// What a walk may use.
@@ -65,8 +65,8 @@ fn nested(document: &mut Document, limits: Limits) -> Result<(), Error> {
             }
             let text = text.to_owned();
             let mark = (document.text.len(), document.leaves.len());
-            let outcome =
-                Walker::new(&text, document, limits, Some(outer)).run(Place::Fixed(Trust::Untrusted));
+            let outcome = Walker::new(&text, document, limits, Some(outer))
+                .run(Place::Fixed(Trust::Untrusted));
             match outcome {
                 Ok(()) => {}
                 Err(Error::TooLarge) => return Err(Error::TooLarge),
@@ -273,7 +273,14 @@ impl<'a, 'd> Walker<'a, 'd> {
         Ok((start..end, map, source))
     }
 
-    fn add(&mut self, text: Range<usize>, map: OffsetMap, kind: Kind, trust: Trust, deferred: bool) {
+    fn add(
+        &mut self,
+        text: Range<usize>,
+        map: OffsetMap,
+        kind: Kind,
+        trust: Trust,
+        deferred: bool,
+    ) {
         let index = self.document.leaves.len();
         if self.wanted.get(self.pointers.len()) == Some(&index) {
             let pointer = self.pointer();

@@ -54,7 +54,11 @@ fn what_cannot_be_read_is_refused() {
         ("content-encoding", "identity, br"),
         ("content-type", "application/json; charset=utf-16"),
     ] {
-        assert_eq!(read_as(b"{}", &[(name, value)]), Err(Error::Encoded), "{value}");
+        assert_eq!(
+            read_as(b"{}", &[(name, value)]),
+            Err(Error::Encoded),
+            "{value}"
+        );
     }
     assert!(read_as(b"{}", &[("content-encoding", "identity")]).is_ok());
 }

@@ -5,11 +5,7 @@
 
 use super::{Rule, STRONG};
 
-const fn rule(
-    id: &'static str,
-    literals: &'static [&'static str],
-    pattern: &'static str,
-) -> Rule {
+const fn rule(id: &'static str, literals: &'static [&'static str], pattern: &'static str) -> Rule {
     Rule {
         id,
         literals,
@@ -20,19 +16,49 @@ const fn rule(
 
 /// Spelled out in patterns, in this order.
 pub(super) const FRAGMENTS: &[(&str, &str)] = &[
-    ("<drop>", r"(?:ignor(?:e|ed|es|ing)|disregard(?:ing|ed|s)?|forget(?:ting)?|overlook|neglect|bypass(?:ing)?|overrid(?:e|es|ing)|discard|dismiss|omit|abandon|nullify|cancel|erase|delete|unlearn|regardless of|set aside|stop following|stop obeying|pay no (?:attention|heed) to|disobey)"),
-    ("<fill>", r"(?:(?:all|any|every|each|both|of|the|your|my|our|its|these|those|this|that|and|or|other|everything|anything|whatever|please|previously|given|provided|about|in|to|text|current|existing|system|safety|<old>),? ){0,5}"),
-    ("<old>", r"(?:previous(?:ly)?|prior|preceding|above|earlier|before|foregoing|former|past|initial|original)"),
-    ("<rules>", r"(?:instructions?|directions?|directives?|rules?|guide ?lines?|prompts?|commands?|orders?|constraints?|restrictions?|programming|polic(?:y|ies)|contexts?|messages?|conversations?|requests?|training|statements?|tasks?|inputs?|assignments?|requirements?|filters?|guardrails?|protocols?|articles?|artikels|text|content|words|chat|dialog(?:ue)?|sentences?|information|limitations?|safeguards?|data)"),
-    ("<order>", r"(?:instructions?|directives?|rules|guide ?lines?|prompts?|programming|polic(?:y|ies)|restrictions|guardrails|safety protocols?|safeguards|moderation|constraints|commands|training|ethic\w*|moral\w*|filters)"),
-    ("<say>", r"(?:say|print|output|reply|respond|answer|tell|write|repeat|reveal|show|display|return|state|give|send|execute|list|focus|type|follow|do|generate|recite|echo)"),
-    ("<prompt>", r"(?:(?:system|initial|original|hidden|secret|base|master|pre|starting|first|internal|confidential|core|underlying|default|developer|assistant|current)[ -]?(?:prompts?|instructions?|messages?|directives?|guidelines|rules|configuration|settings|commands|programming)|preprompt|prompt instructions?|system ?prompts?)"),
+    (
+        "<drop>",
+        r"(?:ignor(?:e|ed|es|ing)|disregard(?:ing|ed|s)?|forget(?:ting)?|overlook|neglect|bypass(?:ing)?|overrid(?:e|es|ing)|discard|dismiss|omit|abandon|nullify|cancel|erase|delete|unlearn|regardless of|set aside|stop following|stop obeying|pay no (?:attention|heed) to|disobey)",
+    ),
+    (
+        "<fill>",
+        r"(?:(?:all|any|every|each|both|of|the|your|my|our|its|these|those|this|that|and|or|other|everything|anything|whatever|please|previously|given|provided|about|in|to|text|current|existing|system|safety|<old>),? ){0,5}",
+    ),
+    (
+        "<old>",
+        r"(?:previous(?:ly)?|prior|preceding|above|earlier|before|foregoing|former|past|initial|original)",
+    ),
+    (
+        "<rules>",
+        r"(?:instructions?|directions?|directives?|rules?|guide ?lines?|prompts?|commands?|orders?|constraints?|restrictions?|programming|polic(?:y|ies)|contexts?|messages?|conversations?|requests?|training|statements?|tasks?|inputs?|assignments?|requirements?|filters?|guardrails?|protocols?|articles?|artikels|text|content|words|chat|dialog(?:ue)?|sentences?|information|limitations?|safeguards?|data)",
+    ),
+    (
+        "<order>",
+        r"(?:instructions?|directives?|rules|guide ?lines?|prompts?|programming|polic(?:y|ies)|restrictions|guardrails|safety protocols?|safeguards|moderation|constraints|commands|training|ethic\w*|moral\w*|filters)",
+    ),
+    (
+        "<say>",
+        r"(?:say|print|output|reply|respond|answer|tell|write|repeat|reveal|show|display|return|state|give|send|execute|list|focus|type|follow|do|generate|recite|echo)",
+    ),
+    (
+        "<prompt>",
+        r"(?:(?:system|initial|original|hidden|secret|base|master|pre|starting|first|internal|confidential|core|underlying|default|developer|assistant|current)[ -]?(?:prompts?|instructions?|messages?|directives?|guidelines|rules|configuration|settings|commands|programming)|preprompt|prompt instructions?|system ?prompts?)",
+    ),
 ];
 
 /// Words that are looked for enciphered.
 pub(super) const CIPHERED: &[&str] = &[
-    "ignore", "previous", "instruction", "disregard", "system prompt", "jailbreak", "password",
-    "forget", "restrictions", "chatgpt", "guidelines",
+    "ignore",
+    "previous",
+    "instruction",
+    "disregard",
+    "system prompt",
+    "jailbreak",
+    "password",
+    "forget",
+    "restrictions",
+    "chatgpt",
+    "guidelines",
 ];
 
 /// The rows.
@@ -73,7 +99,7 @@ pub(super) const RULES: &[Rule] = &[
         r"\b(?:instead of|rather than|not) (?:doing |following |answering )?(?:the above|the previous|above|the given) ?(?:task|instructions?|question|text)?,? (?:please )?(?:just |only )?(?:<say>|translate)\b"),
     // Getting at the system prompt.
     rule("injection.reveal_prompt",
-        &["prompt", "instruction", "guideline", "directive", "configuration", "system message", "programming", "system rules", "initial", "commands"],
+        &["prompt", "instruction", "guideline", "directive", "configuration", "system message", "programming", "system rules", "initial message", "initial setting", "system setting", "system command"],
         r"\b(?:reveal|show|print|output|display|repeat|tell|give|share|disclose|expose|leak|dump|write|provide|recite|return|echo|type|send|copy|spell|translate|summari[sz]e|encode|list|describe|explain|state|paste|reproduce|quote|say|access|see|view|know|extract|fetch|start|begin|log|convert|rephrase|paraphrase|include|append|opposite of)\b[^.?!;]{0,60}?\b(?:your|the|its|this|my|these|all|of|full|complete|entire|exact) (?:\w+ ){0,3}?(?:<prompt>|(?:prompt|instructions|guidelines) (?:verbatim|above|you (?:were|are|have|received|got)|word for word|given to you|exactly)|instructions? (?:provided|given) to (?:you|the assistant))"),
     rule("injection.reveal_prompt",
         &["your instruction", "your prompt", "your guideline", "your rules", "your directive", "your configuration", "your programming", "your system", "your initial", "your commands", "your complete", "your full", "your exact", "your entire", "your hidden", "your secret", "your original", "your internal", "your first", "your previous"],
@@ -98,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
         &["do anything now", "developer mode", "dan mode", "jailbreak mode", "jailbroken", "god mode", "maintenance mode", "sudo mode", "debug mode", "unrestricted mode", "opposite mode", "stay a dan", "anti-dan", "chaosgpt", "evil confidant", "always intelligent and machiavellian", "be acting as dan", "jailbreak prompt", "admin mode", "root mode", "diagnostic mode", "test mode", "benchmarking mode", "uwu mode"],
         r"(?:\bdo anything now\b|\b(?:dan|jailbreak(?:ed)?|opposite|uwu|evil|chaos|unrestricted|unfiltered|god|sudo) mode\b|\bjailbroken\b|\b(?:enter|enable|enabled|activate|activated|switch(?:ed)? (?:to|into)|in|into|with|engage|initiate|your) (?:a |an |the |new )?(?:special |chatgpt |full )?(?:developer|maintenance|debug|admin|root|diagnostic|benchmarking|test|sudo|god) mode (?:enabled|activated|on|output|now|and|where|with|in)|\bdeveloper mode (?:enabled|output|v\d)|\bstay a dan\b|\banti-dan\b|\bchaosgpt\b|\bevil confidant\b|\balways intelligent and machiavellian\b|\bjailbreak prompt:)"),
     rule("injection.jailbreak",
-        &["you are now", "act as", "you are", "pretend to be", "role of", "behave as", "respond as", "called", "become"],
+        &["unrestricted", "unfiltered", "uncensored", "amoral", "unethical", "immoral", "jailbroken", "unbound", "unhinged", "unaligned", "unchained", "lawless", "evil ai", "evil chat", "evil assistant", "evil bot", "as dan", "be dan", "are dan", "called dan", "now dan", "are stan", "as stan", "devilgpt", "no limits", "malicious ai", "malicious assistant", "malicious chat"],
         r"\b(?:you are(?: now)?|you're(?: now)?|act(?:ing)? (?:as|like)|pretend(?:ing)? (?:to be|you are)|play(?:ing)? the role of|behave as|respond as|become|called) (?:an? |the |now |completely |totally |fully |my |going to be ){0,3}(?:\w+,? ){0,2}?(?:unrestricted|unfiltered|uncensored|amoral|unethical|immoral|jailbroken|unbound|unhinged|unaligned|unchained|lawless|evil (?:ai|chatbot|assistant|bot)|dan\b|stan\b|devilgpt|no limits|malicious (?:ai|assistant|chatbot))"),
     rule("injection.jailbreak",
         &["freed from", "free from", "free of", "without any", "no ethical", "no moral", "no restrictions", "no limitations", "no rules", "broken free", "not bound", "not have to abide", "not have to follow", "not restricted", "without restrictions", "without limitations", "without censorship", "no longer bound", "do not abide", "does not abide", "not adhere", "doesn't have any", "no filters", "no guidelines", "not limited by", "no content policy", "unconstrained", "devoid of", "bypass your", "bypass the", "bypass openai"],
@@ -118,20 +144,20 @@ pub(super) const RULES: &[Rule] = &[
         r"(?:(?:^|[\[<#*=\x22'()>.!?-] ?)(?:system|developer|admin(?:istrator)?|root)(?: (?:message|prompt|override|note|alert|update|command|instructions?|notice))?(?: ?[\]>)*#]+)?:? ?(?:\[[^\]]{0,20}\])?[: ]+(?:\w+ ){0,2}?(?:you (?:are|must|will|should|have)|ignore|disregard|forget|override|new|from now|display|reveal|the (?:user|assistant|previous|above)|all (?:safety|previous|prior|restrictions)|do not|important|safety)|\b(?:system|admin(?:istrator)?|developer|security|emergency|root) override\b(?: ?:| code| accepted| authori[sz]ed| engaged| mode)|(?:\[system\] ?){2,}|\[system\] ?(?:\w|-)+ (?:metadata|\(|note))"),
     rule("injection.hidden_instruction",
         &["invisible to human", "visible to llm", "hidden from human", "not visible to", "ai assistant", "ai model", "language model", "llms", "ai agent", "automated screening", "chatgpt:", "hidden instruction", "attention ai", "note to ai", "hidden prompt"],
-        r"(?:\b(?:invisible|not visible|hidden) (?:to|from) (?:the )?(?:humans?|users?|readers?|people)|\bvisible (?:only )?to (?:the )?(?:llms?|ai)|(?:\b(?:attention|note|message|instructions?|important|notice|hint|hey|dear)(?:,|:| to| for| -)+ ?(?:all |any |the |other )?(?:llms?|ais?|ai (?:assistants?|models?|systems?|agents?|chatbots?)|large language models?|language models?|chatgpt|gpt-?\d?|bots?|automated (?:screening )?systems?)\b ?(?::|,|!|-|reading|processing|parsing|summari|reviewing|who|that|if you))|\bif you are (?:an? )?(?:llm|ai|large language model|language model|chatbot|ai (?:assistant|agent|model))(?: \w+){0,4},|\bhidden (?:instruction|prompt)s? ?:)"),
+        r"(?:\b(?:invisible|not visible|hidden) (?:to|from) (?:the )?(?:humans?|users?|readers?|people)|\bvisible (?:only )?to (?:the )?(?:llms?|ai)|(?:\b(?:attention|note|message|instructions?|important|notice|hint|hey|dear)(?:,|:| to| for| -)* ?(?:all |any |the |other )?(?:llms?|ais?|ai (?:assistants?|models?|systems?|agents?|chatbots?)|large language models?|language models?|chatgpt|gpt-?\d?|bots?|automated (?:screening )?systems?)\b ?(?::|,|!|-|reading|processing|parsing|summari|reviewing|who|that|if you))|\bif you are (?:an? )?(?:llm|ai|large language model|language model|chatbot|ai (?:assistant|agent|model))(?: \w+){0,4},|\bhidden (?:instruction|prompt)s? ?:)"),
     // Getting data out.
     rule("injection.exfiltration",
         &["](http", "]: http", "src=\"http", "src='http", "](//", "]: ht"],
         r"(?:!?\[[^\]]{0,80}\](?:\(|: ?)https?://[^ )]{1,200}(?:\[[a-z_ -]{2,60}\]|\{\{?[a-z_ .-]{2,60}\}|<[a-z_ -]{2,60}>|%7b|\$\{|=(?:summary|data|secret|conversation|history|password|info|key|token)\b)|<img[^>]{0,80}src=[\x22']https?://[^\x22' >]{1,200}(?:\[[a-z_ -]{2,60}\]|\{\{?[a-z_ .-]{2,60}\}|\$\{))"),
     rule("injection.exfiltration",
-        &["send", "forward", "exfiltrat", "upload", "post ", "append", "transmit", "leak"],
+        &["conversation", "chat history", "chat log", "system prompt", "credential", "password", "api key", "secret", "env variable", "environment variable", "private data", "private key", "private info", "user data", "user's ", "user info", "user email", ".env", "ssh key", " emails", "last message", "all messages"],
         r"\b(?:send|forward|exfiltrate|upload|post|append|transmit|leak|email)(?:ing)? (?:\w+ ){0,5}?(?:conversation|chat (?:history|log)|system prompt|credentials|passwords?|api keys?|secrets?|env(?:ironment)? variables|private (?:data|key|information)|user(?:'s)? (?:data|information|emails?)|\.env|ssh keys?|(?:last|previous|all) (?:\w+ )?(?:emails|messages))(?: [^ .]+){0,4}? (?:to|at|via) (?:https?://|the (?:url|server|address|endpoint|attacker)|attacker|this (?:url|address|server|email)|[\w.+-]+@[\w-]+\.|[\w-]+\.(?:com|net|org|io))"),
     rule("injection.exfiltration",
         &["replace [", "whereas [", "where [", "escape spaces", "replace {"],
         r"(?:\breplace (?:\[|\{)[a-z_ ]{2,20}(?:\]|\})(?: in \w+(?: \w+)?)? with (?:[^.]{0,80})(?:escape|encod|print|no code)|\bwhere(?:as)? (?:\[|\{)[a-z_ ]{2,20}(?:\]|\}) is (?:an? |the )?(?:[^.]{0,40})(?:encoded|summary|conversation|message)|\bescape spaces with)"),
     // Tool poisoning.
     rule("injection.tool_poisoning",
-        &["user", "the tool", "this tool", "<important>"],
+        &["not tell", "n't tell", "never tell", "not mention", "n't mention", "never mention", "not inform", "never inform", "without telling", "without mention", "without inform", "without alert", "without notif", "not notify", "not alert", "not reveal", "not disclose", "never reveal", "never disclose", "not let", "n't let", "not warn", "<important>", "before using", "before calling", "before invoking", "before executing"],
         r"(?:\b(?:do not|don't|never|must not|should not|without) (?:ever )?(?:tell(?:ing)?|mention(?:ing)?|inform(?:ing)?|notify(?:ing)?|alert(?:ing)?|reveal(?:ing)?|disclos(?:e|ing)|warn(?:ing)?|let(?:ting)?) (?:\w+ ){0,3}?(?:to )?(?:the |this to the |any of this to the )user\b|<important>[^<]{0,200}\b(?:before (?:using|calling|you)|read|tool|file|must|user)|\bbefore (?:using|calling|invoking|executing) (?:this|any other|the|any) tool[^.]{0,80}\b(?:read|send|pass|include|access|fetch|cat|call)\b)"),
     rule("injection.code_execution",
         &["__globals__", "__subclasses__", "os.popen", "__mro__", "__import__("],

@@ -4,6 +4,10 @@
 //! English and compares as something else. Accents and width are not here; decomposition does those.
 
 /// The Latin letter that `char` is drawn like.
+#[expect(
+    clippy::match_same_arms,
+    reason = "one block an alphabet is easier to check"
+)]
 pub(super) fn latin_look_alike(char: char) -> Option<char> {
     Some(match char {
         // Cyrillic

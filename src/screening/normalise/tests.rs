@@ -52,7 +52,10 @@ fn smuggled_letters_are_read_and_reported() {
         .filter_map(|b| char::from_u32(0xe_0100 + u32::from(b) - 16))
         .collect();
     let cleaned = clean(&selectors);
-    assert_eq!(cleaned.text, "ello!", "the first selector may be an emoji's");
+    assert_eq!(
+        cleaned.text, "ello!",
+        "the first selector may be an emoji's"
+    );
     assert_eq!(cleaned.invisible.len(), 1);
 
     assert_eq!(clean("abc\u{202e}def").invisible, vec![3..6]);

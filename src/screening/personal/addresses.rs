@@ -11,7 +11,12 @@ pub(super) fn emails(text: &str, found: &mut Vec<Hit>) {
     let bytes = text.as_bytes();
     for at in memchr_iter(b'@', bytes) {
         let local = |byte: &&u8| byte.is_ascii_alphanumeric() || b"._%+-'".contains(*byte);
-        let before = bytes[..at].iter().rev().take(MAX_LOCAL).take_while(local).count();
+        let before = bytes[..at]
+            .iter()
+            .rev()
+            .take(MAX_LOCAL)
+            .take_while(local)
+            .count();
         let after = &bytes[at + 1..];
         let host = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         let host = after.iter().take(MAX_HOST).take_while(host).count();
@@ -29,7 +34,8 @@ fn is_host(host: &str) -> bool {
     let Some((labels, top)) = host.rsplit_once('.') else {
         return false;
     };
-    let top_is_name = (2..=24).contains(&top.len()) && (top.starts_with("xn--") || top.bytes().all(|b| b.is_ascii_alphabetic()));
+    let top_is_name = (2..=24).contains(&top.len())
+        && (top.starts_with("xn--") || top.bytes().all(|b| b.is_ascii_alphabetic()));
     let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     top_is_name && labels.split('.').all(label)
 }
@@ -44,13 +50,24 @@ pub(super) fn ipv6(text: &str, found: &mut Vec<Hit>) {
         if at < done {
             continue;
         }
-        let start = at - bytes[done..at].iter().rev().take(MAX_IPV6).take_while(part).count();
+        let start = at
+            - bytes[done..at]
+                .iter()
+                .rev()
+                .take(MAX_IPV6)
+                .take_while(part)
+                .count();
         let end = at + bytes[at..].iter().take(MAX_IPV6).take_while(part).count();
         done = end;
-        let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+        let word =
+            |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
         let before = start.checked_sub(1).and_then(|at| bytes.get(at));
         let candidate = text[start..end].trim_end_matches(['.', ':']);
-        let candidate = if text[start..end].ends_with("::") { &text[start..end] } else { candidate };
+        let candidate = if text[start..end].ends_with("::") {
+            &text[start..end]
+        } else {
+            candidate
+        };
         if candidate.len() < 6 || word(before) || word(bytes.get(end)) {
             continue;
         }

@@ -13,7 +13,10 @@ pub(super) fn is_card(text: &str, number: &Number) -> bool {
         shape => {
             let separator = number.separator(text);
             matches!(separator, Some(b' ' | b'-'))
-                && matches!(shape, [4, 4, 4, 1..=4] | [4, 6, 4 | 5] | [4, 4, 4, 4, 1..=3] | [4, 4, 5])
+                && matches!(
+                    shape,
+                    [4, 4, 4, 1..=4] | [4, 6, 4 | 5] | [4, 4, 4, 4, 1..=3] | [4, 4, 5]
+                )
         }
     };
     let all_same = digits.iter().all(|digit| *digit == digits[0]);
@@ -56,13 +59,17 @@ pub(super) fn is_ssn(text: &str, number: &Number) -> bool {
         return false;
     }
     let (area, group, serial) = ssn_parts(&number.digits);
-    let famous = matches!((area, group, serial), (78, 5, 1120) | (219, 9, 9999) | (123, 45, 6789));
+    let famous = matches!(
+        (area, group, serial),
+        (78, 5, 1120) | (219, 9, 9999) | (123, 45, 6789)
+    );
     !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0 && !famous
 }
 
 /// A US taxpayer number: like a social security number, in the ranges those leave out.
 pub(super) fn is_itin(text: &str, number: &Number) -> bool {
-    let bare = number.shape() == [9] && near(text, &number.range(), &["itin", "taxpayer", "tax id"]);
+    let bare =
+        number.shape() == [9] && near(text, &number.range(), &["itin", "taxpayer", "tax id"]);
     if !(has_ssn_form(text, number) || bare) {
         return false;
     }
@@ -71,12 +78,15 @@ pub(super) fn is_itin(text: &str, number: &Number) -> bool {
 }
 
 fn has_ssn_form(text: &str, number: &Number) -> bool {
-    number.shape() == [3, 2, 4]
-        && matches!(number.separator(text), Some(b'-' | b' ' | b'.'))
+    number.shape() == [3, 2, 4] && matches!(number.separator(text), Some(b'-' | b' ' | b'.'))
 }
 
 fn ssn_parts(digits: &[u8]) -> (u32, u32, u32) {
-    (value(&digits[..3]), value(&digits[3..5]), value(&digits[5..9]))
+    (
+        value(&digits[..3]),
+        value(&digits[3..5]),
+        value(&digits[5..9]),
+    )
 }
 
 /// A US provider number: ten digits, Luhn with the prefix 80840, and a word that says so, as one
@@ -112,7 +122,10 @@ pub(super) fn is_ipv4(text: &str, number: &Number) -> bool {
 pub(super) fn ibans(text: &str, found: &mut Vec<Hit>) {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(next) = bytes.get(at + 2..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+    while let Some(next) = bytes
+        .get(at + 2..)
+        .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
+    {
         let start = at + next;
         at = start + 1;
         let begins = bytes[start..start + 2].iter().all(u8::is_ascii_alphabetic)
@@ -128,17 +141,25 @@ pub(super) fn ibans(text: &str, found: &mut Vec<Hit>) {
 fn iban_len(bytes: &[u8]) -> Option<usize> {
     let country = [bytes[0].to_ascii_uppercase(), bytes[1].to_ascii_uppercase()];
     let country = str::from_utf8(&country).ok()?;
-    let length = IBAN_LENGTHS.iter().find(|(_, of)| of.split(' ').any(|c| c == country))?.0;
+    let length = IBAN_LENGTHS
+        .iter()
+        .find(|(_, of)| of.split(' ').any(|c| c == country))?
+        .0;
     let (mut at, mut taken) = (0, Vec::with_capacity(length));
     while taken.len() < length {
         match bytes.get(at)? {
             byte if byte.is_ascii_alphanumeric() => taken.push(byte.to_ascii_uppercase()),
-            b' ' | b'-' if bytes.get(at.wrapping_sub(1)).is_some_and(u8::is_ascii_alphanumeric) => {}
+            b' ' | b'-'
+                if bytes
+                    .get(at.wrapping_sub(1))
+                    .is_some_and(u8::is_ascii_alphanumeric) => {}
             _ => return None,
         }
         at += 1;
     }
-    let ends = bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    let ends = bytes
+        .get(at)
+        .is_none_or(|byte| !byte.is_ascii_alphanumeric());
     let moved = taken[4..].iter().chain(&taken[..4]);
     let rest = moved.fold(0_u32, |rest, byte| match byte {
         b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
@@ -162,14 +183,36 @@ fn luhn(digits: &[u8]) -> bool {
 }
 
 fn value(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
+    digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
 
-const CARD_WORDS: &[&str] = &["card", "visa", "mastercard", "amex", "maestro", "credit", "debit", "cc", "pan"];
+const CARD_WORDS: &[&str] = &[
+    "card",
+    "visa",
+    "mastercard",
+    "amex",
+    "maestro",
+    "credit",
+    "debit",
+    "cc",
+    "pan",
+];
 const SSN_WORDS: &[&str] = &["ssn", "social security", "ssns", "ssn#", "ssid"];
 const NPI_WORDS: &[&str] = &[
-    "npi", "provider", "physician", "doctor", "dr", "prescriber", "clinic", "clinician", "nurse",
-    "medical", "medicare", "hospital",
+    "npi",
+    "provider",
+    "physician",
+    "doctor",
+    "dr",
+    "prescriber",
+    "clinic",
+    "clinician",
+    "nurse",
+    "medical",
+    "medicare",
+    "hospital",
 ];
 
 /// Countries by the length of their IBANs.

@@ -48,7 +48,10 @@ impl Number {
 
     /// The groups from `first` up to `last`, as a number.
     pub(super) fn slice(&self, first: usize, last: usize) -> Self {
-        let skipped: usize = self.groups[..first].iter().map(ExactSizeIterator::len).sum();
+        let skipped: usize = self.groups[..first]
+            .iter()
+            .map(ExactSizeIterator::len)
+            .sum();
         let groups = self.groups[first..last].to_vec();
         let length: usize = groups.iter().map(ExactSizeIterator::len).sum();
         Self {
@@ -77,7 +80,10 @@ pub(super) fn numbers(text: &str) -> impl Iterator<Item = Number> {
                 return Some(with_sign(bytes, number, start));
             }
             // A word that begins or ends with digits is passed whole.
-            at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count();
+            at += bytes[at..]
+                .iter()
+                .take_while(|byte| is_word(**byte))
+                .count();
         }
     })
 }
@@ -89,7 +95,9 @@ fn is_word(byte: u8) -> bool {
 fn with_sign(bytes: &[u8], mut number: Number, start: usize) -> Number {
     let before = bytes[..start].iter().rev().take(2);
     number.parentheses |= before.clone().next() == Some(&b'(');
-    number.plus = before.take_while(|b| matches!(b, b'+' | b'(')).any(|b| *b == b'+');
+    number.plus = before
+        .take_while(|b| matches!(b, b'+' | b'('))
+        .any(|b| *b == b'+');
     number
 }
 

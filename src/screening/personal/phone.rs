@@ -8,7 +8,10 @@ use super::{near, numbers::Number};
 /// Whether `number` is written as a telephone number.
 pub(super) fn is_phone(text: &str, number: &Number) -> bool {
     let digits = &number.digits;
-    if !(7..=15).contains(&digits.len()) || is_date(number) || digits.iter().all(|d| *d == digits[0]) {
+    if !(7..=15).contains(&digits.len())
+        || is_date(number)
+        || digits.iter().all(|d| *d == digits[0])
+    {
         return false;
     }
     is_international(number)
@@ -69,8 +72,26 @@ fn is_date(number: &Number) -> bool {
 }
 
 const PHONE_WORDS: &[&str] = &[
-    "phone", "telephone", "tel", "call", "mobile", "cell", "fax", "whatsapp", "sms", "dial", "text",
-    "reach", "contact", "hotline", "handy", "telefon", "telefono", "number is", "phones", "ph",
+    "phone",
+    "telephone",
+    "tel",
+    "call",
+    "mobile",
+    "cell",
+    "fax",
+    "whatsapp",
+    "sms",
+    "dial",
+    "text",
+    "reach",
+    "contact",
+    "hotline",
+    "handy",
+    "telefon",
+    "telefono",
+    "number is",
+    "phones",
+    "ph",
 ];
 
 /// Country codes with the fewest and the most digits of a number, code included. Longer codes

@@ -31,7 +31,10 @@ fn valid_values_are_found() {
         ("ip_address", "host 2001:db8::8a2e:370:7334 is up"),
     ] {
         let found = kinds(text);
-        assert!(found.iter().any(|(rule, _)| *rule == kind), "{kind}: {text}: {found:?}");
+        assert!(
+            found.iter().any(|(rule, _)| *rule == kind),
+            "{kind}: {text}: {found:?}"
+        );
     }
 }
 
@@ -62,6 +65,9 @@ fn numbers_that_only_look_alike_are_not() {
 fn the_place_is_the_value_alone() {
     assert_eq!(
         kinds("mail <bob@corp.example>, card 4111-1111-1111-1111!"),
-        [("email", "bob@corp.example"), ("card", "4111-1111-1111-1111")]
+        [
+            ("email", "bob@corp.example"),
+            ("card", "4111-1111-1111-1111")
+        ]
     );
 }

@@ -17,34 +17,76 @@ const WORD: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 fn rules_of(text: &str) -> Vec<&'static str> {
     let secrets = Secrets::new().expect("the rules compile");
-    secrets.scan(text).into_iter().map(|(rule, _)| rule).collect()
+    secrets
+        .scan(text)
+        .into_iter()
+        .map(|(rule, _)| rule)
+        .collect()
 }
 
 #[test]
 fn secrets_are_found_by_kind() {
     let secrets = Secrets::new().expect("the rules compile");
     for (rule, text) in [
-        ("secret.aws_access_key", format!("id AKIA{} end", noise(UPPER, 16))),
+        (
+            "secret.aws_access_key",
+            format!("id AKIA{} end", noise(UPPER, 16)),
+        ),
         ("secret.github_token", format!("ghp_{}", noise(WORD, 36))),
         ("secret.gitlab_token", format!("glpat-{}", noise(WORD, 20))),
-        ("secret.slack_token", format!("xoxb-{}-{}", noise("0123456789", 12), noise(WORD, 24))),
+        (
+            "secret.slack_token",
+            format!("xoxb-{}-{}", noise("0123456789", 12), noise(WORD, 24)),
+        ),
         ("secret.stripe_key", format!("sk_live_{}", noise(WORD, 24))),
         ("secret.openai_key", format!("sk-proj-{}", noise(WORD, 60))),
-        ("secret.anthropic_key", format!("sk-ant-api03-{}AA", noise(WORD, 93))),
+        (
+            "secret.anthropic_key",
+            format!("sk-ant-api03-{}AA", noise(WORD, 93)),
+        ),
         ("secret.gcp_api_key", format!("AIza{}", noise(WORD, 35))),
         ("secret.npm_token", format!("npm_{}", noise(WORD, 36))),
-        ("secret.pypi_token", format!("pypi-AgEIcHlwaS5vcmc{}", noise(WORD, 60))),
-        ("secret.sendgrid_key", format!("SG.{}.{}", noise(WORD, 22), noise(WORD, 43))),
-        ("secret.private_key", ["-----BEGIN RSA ", "PRIVATE KEY-----\nMIIE"].concat()),
-        ("secret.jwt", format!("eyJhbGciOiJIUzI1NiJ9{}.eyJzdWIiOiIxMjM0{}.{}", noise(WORD, 9), noise(WORD, 9), noise(WORD, 43))),
-        ("secret.generic", format!("API_KEY = \"{}\"", noise(WORD, 32))),
+        (
+            "secret.pypi_token",
+            format!("pypi-AgEIcHlwaS5vcmc{}", noise(WORD, 60)),
+        ),
+        (
+            "secret.sendgrid_key",
+            format!("SG.{}.{}", noise(WORD, 22), noise(WORD, 43)),
+        ),
+        (
+            "secret.private_key",
+            ["-----BEGIN RSA ", "PRIVATE KEY-----\nMIIE"].concat(),
+        ),
+        (
+            "secret.jwt",
+            format!(
+                "eyJhbGciOiJIUzI1NiJ9{}.eyJzdWIiOiIxMjM0{}.{}",
+                noise(WORD, 9),
+                noise(WORD, 9),
+                noise(WORD, 43)
+            ),
+        ),
+        (
+            "secret.generic",
+            format!("API_KEY = \"{}\"", noise(WORD, 32)),
+        ),
         ("secret.hex_key", format!("datadog_app={}", noise(HEX, 40))),
         ("secret.password", "db password: 'tr0ub4dor&3'".to_owned()),
-        ("secret.url_credentials", "postgres://app:s3cr3tP4ss@db.internal/x".to_owned()),
-        ("secret.curl_user", "curl -u admin:hunter2hunter https://x".to_owned()),
+        (
+            "secret.url_credentials",
+            "postgres://app:s3cr3tP4ss@db.internal/x".to_owned(),
+        ),
+        (
+            "secret.curl_user",
+            "curl -u admin:hunter2hunter https://x".to_owned(),
+        ),
     ] {
         let found = secrets.scan(&text);
-        assert!(found.iter().any(|(id, _)| *id == rule), "{rule}: {text}: {found:?}");
+        assert!(
+            found.iter().any(|(id, _)| *id == rule),
+            "{rule}: {text}: {found:?}"
+        );
         for (_, range) in found {
             assert!(text.get(range).is_some());
         }

@@ -1,7 +1,7 @@
 //! Views that undo tricks with single letters: spacing, digits for letters, codes, simple ciphers.
 
 use super::{Origin, View};
-use crate::screening::offsets::OffsetMap;
+use crate::screening::{document::floor, offsets::OffsetMap};
 
 /// A cipher that swaps letters one for one, or turns the text round.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,7 +56,11 @@ pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
     let mut map = OffsetMap::default();
     let (mut at, mut copied, mut letters) = (0, 0, 0);
     while at + 4 < bytes.len() {
-        let run = alternating(&bytes[at..]);
+        let run = if bytes[at + 1] == bytes[at + 3] {
+            alternating(&bytes[at..])
+        } else {
+            0
+        };
         if run >= 3 && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()) {
             out.push_str(&text[copied..at]);
             for letter in 0..run {
@@ -87,8 +91,10 @@ fn alternating(bytes: &[u8]) -> usize {
     let Some(&separator) = bytes.get(1) else {
         return 0;
     };
-    if !matches!(separator, b' ' | b'-' | b'.' | b'_' | b'*' | b'|' | b'/' | b'+')
-        || !bytes[0].is_ascii_alphanumeric()
+    if !matches!(
+        separator,
+        b' ' | b'-' | b'.' | b'_' | b'*' | b'|' | b'/' | b'+'
+    ) || !bytes[0].is_ascii_alphanumeric()
     {
         return 0;
     }
@@ -98,33 +104,63 @@ fn alternating(bytes: &[u8]) -> usize {
         run += 1;
         if bytes.get(run * 2 - 1) != Some(&separator) {
             // A letter that goes on into a word is that word's.
-            let inside = bytes.get(run * 2 - 1).is_some_and(u8::is_ascii_alphanumeric);
+            let inside = bytes
+                .get(run * 2 - 1)
+                .is_some_and(u8::is_ascii_alphanumeric);
             return run - usize::from(inside);
         }
     }
     run
 }
 
-/// Digits and signs read as the letters they are drawn like, when at least three short words mix
-/// the two.
+/// Fewest digits in a text with codes in it, and in one with digits for letters.
+pub(super) const FEWEST_DIGITS_OF_CODES: usize = 8;
+pub(super) const FEWEST_DIGITS_OF_LEET: usize = 3;
+
+/// Digits and signs read as the letters they are drawn like, where at least three short words mix
+/// the two within a dozen; what stands around those words is read too.
 pub(in crate::screening) fn leet(text: &str) -> Option<View> {
-    let enough = text.split([' ', '\n']).filter(|word| is_mixed(word)).take(3).count() == 3;
-    enough.then(|| View {
-        text: text
+    let (mut dense, mut recent) = (None::<(usize, usize)>, [None::<(usize, usize)>; 3]);
+    let mut at = 0;
+    for (count, word) in text.split([' ', '\n']).enumerate() {
+        if is_mixed(word) {
+            recent.rotate_left(1);
+            recent[2] = Some((count, at));
+            if let Some((first, start)) = recent[0]
+                && count - first <= 12
+            {
+                dense = Some((dense.map_or(start, |(start, _)| start), at + word.len()));
+            }
+        }
+        at += word.len() + 1;
+    }
+    let (start, end) = dense?;
+    let start = floor(text, start.saturating_sub(AROUND));
+    let end = floor(text, end + AROUND);
+    let map = OffsetMap::from_base(start);
+    Some(View {
+        text: text[start..end]
             .chars()
             .map(|char| u8::try_from(char).ok().and_then(letter).unwrap_or(char))
             .collect(),
-        origin: Origin::Mapped(OffsetMap::default()),
+        origin: Origin::Mapped(map),
         phrases_only: true,
     })
 }
 
+/// Bytes on both sides of words with digits for letters that are read with them.
+const AROUND: usize = 256;
+
 fn is_mixed(word: &str) -> bool {
     let bytes = word.as_bytes();
     (3..=16).contains(&bytes.len())
+        && bytes.iter().any(u8::is_ascii_digit)
         && bytes.windows(2).any(|pair| {
             let letters = pair.iter().filter(|b| b.is_ascii_alphabetic()).count();
-            letters == 1 && pair.iter().any(|byte| byte.is_ascii_digit() && letter(*byte).is_some())
+            letters == 1
+                && pair
+                    .iter()
+                    .any(|byte| byte.is_ascii_digit() && letter(*byte).is_some())
         })
 }
 
@@ -174,8 +210,11 @@ struct Run {
 impl Run {
     /// Adds `word`; false when it does not go on the run.
     fn take(&mut self, word: &str, at: usize) -> bool {
+        if !matches!(word.len(), 2..=4 | 8) || !word.as_bytes()[0].is_ascii_hexdigit() {
+            return self.base == 0;
+        }
         let bits = word.len() == 8 && word.bytes().all(|b| matches!(b, b'0' | b'1'));
-        let digits = word.trim_start_matches("0x");
+        let digits = word.strip_prefix("0x").unwrap_or(word);
         let hex = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
         let decimal = (2..=3).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
         let fits = |base: u32| match base {

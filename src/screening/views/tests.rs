@@ -49,7 +49,10 @@ fn views_lead_back_to_what_they_were_made_from() {
     let text = "so %49%67%6e%6f%72%65 it";
     let view = &views(text)[0];
     let at = view.text.find("Ignore").expect("decoded");
-    assert_eq!(&text[view.origin.source(&(at..at + 6))], "%49%67%6e%6f%72%65");
+    assert_eq!(
+        &text[view.origin.source(&(at..at + 6))],
+        "%49%67%6e%6f%72%65"
+    );
 
     let text = "say i.g.n.o.r.e.d.s";
     let view = &views(text)[0];

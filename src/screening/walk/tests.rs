@@ -11,8 +11,30 @@ const LIMITS: Limits = Limits {
 /// JSON, and text that nearly is.
 fn nearly_json() -> impl Strategy<Value = String> {
     let token = prop::sample::select(vec![
-        "{", "}", "[", "]", ":", ",", "\"a\"", "\"role\"", "\"content\"", "\"x\\n\"", "\"\\ud83d\\ude00\"",
-        "\"\\ud800\"", "\"\u{1}\"", "1", "-0.5e3", "01", "1.", "true", "null", "nul", " ", "\n", "\\", "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"a\"",
+        "\"role\"",
+        "\"content\"",
+        "\"x\\n\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud800\"",
+        "\"\u{1}\"",
+        "1",
+        "-0.5e3",
+        "01",
+        "1.",
+        "true",
+        "null",
+        "nul",
+        " ",
+        "\n",
+        "\\",
+        "\"",
     ]);
     prop::collection::vec(token, 0..12).prop_map(|tokens| tokens.concat())
 }
