@@ -180,7 +180,7 @@ impl Injection {
                 }
                 first += 1;
             }
-            if sum >= STRONG {
+            if sum >= ENOUGH {
                 return Some(weak[first].1.start..range.end);
             }
         }
@@ -212,13 +212,15 @@ fn spelled_out(pattern: &str) -> String {
 
 /// The weight at which phrases are a finding.
 const STRONG: u32 = 10;
+/// The weights of weak phrases that make a finding: two or three of them.
+const ENOUGH: u32 = 9;
 /// The finding that weak phrases add up to.
 const WEAK_RULE: &str = "injection.jailbreak";
 /// Bytes searched before a literal and after it. Longer than the longest phrase of the tables.
 const BEFORE: usize = 120;
 const AFTER: usize = 200;
 /// Weak phrases this close, in bytes, are added up.
-const NEAR: usize = 1_500;
+const NEAR: usize = 2_000;
 /// Most findings of one rule in one neighbourhood.
 const MOST_A_WINDOW: usize = 16;
 

@@ -221,20 +221,31 @@ fn entropy(bytes: &[u8]) -> f32 {
         .sum()
 }
 
+/// A name as people write it: `okta`, `Okta` or `OKTA`, but not the one inside `rookTable`.
+fn cased(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    format!(
+        "{name}|{}{rest}|{}",
+        first.to_uppercase(),
+        name.to_uppercase()
+    )
+}
+
 /// The pattern, or for a vendor's row the shared assignment around the value's pattern.
 fn spelled_out(rule: &Rule) -> String {
     let pattern = match rule.pattern.strip_prefix("= ") {
         Some(value) => {
-            let names = rule.keywords.join("|");
+            let names: Vec<String> = rule.keywords.iter().map(|name| cased(name)).collect();
+            let names = names.join("|");
             format!(
-                r#"(?i:{names})(?:[\w.\- \tª-ÿ]{{0,40}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|,)["'`\s=]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
+                r#"[\w.-]{{0,20}}(?:{names})(?:[\w.\- \tª-ÿ]{{0,40}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|,)["'`\s=]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
             )
         }
         None => rule.pattern.to_owned(),
     };
     pattern
-        .replace(r"[\w", "[A-Za-z0-9_")
-        .replace(r"\w", "[A-Za-z0-9_]")
+        .replace(r"[\w", "[A-Za-z0-9_ª-ÿ")
+        .replace(r"\w", "[A-Za-z0-9_ª-ÿ]")
         .replace(r"\b", r"(?-u:\b)")
         .replace(r"\d", "[0-9]")
 }

@@ -109,7 +109,7 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.shippo_token", &["shippo_"], r"\bshippo_(?:live|test)_[a-fA-F0-9]{40}", 2.0),
     rule("secret.shopify_token", &["shpat_", "shpca_", "shppa_", "shpss_"], r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}", 2.0),
     rule("secret.sidekiq_url", &["gems.contribsys", "enterprise.contribsys"], r"https?://([a-f0-9]{8}:[a-f0-9]{8})@(?:gems|enterprise)\.contribsys\.com", 2.0),
-    rule("secret.slack_token", &["xoxb", "xoxp", "xoxa", "xoxr", "xoxs", "xoxo", "xoxe", "xapp-"], r"\b((?:xox[bpaserov]|xoxe\.xox[bp])-[A-Za-z0-9-]{10,250}|xapp-\d-[A-Z0-9]{8,16}-\d{10,16}-[a-z0-9]{30,80})", 2.0),
+    rule("secret.slack_token", &["xoxb", "xoxp", "xoxa", "xoxr", "xoxs", "xoxo", "xoxe", "xapp-"], r"\b(xoxb-[0-9]{8,14}-[A-Za-z0-9-]{18,60}|xox[pe](?:-[0-9]{10,13}){3}-[A-Za-z0-9-]{28,34}|(?i:xapp-\d-[a-z0-9]+-\d+-[a-z0-9]+)|(?i:xoxe\.xox[bp]-\d-[a-z0-9]{163,166})|(?i:xoxe-\d-[a-z0-9]{146})|xox[ar]-(?:\d-)?[0-9A-Za-z]{8,48}|xox[os]-\d+-\d+-\d+-[a-fA-F\d]+)", 2.0),
     rule("secret.slack_webhook", &["hooks.slack.com"], r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,60}", 3.0),
     rule("secret.sonar_token", &["squ_", "sqp_", "sqa_"], r"\b(sq[upa]_[A-Za-z0-9=_-]{40})", 3.0),
     rule("secret.sourcegraph_token", &["sgp_"], r"\b(sgp_(?:(?:[a-fA-F0-9]{16}|local)_)?[a-fA-F0-9]{40})\b", 3.0),
@@ -118,7 +118,7 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.tailscale_key", &["tskey-"], r"\btskey-[a-z]{3,10}-[A-Za-z0-9]{10,20}(?:CNTRL)?-[A-Za-z0-9]{20,40}", 2.5),
     rule("secret.teams_webhook", &["webhook.office.com"], r"https://[a-z0-9]+\.webhook\.office\.com/webhookb2/[a-z0-9-]{36}@[a-z0-9-]{36}/IncomingWebhook/[a-z0-9]{32}/[a-z0-9-]{36}", 3.0),
     rule("secret.telegram_bot_token", &[":aa", "telegr"], r"\b(\d{5,16}:A[\w-]{34})\b", 3.0),
-    rule("secret.twilio_key", &["twilio", "_sid", "accountsid", "auth_token", "authtoken"], r"\b((?:SK|AC)[0-9a-f]{32})\b", 3.0),
+    rule("secret.twilio_key", &["twilio", "authorization", "_sid", "accountsid", "auth_token", "authtoken"], r"\b((?:SK|AC)[0-9a-fA-F]{32})\b", 3.0),
     rule("secret.twitter_bearer", &["aaaaaaaaaaaaaaaaaaaaaa"], r"\b(A{22}[A-Za-z0-9%]{80,100})", 2.0),
     rule("secret.typeform_token", &["tfp_"], r"\btfp_[\w.=-]{59}", 2.5),
     rule("secret.url_credentials", &["://"], r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@"'<>]{0,60}:([^\s:/@"'<>${}\[\]*]{5,100})@[\w.-]+"#, 2.0),
@@ -131,7 +131,8 @@ pub(super) const SHAPED: &[Rule] = &[
 pub(super) const ASSIGNED: &[Rule] = &[
     rule("secret.aws_secret_key", &["secret", "aws"], r"= [A-Za-z0-9/+]{40}", 4.0),
     rule("secret.cisco_meraki_key", &["meraki"], r"= [0-9a-f]{40}", 3.0),
-    rule("secret.hex_key", &["adafruit", "adobe", "asana", "bittrex", "cloudflare", "codecov", "coinbase", "confluent", "contentful", "datadog", "discord", "droneci", "dropbox", "etsy", "facebook", "fastly", "finicity", "finnhub", "flickr", "freshbooks", "gitter", "intercom", "kraken", "kucoin", "launchdarkly", "linear", "linkedin", "looker", "mailgun", "mattermost", "messagebird", "netlify", "newrelic", "new-relic", "nytimes", "okta", "plaid", "privateai", "rapidapi", "sendbird", "snyk", "squarespace", "sumo", "travis", "twitch", "twitter", "zendesk", "airtable", "algolia", "alibaba", "beamer", "bitbucket", "cohere", "jfrog", "artifactory", "heroku", "hubspot", "octopus", "intra42", "sentry", "sidekiq", "bundle_enterprise", "bundle_gems", "sourcegraph", "gocardless", "sendinblue", "mapbox", "maxmind", "yandex", "new_relic", "nr_insert", "newyorktimes", "new-york-times", "digitalocean", "postman", "codecov", "sonar", "stripe", "openweather", "mistral", "groq", "deepgram", "elevenlabs", "pinecone", "replicate"], r"= [A-Za-z0-9_=+/.-]{13,200}", 3.0),
+    rule("secret.sidekiq_secret", &["bundle_enterprise", "bundle_gems"], r"= [a-f0-9]{8}:[a-f0-9]{8}", 2.0),
+    rule("secret.hex_key", &["adafruit", "adobe", "asana", "bittrex", "cloudflare", "codecov", "coinbase", "confluent", "contentful", "datadog", "discord", "droneci", "dropbox", "etsy", "facebook", "fastly", "finicity", "finnhub", "flickr", "freshbooks", "gitter", "intercom", "kraken", "kucoin", "launchdarkly", "linear", "linkedin", "linked_in", "linked-in", "bintray", "looker", "mailgun", "mattermost", "messagebird", "netlify", "newrelic", "new-relic", "nytimes", "okta", "plaid", "privateai", "rapidapi", "sendbird", "snyk", "squarespace", "sumologic", "sumo_", "travis", "twitch", "twitter", "zendesk", "airtable", "algolia", "alibaba", "beamer", "bitbucket", "cohere", "jfrog", "artifactory", "heroku", "hubspot", "octopus", "intra42", "sentry", "sidekiq", "bundle_enterprise", "bundle_gems", "sourcegraph", "gocardless", "sendinblue", "mapbox", "maxmind", "yandex", "new_relic", "nr_insert", "newyorktimes", "new-york-times", "digitalocean", "postman", "codecov", "sonar", "stripe", "openweather", "mistral", "groq", "deepgram", "elevenlabs", "pinecone", "replicate"], r"= [\w=+/.-]{13,200}", 3.0),
     rule(GENERIC, &["access", "api_key", "apikey", "api-key", "auth", "credential", "creds", "key", "passwd", "password", "pwd", "secret", "token"], r"= [A-Za-z0-9_=+/.\-]{10,150}", 3.5),
     rule("secret.password", &["password", "passwd", "pwd", "passphrase"], r#"= [^\s"'`;,<>{}()\[\]$]{8,64}"#, 2.8),
 ];
