@@ -56,11 +56,20 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = write_configuration(folder.path());
     let config = folder.path().join("subzero.yaml");
-    let allocator = if cfg!(feature = "jemalloc") { "jemalloc" } else { "system malloc" };
-    println!("{allocator}, {THREADS} server threads, {CONNECTIONS} connections x {IN_FLIGHT} in flight, medians of {ROUNDS} rounds of {ROUND:?}\n");
+    let allocator = if cfg!(feature = "jemalloc") {
+        "jemalloc"
+    } else {
+        "system malloc"
+    };
+    println!(
+        "{allocator}, {THREADS} server threads, {CONNECTIONS} connections x {IN_FLIGHT} in flight, medians of {ROUNDS} rounds of {ROUND:?}\n"
+    );
     println!("| check | flavour | server CPU a check | checks/s | resident memory |");
     println!("|---|---|---|---|---|");
-    for (name, path, bearer) in [("public route", "/open", None), ("RS256 token, not cached", "/me", Some(token))] {
+    for (name, path, bearer) in [
+        ("public route", "/open", None),
+        ("RS256 token, not cached", "/me", Some(token)),
+    ] {
         let request = check_request(path, bearer.as_deref());
         let mut results = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
@@ -87,18 +96,28 @@ struct Measured {
 
 fn measure(flavour: &str, config: &Path, request: &CheckRequest) -> Measured {
     let server = ServerProcess::start(flavour, config);
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let answered = Arc::new(AtomicU64::new(0));
     runtime.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..CONNECTIONS {
-            let channel = Channel::from_shared(format!("http://{}", server.address)).expect("an address");
+            let channel =
+                Channel::from_shared(format!("http://{}", server.address)).expect("an address");
             let client = AuthorizationClient::new(channel.connect().await.expect("connects"));
             for _ in 0..IN_FLIGHT {
-                let (mut client, request, answered) = (client.clone(), request.clone(), Arc::clone(&answered));
+                let (mut client, request, answered) =
+                    (client.clone(), request.clone(), Arc::clone(&answered));
                 tasks.spawn(async move {
                     loop {
-                        let answer = client.check(request.clone()).await.expect("an answer").into_inner();
+                        let answer = client
+                            .check(request.clone())
+                            .await
+                            .expect("an answer")
+                            .into_inner();
                         assert_eq!(answer.status.expect("a status").code, 0, "allowed");
                         answered.fetch_add(1, Ordering::Relaxed);
                     }
@@ -106,9 +125,14 @@ fn measure(flavour: &str, config: &Path, request: &CheckRequest) -> Measured {
             }
         }
         tokio::time::sleep(ROUND / 4).await;
-        let (cpu, count, started) = (server.cpu(), answered.load(Ordering::Relaxed), Instant::now());
+        let (cpu, count, started) = (
+            server.cpu(),
+            answered.load(Ordering::Relaxed),
+            Instant::now(),
+        );
         tokio::time::sleep(ROUND).await;
-        let (cpu, count) = (server.cpu() - cpu, answered.load(Ordering::Relaxed) - count);
+        let cpu = server.cpu().saturating_sub(cpu);
+        let count = answered.load(Ordering::Relaxed) - count;
         let elapsed = started.elapsed();
         tasks.abort_all();
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
@@ -138,8 +162,13 @@ impl ServerProcess {
             .expect("starts");
         let mut address = String::new();
         let output = child.stdout.take().expect("is piped");
-        BufReader::new(output).read_line(&mut address).expect("prints its address");
-        Self { child, address: address.trim().to_owned() }
+        BufReader::new(output)
+            .read_line(&mut address)
+            .expect("prints its address");
+        Self {
+            child,
+            address: address.trim().to_owned(),
+        }
     }
 
     /// CPU time of all threads, to the nanosecond.
@@ -154,8 +183,15 @@ impl ServerProcess {
 
     fn resident_mib(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("has a size");
-        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("has a size");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse::<f64>()
+            .expect("a number")
+            / 1024.0
     }
 }
 
@@ -184,27 +220,39 @@ fn per_core(listener: &TcpListener, door: &Door) {
         intakes.push(intake);
         let door = door.clone();
         thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             let connections = ReceiverStream::new(connections).map(TcpStream::from_std);
             let server = Server::builder().add_service(AuthorizationServer::new(door));
-            runtime.block_on(server.serve_with_incoming(connections)).expect("serves");
+            runtime
+                .block_on(server.serve_with_incoming(connections))
+                .expect("serves");
         });
     }
     for (turn, stream) in listener.incoming().enumerate() {
         let stream = stream.expect("a connection");
         stream.set_nodelay(true).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
-        intakes[turn % THREADS].blocking_send(stream).expect("is served");
+        intakes[turn % THREADS]
+            .blocking_send(stream)
+            .expect("is served");
     }
 }
 
 /// Tokio's multi-threaded runtime.
 fn work_stealing(listener: TcpListener, door: Door) {
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().expect("a runtime");
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("a socket");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-        let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming =
+            tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
         let server = Server::builder().add_service(AuthorizationServer::new(door));
         server.serve_with_incoming(incoming).await.expect("serves");
     });
@@ -229,7 +277,10 @@ fn check_request(path: &str, bearer: Option<&str>) -> CheckRequest {
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),
         ("user-agent", "bench/1.0".to_owned()),
-        ("x-request-id", "6b1f3c1e-7f0e-4d8f-9c38-0d2f7a0a2d5c".to_owned()),
+        (
+            "x-request-id",
+            "6b1f3c1e-7f0e-4d8f-9c38-0d2f7a0a2d5c".to_owned(),
+        ),
     ];
     headers.extend(bearer.map(|token| ("authorization", format!("Bearer {token}"))));
     let header = |(key, value): (&str, String)| HeaderValue {
@@ -241,12 +292,19 @@ fn check_request(path: &str, bearer: Option<&str>) -> CheckRequest {
         method: "GET".into(),
         path: path.into(),
         host: "service.example".into(),
-        header_map: Some(HeaderMap { headers: headers.into_iter().map(header).collect() }),
+        header_map: Some(HeaderMap {
+            headers: headers.into_iter().map(header).collect(),
+        }),
         ..HttpRequest::default()
     };
     let attributes = AttributeContext {
-        request: Some(Request { http: Some(http), ..Request::default() }),
+        request: Some(Request {
+            http: Some(http),
+            ..Request::default()
+        }),
         ..AttributeContext::default()
     };
-    CheckRequest { attributes: Some(attributes) }
+    CheckRequest {
+        attributes: Some(attributes),
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
     ext_authz::Serving,
     permission::Ask,
     screening::{Category, Finding, Findings, Requirement, Trust},
-    verdict::{Class, Reason},
+    verdict::Reason,
 };
 
 type Shared = Arc<ArcSwap<Serving>>;
@@ -38,9 +38,9 @@ pub async fn serve(
     let paths = Router::new()
         .route("/authz/check", post(check_permission))
         .route("/ai/validate-prompt", post(validate_prompt))
-        .fallback(async || refused(StatusCode::NOT_FOUND, "no such path"))
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "no such path"))
         .method_not_allowed_fallback(async || {
-            refused(StatusCode::METHOD_NOT_ALLOWED, "this path answers POST")
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path answers POST")
         })
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(serving);
@@ -58,41 +58,36 @@ struct PermissionQuestion {
 async fn check_permission(
     State(serving): State<Shared>,
     body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let question: PermissionQuestion = match read(body) {
-        Ok(question) => question,
-        Err(response) => return response,
-    };
-    let serving = serving.load_full();
+) -> Result<Json<Value>, Refusal> {
+    let question: PermissionQuestion = read(body)?;
     let PermissionQuestion {
         user,
         relation,
         object,
     } = &question;
-    let answer = serving.pipeline.authorizer().check(&Ask {
+    let serving = serving.load_full();
+    let allowed = serving.pipeline.authorizer().check(&Ask {
         user,
         relation,
         object,
     });
-    match answer {
-        Ok(allowed) => {
-            let reason = if allowed {
-                Reason::Ok
-            } else {
-                Reason::PermissionDenied
-            };
-            Json(json!({ "allowed": allowed, "reason": reason.as_str(), "source": "embedded" }))
-                .into_response()
-        }
-        // The question itself is wrong: an unknown type or relation, a user that is no `type:id`.
-        Err(error) if error.code() == Some(VALIDATION_ERROR) => {
-            refused(StatusCode::BAD_REQUEST, &error.to_string())
-        }
-        Err(error) => {
-            debug_assert_eq!(error.reason().class(), Class::Undecided);
-            refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-        }
-    }
+    let allowed = allowed.map_err(|error| {
+        // The question itself is wrong (an unknown type or relation, a user that is no `type:id`),
+        // or the engine could not answer.
+        let status = match error.code() {
+            Some(VALIDATION_ERROR) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Refusal::new(status, error.to_string())
+    })?;
+    let reason = if allowed {
+        Reason::Ok
+    } else {
+        Reason::PermissionDenied
+    };
+    Ok(Json(
+        json!({ "allowed": allowed, "reason": reason.as_str(), "source": "embedded" }),
+    ))
 }
 
 /// OpenFGA's code for a question that cannot be asked of the model.
@@ -112,11 +107,8 @@ struct PromptQuestion {
 async fn validate_prompt(
     State(serving): State<Shared>,
     body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let question: PromptQuestion = match read(body) {
-        Ok(question) => question,
-        Err(response) => return response,
-    };
+) -> Result<Json<Value>, Refusal> {
+    let question: PromptQuestion = read(body)?;
     let want = Requirement::default();
     let findings = serving
         .load_full()
@@ -124,13 +116,12 @@ async fn validate_prompt(
         .screener()
         .screen_text(&question.prompt, &want);
     let violations: Vec<Value> = findings.iter().map(violation).collect();
-    Json(json!({
+    Ok(Json(json!({
         "is_safe": findings.denial(&want).is_none(),
         "risk_score": risk_score(&findings),
         "violations": violations,
         "sanitized_prompt": sanitized(&question.prompt, &findings),
-    }))
-    .into_response()
+    })))
 }
 
 fn violation(finding: &Finding) -> Value {
@@ -183,34 +174,47 @@ fn sanitized(prompt: &str, findings: &Findings) -> String {
     text
 }
 
-fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Response> {
-    let body = body.map_err(|error| refused(error.status(), &error.body_text()))?;
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
+    let body = body.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
     let mut json = serde_json::Deserializer::from_slice(&body);
-    let wrong = |message: String| refused(StatusCode::BAD_REQUEST, &message);
+    let wrong = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
+        let message = error.inner().to_string();
         wrong(if path == "." {
-            error.inner().to_string()
+            message
         } else {
-            format!("{path}: {}", error.inner())
+            format!("{path}: {message}")
         })
     })?;
     json.end().map_err(|error| wrong(error.to_string()))?;
     Ok(value)
 }
 
-/// RFC 9457.
-fn refused(status: StatusCode, detail: &str) -> Response {
-    let problem = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    (
-        status,
-        [(CONTENT_TYPE, "application/problem+json")],
-        problem.to_string(),
-    )
-        .into_response()
+/// An answer that is no answer, as RFC 9457 has it.
+struct Refusal {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let problem = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let kind = [(CONTENT_TYPE, "application/problem+json")];
+        (self.status, kind, problem.to_string()).into_response()
+    }
 }

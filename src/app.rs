@@ -69,7 +69,8 @@ pub fn check_config(file: &Path) -> Result<String, Vec<String>> {
 pub fn door(file: &Path) -> Result<Door, Vec<String>> {
     let loaded = Loaded::read(Some(file))?;
     let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
-    let serving = build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
+    let serving =
+        build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
     Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving))))
 }
 

@@ -142,7 +142,7 @@ impl Route {
             public: config.public,
             identity: config.identity.clone(),
             permission,
-            screening: config.screening.clone(),
+            screening: config.screening,
             identity_unavailable,
             permission_unavailable: when(|on| on.permission),
             screening_unavailable: when(|on| on.screening),

@@ -20,19 +20,29 @@ fn words(text: &str) -> Vec<&str> {
 fn every_reason_is_in_the_readme() {
     let readme = text("README.md");
     for reason in subzero::verdict::Reason::ALL {
-        let row = readme.lines().find(|line| line.starts_with('|') && words(line).contains(&reason.as_str()));
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with('|') && words(line).contains(&reason.as_str()));
         let row = row.unwrap_or_else(|| panic!("`{reason}` is in no table"));
         let status = reason.http_status().to_string();
-        assert!(row.split('|').any(|cell| cell.trim() == status), "{reason}: {row} does not say {status}");
+        assert!(
+            row.split('|').any(|cell| cell.trim() == status),
+            "{reason}: {row} does not say {status}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_is_in_the_readme_and_nothing_else_is() {
     let world = World::start().await;
-    let page = Request::get("/metrics").send(world.subzero.admin).await.text();
-    let mut exported: Vec<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let page = Request::get("/metrics")
+        .send(world.subzero.admin)
+        .await
+        .text();
+    let mut exported: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
     let readme = text("README.md");
     let is_series = |word: &&str| word.starts_with("subzero_");
     let mut told: Vec<&str> = words(&readme).into_iter().filter(is_series).collect();
@@ -46,13 +56,19 @@ async fn every_metric_is_in_the_readme_and_nothing_else_is() {
 #[test]
 fn the_configuration_page_shows_the_defaults_as_they_are() {
     let page = text("docs/configuration.md");
-    assert!(page.contains(subzero::config::DEFAULTS.trim_end()), "copy src/config/default.yaml into docs/configuration.md");
+    assert!(
+        page.contains(subzero::config::DEFAULTS.trim_end()),
+        "copy src/config/default.yaml into docs/configuration.md"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_of_a_route_is_on_the_configuration_page() {
     let world = World::start().await;
-    let config = Request::get("/config").send(world.subzero.admin).await.json();
+    let config = Request::get("/config")
+        .send(world.subzero.admin)
+        .await
+        .json();
     let page = text("docs/configuration.md");
     let told = words(&page);
     let mut keys = Vec::new();
@@ -62,7 +78,10 @@ async fn every_key_of_a_route_is_on_the_configuration_page() {
     assert!(keys.len() > 10);
     for key in keys {
         let inside_map = key.starts_with("match.headers.") || key.starts_with("match.context.");
-        assert!(inside_map || told.contains(&key.as_str()), "`{key}` is not on the page");
+        assert!(
+            inside_map || told.contains(&key.as_str()),
+            "`{key}` is not on the page"
+        );
     }
 }
 
@@ -75,31 +94,47 @@ fn leaves(path: &str, value: &Value, keys: &mut Vec<String>) {
             }
         }
         // A section that this route leaves out; another one has it.
-        Value::Null if ["identity", "permission", "screening", "on_unavailable"].contains(&path) => {}
+        Value::Null
+            if ["identity", "permission", "screening", "on_unavailable"].contains(&path) => {}
         _ => keys.push(path.to_owned()),
     }
 }
 
 #[test]
 fn every_command_is_in_the_readme() {
-    let help = Command::new(env!("CARGO_BIN_EXE_subzero")).arg("--help").output().expect("runs");
+    let help = Command::new(env!("CARGO_BIN_EXE_subzero"))
+        .arg("--help")
+        .output()
+        .expect("runs");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands: Vec<&str> = commands.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
+    let commands: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     assert!(commands.len() >= 3, "{help}");
     let readme = text("README.md");
     for command in commands.into_iter().filter(|command| *command != "help") {
-        assert!(readme.contains(&format!("`subzero {command} ")), "`subzero {command}` is not in the README");
+        assert!(
+            readme.contains(&format!("`subzero {command} ")),
+            "`subzero {command}` is not in the README"
+        );
     }
 }
 
 /// The blocks of the README that begin with `# FILE`.
 fn block(readme: &str, file: &str) -> String {
-    let start = readme.find(&format!("# {file}\n")).unwrap_or_else(|| panic!("no block for {file}"));
+    let start = readme
+        .find(&format!("# {file}\n"))
+        .unwrap_or_else(|| panic!("no block for {file}"));
     let line = readme[..start].rfind('\n').map_or(0, |at| at + 1);
     let indent = &readme[line..start];
     let end = start + readme[start..].find("```").expect("the block's end");
-    readme[line..end].lines().map(|line| line.strip_prefix(indent).unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    readme[line..end]
+        .lines()
+        .map(|line| line.strip_prefix(indent).unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -109,24 +144,48 @@ fn the_readme_s_example_is_a_good_configuration() {
     for file in ["subzero.yaml", "store.fga.yaml"] {
         fs::write(folder.path().join(file), block(&readme, file)).expect("write");
     }
-    let check = Command::new(env!("CARGO_BIN_EXE_subzero")).arg("check-config").arg(folder.path().join("subzero.yaml")).output();
+    let check = Command::new(env!("CARGO_BIN_EXE_subzero"))
+        .arg("check-config")
+        .arg(folder.path().join("subzero.yaml"))
+        .output();
     let check = check.expect("runs");
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stderr)
+    );
 }
 
 #[test]
 fn envoy_s_configuration_agrees_with_our_defaults() {
     let defaults: Value = serde_saphyr::from_str(subzero::config::DEFAULTS).expect("YAML");
-    let bytes = |text: &Value| text.as_str().expect("a size").parse::<subzero::units::Bytes>().expect("a size").get();
+    let bytes = |text: &Value| {
+        text.as_str()
+            .expect("a size")
+            .parse::<subzero::units::Bytes>()
+            .expect("a size")
+            .get()
+    };
     let span = |text: &str| text.parse::<subzero::units::Span>().expect("a span").get();
     let envoy = text("envoy/sidecar.yaml");
     let value = |key: &str| {
-        let (_, rest) = envoy.split_once(key).unwrap_or_else(|| panic!("{key} is not in envoy/sidecar.yaml"));
+        let (_, rest) = envoy
+            .split_once(key)
+            .unwrap_or_else(|| panic!("{key} is not in envoy/sidecar.yaml"));
         rest.lines().next().unwrap_or_default().trim().to_owned()
     };
-    assert_eq!(value("max_request_bytes:"), bytes(&defaults["screening"]["max_body"]).to_string());
+    assert_eq!(
+        value("max_request_bytes:"),
+        bytes(&defaults["screening"]["max_body"]).to_string()
+    );
     let deadline = span(defaults["limits"]["deadline"].as_str().expect("a span"));
-    let timeout: f64 = value("timeout: 0.").trim_end_matches('s').parse().expect("tenths of a second");
-    assert!(deadline.as_secs_f64() < timeout / 10.0, "Envoy waits {} tenths of a second", timeout);
+    let timeout: f64 = value("timeout: 0.")
+        .trim_end_matches('s')
+        .parse()
+        .expect("tenths of a second");
+    assert!(
+        deadline.as_secs_f64() < timeout / 10.0,
+        "Envoy waits {timeout} tenths of a second"
+    );
     assert!(envoy.contains("failure_mode_allow: false") && !envoy.contains("retry_policy"));
 }

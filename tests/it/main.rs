@@ -1,5 +1,6 @@
 //! Tests of the whole: the built binary behind the real Envoy. One test binary, so it links once.
 
+#[expect(dead_code, reason = "the demo uses the rest")]
 #[path = "../support/harness.rs"]
 mod support;
 
@@ -7,9 +8,13 @@ mod answers;
 mod bodies;
 mod cases;
 mod docs;
+mod findings;
+mod forgeries;
 mod issuers;
 mod layers;
 mod lifecycle;
 mod operator;
-mod requests;
+mod paths;
+mod permissions;
+mod tokens;
 mod world;

@@ -146,17 +146,6 @@ impl Request {
     }
 }
 
-/// Sends these bytes, piece by piece with a pause between, and reads the answer.
-pub(crate) async fn send_raw(
-    to: SocketAddr,
-    pieces: &[&[u8]],
-    pause: Duration,
-) -> io::Result<Response> {
-    let stream = TcpStream::connect(to).await?;
-    stream.set_nodelay(true)?;
-    exchange(stream, pieces, pause).await
-}
-
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite,
     pieces: &[&[u8]],

@@ -120,16 +120,6 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// `envoy/sidecar.yaml` on free ports.
-    pub(crate) async fn sidecar(service: SocketAddr, socket: &Path) -> Self {
-        Setup::new("sidecar.yaml", service, socket).start().await
-    }
-
-    /// The configuration as it runs.
-    pub(crate) fn config_path(&self) -> PathBuf {
-        self.dir.path().join("envoy.yaml")
-    }
-
     /// All counters and gauges by name.
     pub(crate) async fn stats(&self) -> BTreeMap<String, u64> {
         let answer = client::Request::get("/stats").send(self.admin).await.text();

@@ -37,21 +37,19 @@ impl Metrics {
         self.hits(name, labels).map(|sample| sample.value).sum()
     }
 
+    /// [`Metrics::sum`] of what counts whole things.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count"
+    )]
+    pub(crate) fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.sum(name, labels) as u64
+    }
+
     /// Whether there is such a sample, be it at 0.
     pub(crate) fn has(&self, name: &str, labels: &[(&str, &str)]) -> bool {
         self.hits(name, labels).next().is_some()
-    }
-
-    /// Every name that occurs, once.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .samples
-            .iter()
-            .map(|sample| sample.name.as_str())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 
     fn hits<'m>(
