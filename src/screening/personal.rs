@@ -3,7 +3,7 @@
 //!
 //! Names and street addresses have none and are not looked for. A number is a finding when its form
 //! and its checksum agree; forms that ordinary numbers share (nine bare digits) need a word nearby
-//! that says what they are. Digits come from [`numbers`], which reads groups with single separators.
+//! that says what they are. Digits come from [`mod@numbers`], which reads groups with single separators.
 //!
 //! Cost: one pass for digits, one look for `@`, one for `:` pairs; linear.
 
