@@ -16,13 +16,13 @@ use axum::{
     routing::post,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     ext_authz::Serving,
-    permission::Ask,
+    permission::{Ask, Tuple, TupleCondition},
     screening::{Category, Finding, Findings, Requirement, Trust},
-    verdict::Reason,
+    verdict::{Class, Reason},
 };
 
 type Shared = Arc<ArcSwap<Serving>>;
@@ -53,6 +53,43 @@ struct PermissionQuestion {
     user: String,
     relation: String,
     object: String,
+    #[serde(default)]
+    context: Option<Map<String, Value>>,
+    #[serde(default)]
+    contextual_tuples: Vec<ContextualTuple>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContextualTuple {
+    user: String,
+    relation: String,
+    object: String,
+    #[serde(default)]
+    condition: Option<ContextualCondition>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContextualCondition {
+    name: String,
+    #[serde(default)]
+    context: Option<Map<String, Value>>,
+}
+
+impl ContextualTuple {
+    fn as_tuple(&self) -> Tuple<'_> {
+        let condition = self.condition.as_ref();
+        Tuple {
+            user: &self.user,
+            relation: &self.relation,
+            object: &self.object,
+            condition: condition.map(|condition| TupleCondition {
+                name: &condition.name,
+                context: condition.context.as_ref(),
+            }),
+        }
+    }
 }
 
 async fn check_permission(
@@ -60,23 +97,25 @@ async fn check_permission(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let question: PermissionQuestion = read(body)?;
-    let PermissionQuestion {
-        user,
-        relation,
-        object,
-    } = &question;
+    let tuples: Vec<Tuple<'_>> = question
+        .contextual_tuples
+        .iter()
+        .map(ContextualTuple::as_tuple)
+        .collect();
     let serving = serving.load_full();
     let allowed = serving.pipeline.authorizer().check(&Ask {
-        user,
-        relation,
-        object,
+        user: &question.user,
+        relation: &question.relation,
+        object: &question.object,
+        context: question.context.as_ref(),
+        contextual_tuples: &tuples,
     });
     let allowed = allowed.map_err(|error| {
-        // The question itself is wrong (an unknown type or relation, a user that is no `type:id`),
-        // or the engine could not answer.
-        let status = match error.code() {
-            Some(VALIDATION_ERROR) => StatusCode::BAD_REQUEST,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
+        // The question itself is wrong (an unknown type or relation, a user that is no `type:id`, a
+        // condition that the context does not suffice for), or the engine could not answer.
+        let status = match error.reason().class() {
+            Class::Undecided => StatusCode::SERVICE_UNAVAILABLE,
+            Class::Allowed | Class::Denied => StatusCode::BAD_REQUEST,
         };
         Refusal::new(status, error.to_string())
     })?;
@@ -89,9 +128,6 @@ async fn check_permission(
         json!({ "allowed": allowed, "reason": reason.as_str(), "source": "embedded" }),
     ))
 }
-
-/// OpenFGA's code for a question that cannot be asked of the model.
-const VALIDATION_ERROR: u16 = 2000;
 
 /// Fields of the predecessor's call that name who asks; they do not change the answer.
 #[derive(Deserialize)]

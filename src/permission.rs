@@ -1,8 +1,8 @@
 //! May they: asks whether a subject has a relation to an object, over an `OpenFGA` model and its tuples.
 //!
 //! The engine is embedded: a store file is loaded at start and answers come from memory, in
-//! microseconds and without I/O. A model that this engine could only answer in part (conditions,
-//! modules) is refused when it is loaded, never half-evaluated.
+//! microseconds and without I/O. A model that this engine could only answer in part is refused when it
+//! is loaded, never half-evaluated.
 //!
 //! # What a reader would get wrong
 //!
@@ -14,6 +14,7 @@
 //! Three look-ups by name, then integers. A check that is under way keeps the store it began with; a
 //! reload swaps a pointer and waits for nobody.
 
+mod condition;
 mod dsl;
 mod engine;
 mod graph;
@@ -42,6 +43,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
 
+pub use self::graph::{Tuple, TupleCondition};
 use self::{source::Stamp, store::Store};
 use crate::{identity::Identity, problem::Problem, verdict::Reason};
 
@@ -63,6 +65,24 @@ pub struct Ask<'a> {
     pub relation: &'a str,
     /// `type:id`, such as `document:roadmap`.
     pub object: &'a str,
+    /// Values for the conditions of tuples.
+    pub context: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    /// Tuples that hold for this question only, at most [`MAX_CONTEXTUAL_TUPLES`].
+    pub contextual_tuples: &'a [Tuple<'a>],
+}
+
+impl<'a> Ask<'a> {
+    /// A question that brings nothing along.
+    #[must_use]
+    pub fn new(user: &'a str, relation: &'a str, object: &'a str) -> Self {
+        Self {
+            user,
+            relation,
+            object,
+            context: None,
+            contextual_tuples: &[],
+        }
+    }
 }
 
 /// Proof that a permission was asked for and given. Only [`Authorizer::authorize`] makes one.
@@ -173,6 +193,12 @@ impl Authorizer {
 /// [`Error::reason`] alone.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
+    /// The condition of a tuple cannot be evaluated, for want of a parameter or for its type.
+    #[error("ask for permission: {0}")]
+    Condition(String),
+    /// A tuple that came with the question does not fit the model.
+    #[error("ask for permission: contextual tuple {0}")]
+    ContextualTuple(String),
     /// The model and its tuples say no.
     #[error("permission denied")]
     Denied,
@@ -199,7 +225,10 @@ impl Error {
             // The configuration was checked at load, so what does not fit the model is a value that
             // the request brought. That must deny: were it "could not decide", a caller could choose
             // it, and pass where a route says `on_unavailable: { permission: allow }`.
-            Self::Invalid(_) | Self::SetAsSubject => Reason::MissingInput,
+            Self::Condition(_)
+            | Self::ContextualTuple(_)
+            | Self::Invalid(_)
+            | Self::SetAsSubject => Reason::MissingInput,
             Self::NoStore | Self::TooComplex => Reason::PermissionUnavailable,
         }
     }
@@ -209,16 +238,23 @@ impl Error {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Denied | Self::NoStore => None,
-            Self::Invalid(_) | Self::SetAsSubject => Some(VALIDATION_ERROR),
+            Self::Condition(_) | Self::Invalid(_) | Self::SetAsSubject => Some(VALIDATION_ERROR),
+            Self::ContextualTuple(_) => Some(INVALID_TUPLE),
             Self::TooComplex => Some(RESOLUTION_TOO_COMPLEX),
         }
     }
 }
 
+/// As many as `OpenFGA` takes.
+pub const MAX_CONTEXTUAL_TUPLES: usize = 100;
+
 fn problems(messages: Vec<String>) -> Vec<Problem> {
     let problem = |message| Problem::new("store_file", message);
     messages.into_iter().map(problem).collect()
 }
+
+/// `OpenFGA`'s `invalid_tuple`.
+const INVALID_TUPLE: u16 = 2027;
 
 /// `OpenFGA`'s `authorization_model_resolution_too_complex`.
 const RESOLUTION_TOO_COMPLEX: u16 = 2002;

@@ -220,11 +220,7 @@ impl Pipeline {
                 tracing::debug!(route = route.name, %missing, "permission cannot be asked");
                 Stop::denied(missing.reason())
             })?;
-            let ask = Ask {
-                user: &user,
-                relation: &rule.relation,
-                object: &object,
-            };
+            let ask = Ask::new(&user, &rule.relation, &object);
             let asked = self.authorizer.authorize(identity, &ask).await;
             progress.ran(Stage::Permission, started);
             if let Err(error) = asked {

@@ -1,7 +1,7 @@
 //! Answers one check over a [`Plan`] and a [`Graph`] as `OpenFGA`'s v1 engine would.
 //!
-//! Truth has three values: yes, no, and "too deep to tell" ([`Truth::TooDeep`]). A yes beats a "too
-//! deep" under `or`, a no beats it under `and`; only what is left undecided is an error.
+//! Truth is yes, no, or undecided: too deep to tell, or a condition that cannot be evaluated. A yes
+//! beats an undecided under `or`, a no beats it under `and`; only what is left undecided is an error.
 //!
 //! # What a reader would get wrong
 //!
@@ -17,6 +17,8 @@
 //! place once. Else it recurses, remembers outcomes that no cycle touched, and is bounded by
 //! [`MAX_FRAMES`] and [`MAX_STEPS`]. Working memory is reused from check to check on each thread.
 
+mod assigned;
+mod outcome;
 #[cfg(test)]
 mod reference;
 mod region;
@@ -25,10 +27,14 @@ mod tests;
 
 use std::{cell::RefCell, collections::HashMap};
 
-use self::region::Frontier;
+use self::{
+    outcome::{Known, Outcome, Truth},
+    region::Frontier,
+};
 use super::{
-    graph::{Assigned, Graph, Mixing, Node},
-    plan::{Op, OpKind, Plan, RelId, SubjectKind, TypeId},
+    condition::{Json, Values},
+    graph::{Graph, Mixing, Node},
+    plan::{CondId, Op, OpKind, Plan, RelId, SubjectKind, TypeId},
 };
 
 /// Who is asked about: what it is, and its number if any tuple names it.
@@ -38,123 +44,55 @@ pub(crate) struct Subject {
     pub(crate) object: Option<u32>,
 }
 
-/// The answer of a check.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Truth {
-    No,
-    /// Undecided: the way there is longer than is followed.
-    TooDeep,
-    Yes,
+/// What a check is about, but for the place it asks of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) graph: &'a Graph,
+    /// Tuples that came with the question, laid over `graph`.
+    pub(crate) extra: Option<&'a Graph>,
+    /// Values for conditions.
+    pub(crate) context: Option<&'a Json>,
+    pub(crate) subject: Subject,
 }
 
-/// Whether `subject` has the relation `node.0` on the object `node.1`.
-pub(crate) fn check(plan: &Plan, graph: &Graph, subject: Subject, node: Node) -> Truth {
+/// Why there is no answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Undecided {
+    /// A condition cannot be evaluated.
+    Failed(String),
+    /// The way there is longer than is followed.
+    TooDeep,
+}
+
+/// Whether the subject of `question` has the relation `node.0` on the object `node.1`.
+pub(crate) fn check(question: Question<'_>, node: Node) -> Result<bool, Undecided> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
         let mut walk = Walk {
-            plan,
-            graph,
-            subject,
+            question,
             scratch,
             frames: 0,
             steps: 0,
+            failure: None,
         };
-        walk.node(node, 0).truth
+        match walk.node(node, 0).truth {
+            Truth::Failed => Err(Undecided::Failed(walk.failure.unwrap_or_default())),
+            Truth::No => Ok(false),
+            Truth::TooDeep => Err(Undecided::TooDeep),
+            Truth::Yes => Ok(true),
+        }
     })
 }
 
 /// One check under way.
 struct Walk<'a> {
-    plan: &'a Plan,
-    graph: &'a Graph,
-    subject: Subject,
+    question: Question<'a>,
     scratch: &'a mut Scratch,
     frames: usize,
     steps: usize,
-}
-
-/// What a part of the walk found.
-#[derive(Clone, Copy, Debug)]
-struct Outcome {
-    truth: Truth,
-    /// A no that owes something to a cycle in the data.
-    cycle: bool,
-    /// Whether a path was cut where it met itself, anywhere below: then this holds for this path only.
-    cut: bool,
-    /// Hops that were followed below here.
-    height: u8,
-}
-
-impl Outcome {
-    const NO: Self = Self::plain(Truth::No);
-    const TOO_DEEP: Self = Self::plain(Truth::TooDeep);
-    const YES: Self = Self::plain(Truth::Yes);
-
-    const fn plain(truth: Truth) -> Self {
-        Self {
-            truth,
-            cycle: false,
-            cut: false,
-            height: 0,
-        }
-    }
-
-    /// This outcome with `truth` instead, and what `other` knows of cuts and heights.
-    fn join(self, other: Self) -> Self {
-        Self {
-            cut: self.cut || other.cut,
-            height: self.height.max(other.height),
-            ..self
-        }
-    }
-
-    /// `self or other`.
-    fn or(self, other: Self) -> Self {
-        let joined = self.join(other);
-        match (self.truth, other.truth) {
-            (Truth::Yes, _) | (_, Truth::Yes) => joined.with(Truth::Yes, false),
-            (Truth::TooDeep, _) | (_, Truth::TooDeep) => joined.with(Truth::TooDeep, false),
-            (Truth::No, Truth::No) => joined.with(Truth::No, self.cycle || other.cycle),
-        }
-    }
-
-    /// `self and other`.
-    fn and(self, other: Self) -> Self {
-        let joined = self.join(other);
-        match (self.truth, other.truth) {
-            (Truth::No, _) | (_, Truth::No) => joined.with(Truth::No, self.cycle || other.cycle),
-            (Truth::TooDeep, _) | (_, Truth::TooDeep) => joined.with(Truth::TooDeep, false),
-            (Truth::Yes, Truth::Yes) => joined.with(Truth::Yes, false),
-        }
-    }
-
-    /// `self but not other`: a cycle on either side denies.
-    fn but_not(self, other: Self) -> Self {
-        let joined = self.join(other);
-        let cycle = self.cycle || other.cycle;
-        match (self.truth, other.truth) {
-            (Truth::No, _) | (_, Truth::Yes) => joined.with(Truth::No, cycle),
-            (_, Truth::No) if cycle => joined.with(Truth::No, true),
-            (Truth::TooDeep, _) | (_, Truth::TooDeep) => joined.with(Truth::TooDeep, false),
-            (Truth::Yes, Truth::No) => joined.with(Truth::Yes, false),
-        }
-    }
-
-    fn with(self, truth: Truth, cycle: bool) -> Self {
-        Self {
-            truth,
-            cycle,
-            ..self
-        }
-    }
-
-    /// The same seen from one hop further out.
-    fn hop(self) -> Self {
-        Self {
-            height: self.height.saturating_add(1),
-            ..self
-        }
-    }
+    /// Why the first condition that could not be evaluated could not.
+    failure: Option<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -173,10 +111,14 @@ impl<'a> Walk<'a> {
             return Outcome::YES;
         }
         let (relation, object) = node.parts();
-        if !self.plan.reaches(relation, self.subject.kind) {
+        if !self
+            .question
+            .plan
+            .reaches(relation, self.question.subject.kind)
+        {
             return Outcome::NO;
         }
-        let rewrite = &self.plan.relation(relation).rewrite;
+        let rewrite = &self.question.plan.relation(relation).rewrite;
         if self.scratch.path.is_empty() && rewrite.monotone {
             return self.region(Frontier::Node(node), depth, false);
         }
@@ -254,12 +196,19 @@ impl<'a> Walk<'a> {
     }
 
     fn direct(&mut self, node: Node, depth: u8) -> Outcome {
-        let assigned = self.graph.assigned(node);
-        if self.is_among(&assigned) {
-            return Outcome::YES;
+        let layers = self.assigned(node);
+        let mut outcome = Outcome::plain(self.is_among(&layers));
+        if outcome.truth == Truth::Yes {
+            return outcome;
         }
-        let mut outcome = Outcome::NO;
-        for &userset in assigned.usersets {
+        let mut found = Vec::new();
+        let usersets = if layers.is_plain {
+            layers.stored.usersets
+        } else {
+            outcome = outcome.or(Outcome::plain(self.usersets(&layers, &mut found)));
+            &found
+        };
+        for &userset in usersets {
             self.steps += 1;
             outcome = outcome.or(self.node(userset, depth + 1).hop());
             if outcome.truth == Truth::Yes {
@@ -270,10 +219,18 @@ impl<'a> Walk<'a> {
     }
 
     fn linked(&mut self, links: Node, targets: &[(TypeId, RelId)], depth: u8) -> Outcome {
+        let layers = self.assigned(links);
         let mut outcome = Outcome::NO;
-        for &object in self.graph.assigned(links).objects {
+        let mut found = Vec::new();
+        let objects = if layers.is_plain {
+            layers.stored.objects
+        } else {
+            outcome = Outcome::plain(self.objects(&layers, &mut found));
+            &found
+        };
+        for &object in objects {
             self.steps += 1;
-            if let Some(target) = target(targets, self.graph.type_of(object)) {
+            if let Some(target) = target(targets, self.type_of(object)) {
                 let found = self.node(Node::new(target, object), depth + 1);
                 outcome = outcome.or(found.hop());
             }
@@ -284,26 +241,20 @@ impl<'a> Walk<'a> {
         outcome
     }
 
-    /// Whether the subject is assigned by a tuple, itself or as one of all.
-    fn is_among(&self, assigned: &Assigned<'_>) -> bool {
-        let named = |id: u32| assigned.objects.binary_search(&id).is_ok();
-        match self.subject.kind {
-            SubjectKind::Object(type_id) => {
-                self.subject.object.is_some_and(named) || assigned.wildcards.contains(&type_id)
-            }
-            SubjectKind::Userset(has) => self
-                .subject
-                .object
-                .is_some_and(|id| assigned.usersets.contains(&Node::new(has, id))),
-            SubjectKind::Wildcard(type_id) => assigned.wildcards.contains(&type_id),
-        }
-    }
-
     /// Whether the subject is the very set that is asked for: `group:1#member` has `member` on
     /// `group:1`.
     fn is_itself(&self, node: Node) -> bool {
         let (relation, object) = node.parts();
-        self.subject.kind == SubjectKind::Userset(relation) && self.subject.object == Some(object)
+        let subject = self.question.subject;
+        subject.kind == SubjectKind::Userset(relation) && subject.object == Some(object)
+    }
+
+    fn type_of(&self, object: u32) -> TypeId {
+        let Question { graph, extra, .. } = self.question;
+        match extra {
+            Some(extra) if object >= graph.end() => extra.type_of(object),
+            _ => graph.type_of(object),
+        }
     }
 
     fn is_spent(&self) -> bool {
@@ -319,48 +270,24 @@ fn target(targets: &[(TypeId, RelId)], type_id: TypeId) -> Option<RelId> {
         .map(|(_, relation)| *relation)
 }
 
-/// What is known of a node in this check, whatever path led there.
-#[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    /// A yes or no, with the greatest depth at which it was found.
-    settled: Option<(Outcome, u8)>,
-    /// The smallest depth from which the node was too deep to settle.
-    too_deep_from: Option<u8>,
-}
-
-impl Known {
-    fn at(self, depth: u8) -> Option<Outcome> {
-        if let Some((outcome, found_at)) = self.settled
-            && (depth <= found_at || depth + outcome.height < MAX_DEPTH)
-        {
-            return Some(outcome);
-        }
-        let from = self.too_deep_from?;
-        (depth >= from).then_some(Outcome::TOO_DEEP)
-    }
-
-    fn learn(&mut self, outcome: Outcome, depth: u8) {
-        if outcome.truth == Truth::TooDeep {
-            let from = self.too_deep_from.map_or(depth, |from| from.min(depth));
-            self.too_deep_from = Some(from);
-        } else {
-            self.settled = Some((outcome, depth));
-        }
-    }
-}
-
 /// Working memory, kept by each thread for its next check.
 #[derive(Debug, Default)]
 struct Scratch {
     /// The nodes that are being worked out, outermost first. At most [`MAX_FRAMES`].
     path: Vec<Node>,
     known: HashMap<Node, Known, Mixing>,
+    /// By condition, whether the tuple came with the question, and its values: whether it holds.
+    conditions: HashMap<(CondId, bool, u32), Truth>,
+    /// What the question's context gives each condition.
+    request: HashMap<CondId, Result<Values, String>>,
     region: region::Scratch,
 }
 
 impl Scratch {
     fn clear(&mut self) {
         self.path.clear();
+        self.conditions.clear();
+        self.request.clear();
         if self.known.capacity() > KEPT_ENTRIES {
             self.known = HashMap::default();
         }

@@ -1,27 +1,45 @@
 //! A store's tuples as integers: who is assigned to which (relation, object).
 //!
 //! Built once when a store is loaded and never changed: a reload builds another. Per (relation,
-//! object) that has tuples there is one entry in a table and three runs in three flat arrays: plain
-//! subjects (sorted, found by bisection), wildcards, usersets.
+//! object) that has tuples there is one entry in a table and four runs in four flat arrays: plain
+//! subjects (sorted, found by bisection), wildcards, usersets, and whatever is assigned under a
+//! condition.
+//!
+//! Tuples that come with a question make a small graph of their own, laid over the stored one: it
+//! numbers on where that one ends.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    ops::Range,
-};
+mod mixing;
 
+use std::{collections::HashMap, ops::Range};
+
+pub(crate) use self::mixing::Mixing;
 use super::{
+    condition::{Json, Values},
     names::Names,
-    plan::{Plan, RelId, SubjectKind, TypeId},
+    plan::{CondId, Plan, RelId, SubjectKind, TypeId},
     tuple,
 };
 
 /// One tuple as text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tuple<'a> {
-    pub(crate) user: &'a str,
-    pub(crate) relation: &'a str,
-    pub(crate) object: &'a str,
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tuple<'a> {
+    /// `type:id`, `type:*` or `type:id#relation`.
+    pub user: &'a str,
+    /// A relation of the object's type.
+    pub relation: &'a str,
+    /// `type:id`.
+    pub object: &'a str,
+    /// What must hold for the tuple to count.
+    pub condition: Option<TupleCondition<'a>>,
+}
+
+/// The condition of a tuple.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TupleCondition<'a> {
+    /// As the model calls it.
+    pub name: &'a str,
+    /// Values for some of its parameters.
+    pub context: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A (relation, object) pair.
@@ -42,6 +60,8 @@ impl Node {
 /// The tuples of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
+    /// The number of the first object here: those below are the stored graph's.
+    first: u32,
     names: Names,
     /// By object: its type.
     types: Vec<TypeId>,
@@ -51,6 +71,17 @@ pub(crate) struct Graph {
     objects: Vec<u32>,
     wildcards: Vec<TypeId>,
     usersets: Vec<Node>,
+    conditional: Vec<Conditional>,
+    values: Vec<Values>,
+}
+
+/// Someone assigned under a condition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conditional {
+    pub(crate) subject: EdgeSubject,
+    pub(crate) condition: CondId,
+    /// Number of what the tuple brings along for it: see [`Graph::values`].
+    pub(crate) values: u32,
 }
 
 /// Everyone assigned to one node.
@@ -60,16 +91,27 @@ pub(crate) struct Assigned<'a> {
     pub(crate) objects: &'a [u32],
     pub(crate) wildcards: &'a [TypeId],
     pub(crate) usersets: &'a [Node],
+    pub(crate) conditional: &'a [Conditional],
 }
 
 impl Graph {
     /// The number of an object, if any tuple names it.
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        self.names.find(name)
+        Some(self.first + self.names.find(name)?)
     }
 
     pub(crate) fn type_of(&self, object: u32) -> TypeId {
-        self.types[object as usize]
+        self.types[(object - self.first) as usize]
+    }
+
+    /// The number of the object that would come after the last one here.
+    pub(crate) fn end(&self) -> u32 {
+        self.first + u32::try_from(self.types.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What a tuple brings along for its condition.
+    pub(crate) fn values(&self, number: u32) -> &Values {
+        &self.values[number as usize]
     }
 
     /// Every object of one type that some tuple names, as object or as subject.
@@ -90,6 +132,7 @@ impl Graph {
             objects: &self.objects[run(from.objects, to.objects)],
             wildcards: &self.wildcards[run(from.wildcards, to.wildcards)],
             usersets: &self.usersets[run(from.usersets, to.usersets)],
+            conditional: &self.conditional[run(from.conditional, to.conditional)],
         }
     }
 }
@@ -98,9 +141,14 @@ impl Graph {
 #[derive(Debug)]
 pub(crate) struct Builder<'p> {
     plan: &'p Plan,
+    /// What this is laid over.
+    base: Option<&'p Graph>,
     names: Names,
     types: Vec<TypeId>,
     edges: Vec<Edge>,
+    values: Vec<Values>,
+    /// By condition and text, so that tuples which say the same share it.
+    known_values: HashMap<(CondId, String), u32>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -109,10 +157,11 @@ struct Edge {
     subject: EdgeSubject,
     /// Which tuple, in the order they were added.
     index: u32,
+    condition: Option<(CondId, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum EdgeSubject {
+pub(crate) enum EdgeSubject {
     Object(u32),
     Userset(Node),
     Wildcard(TypeId),
@@ -122,9 +171,20 @@ impl<'p> Builder<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Self {
         Self {
             plan,
+            base: None,
             names: Names::default(),
             types: Vec::new(),
             edges: Vec::new(),
+            values: Vec::new(),
+            known_values: HashMap::new(),
+        }
+    }
+
+    /// A graph that is laid over `base`.
+    pub(crate) fn over(plan: &'p Plan, base: &'p Graph) -> Self {
+        Self {
+            base: Some(base),
+            ..Self::new(plan)
         }
     }
 
@@ -133,8 +193,12 @@ impl<'p> Builder<'p> {
         let object = tuple::object(self.plan, tuple.object)?;
         let relation = tuple::relation(self.plan, &object, tuple.relation)?;
         let subject = tuple::subject(self.plan, tuple.user)?;
-        if !self.plan.assigns(relation, subject.kind) {
-            return Err(self.not_assignable(relation, tuple));
+        let condition = match &tuple.condition {
+            Some(condition) => Some(self.condition_id(condition.name)?),
+            None => None,
+        };
+        if !self.plan.assigns(relation, subject.kind, condition) {
+            return Err(self.not_assignable(relation, subject.kind, tuple));
         }
         let itself = subject.kind == SubjectKind::Userset(relation);
         if itself && subject.object == object.name {
@@ -143,6 +207,10 @@ impl<'p> Builder<'p> {
                 tuple.user
             ));
         }
+        let condition = match condition {
+            Some(id) => Some((id, self.bind(id, &tuple)?)),
+            None => None,
+        };
         let node = Node::new(relation, self.intern(object.name, object.type_id)?);
         let subject = match subject.kind {
             SubjectKind::Object(of) => EdgeSubject::Object(self.intern(subject.object, of)?),
@@ -157,6 +225,7 @@ impl<'p> Builder<'p> {
             node,
             subject,
             index,
+            condition,
         });
         Ok(())
     }
@@ -180,6 +249,8 @@ impl<'p> Builder<'p> {
         let mut graph = Graph {
             names: self.names,
             types: self.types,
+            first: self.base.map_or(0, Graph::end),
+            values: self.values,
             ..Graph::default()
         };
         let mut last = None;
@@ -187,6 +258,14 @@ impl<'p> Builder<'p> {
             if last != Some(edge.node) {
                 last = Some(edge.node);
                 graph.open(edge.node);
+            }
+            if let Some((condition, values)) = edge.condition {
+                graph.conditional.push(Conditional {
+                    subject: edge.subject,
+                    condition,
+                    values,
+                });
+                continue;
             }
             match edge.subject {
                 EdgeSubject::Object(id) => graph.objects.push(id),
@@ -199,18 +278,68 @@ impl<'p> Builder<'p> {
     }
 
     fn intern(&mut self, name: &str, type_id: TypeId) -> Result<u32, String> {
-        let id = self
-            .names
-            .intern(name)
-            .ok_or("the store has too many objects")?;
+        if let Some(id) = self.base.and_then(|base| base.find(name)) {
+            return Ok(id);
+        }
+        let first = self.base.map_or(0, Graph::end);
+        let id = self.names.intern(name);
+        let numbered = id.filter(|id| id.checked_add(first).is_some_and(|id| id != u32::MAX));
+        let id = numbered.ok_or("the store has too many objects")?;
         if id as usize == self.types.len() {
             self.types.push(type_id);
         }
-        Ok(id)
+        Ok(first + id)
     }
 
-    fn not_assignable(&self, relation: RelId, tuple: Tuple<'_>) -> String {
-        if self.plan.relation(relation).assignable.is_empty() {
+    fn condition_id(&self, name: &str) -> Result<CondId, String> {
+        let id = self.plan.condition_id(name);
+        id.ok_or_else(|| {
+            format!(
+                "`{}` is not a condition of the model",
+                name.escape_default()
+            )
+        })
+    }
+
+    /// The number of what `tuple` brings along for its condition.
+    fn bind(&mut self, id: CondId, tuple: &Tuple<'_>) -> Result<u32, String> {
+        let none = Json::new();
+        let context = tuple.condition.and_then(|condition| condition.context);
+        let context = context.unwrap_or(&none);
+        let text = serde_json::to_string(context).map_err(|error| error.to_string())?;
+        if text.len() > MAX_CONTEXT_BYTES {
+            return Err(format!(
+                "the context of the condition is longer than {MAX_CONTEXT_BYTES} bytes"
+            ));
+        }
+        let key = (id, text);
+        if let Some(&known) = self.known_values.get(&key) {
+            return Ok(known);
+        }
+        let values = self.plan.condition(id).bind_tuple(context)?;
+        let number = u32::try_from(self.values.len()).map_err(|_| "too many contexts")?;
+        self.values.push(values);
+        self.known_values.insert(key, number);
+        Ok(number)
+    }
+
+    fn not_assignable(&self, relation: RelId, kind: SubjectKind, tuple: Tuple<'_>) -> String {
+        let assignable = &self.plan.relation(relation).assignable;
+        if let Some(to) = assignable.iter().find(|to| to.kind == kind) {
+            return match (to.condition, tuple.condition) {
+                (Some(wanted), None) => format!(
+                    "`{}` may be assigned to relation `{}` only under a condition, such as `{}`",
+                    tuple.user,
+                    tuple.relation,
+                    self.plan.condition(wanted).name()
+                ),
+                _ => format!(
+                    "`{}` may not be assigned to relation `{}` under this condition",
+                    tuple.user, tuple.relation
+                ),
+            };
+        }
+        if assignable.is_empty() {
             return format!(
                 "relation `{}` follows from others and cannot be assigned",
                 tuple.relation
@@ -236,6 +365,7 @@ impl Graph {
             objects: end(self.objects.len()),
             wildcards: end(self.wildcards.len()),
             usersets: end(self.usersets.len()),
+            conditional: end(self.conditional.len()),
         }
     }
 }
@@ -245,32 +375,12 @@ struct Starts {
     objects: u32,
     wildcards: u32,
     usersets: u32,
+    conditional: u32,
 }
 
 fn run(from: u32, to: u32) -> Range<usize> {
     from as usize..to as usize
 }
 
-/// Hashes our own numbers, which nobody outside can choose: one multiplication.
-pub(crate) type Mixing = BuildHasherDefault<Mixer>;
-
-/// See [`Mixing`].
-#[derive(Debug, Default)]
-pub(crate) struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
-    }
-}
+/// `OpenFGA`'s own limit.
+const MAX_CONTEXT_BYTES: usize = 32 * 1024;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::model::{
-    ConditionDef, Fault, FaultKind, MAX_MODEL_BYTES, Model, Place, RelationDef, Restriction,
-    RestrictionKind, Rewrite, TypeDef,
+    ConditionDef, Fault, FaultKind, MAX_MODEL_BYTES, Model, ParameterDef, ParameterType, Place,
+    RelationDef, Restriction, RestrictionKind, Rewrite, TypeDef,
 };
 
 /// The model written in `text`, or why it is none.
@@ -109,8 +109,16 @@ struct JsonRelation {
 #[derive(Deserialize)]
 struct JsonCondition {
     name: String,
+    expression: String,
     #[serde(default)]
-    parameters: BTreeMap<String, serde_json::Value>,
+    parameters: BTreeMap<String, JsonParameterType>,
+}
+
+#[derive(Deserialize)]
+struct JsonParameterType {
+    type_name: String,
+    #[serde(default)]
+    generic_types: Vec<JsonParameterType>,
 }
 
 impl Document {
@@ -130,7 +138,12 @@ impl Document {
             }
             conditions.push(ConditionDef {
                 name: key,
-                parameters: condition.parameters.into_keys().collect(),
+                parameters: condition
+                    .parameters
+                    .into_iter()
+                    .map(|(name, kind)| kind.into_def(name))
+                    .collect::<Result<_, _>>()?,
+                expression: condition.expression.trim().to_owned(),
                 at: Place::default(),
             });
         }
@@ -140,6 +153,29 @@ impl Document {
             types,
             conditions,
         })
+    }
+}
+
+impl JsonParameterType {
+    fn into_def(self, name: String) -> Result<ParameterDef, Fault> {
+        match self.kind() {
+            Some(kind) => Ok(ParameterDef { name, kind }),
+            None => Err(refuse(format!(
+                "parameter `{name}` has no known type: `{}`",
+                self.type_name
+            ))),
+        }
+    }
+
+    /// Recursion is bounded: `serde_json` reads no more than 128 levels.
+    fn kind(&self) -> Option<ParameterType> {
+        let name = self.type_name.strip_prefix("TYPE_NAME_")?;
+        let inner = match &self.generic_types[..] {
+            [] => None,
+            [inner] => Some(inner.kind()?),
+            _ => return None,
+        };
+        ParameterType::named(&name.to_ascii_lowercase(), inner)
     }
 }
 

@@ -29,29 +29,27 @@ impl ListError {
 }
 
 impl Store {
-    /// The objects of `object_type` to which `user` has `relation`, sorted.
+    /// The objects of `object_type` to which `ask.user` has `ask.relation`, sorted; `ask.object` is
+    /// not looked at.
     pub(crate) fn list_objects(
         &self,
-        user: &str,
-        relation: &str,
         object_type: &str,
-    ) -> Result<Vec<&str>, ListError> {
+        ask: &Ask<'_>,
+    ) -> Result<Vec<String>, ListError> {
         let owner = self
             .plan
             .type_id(object_type)
             .ok_or_else(|| ListError::TypeNotFound(object_type.to_owned()))?;
-        if self.plan.relation_id(owner, relation).is_none() {
-            return Err(ListError::RelationNotFound(relation.to_owned()));
+        if self.plan.relation_id(owner, ask.relation).is_none() {
+            return Err(ListError::RelationNotFound(ask.relation.to_owned()));
         }
-        tuple::subject(&self.plan, user).map_err(Error::Invalid)?;
+        tuple::subject(&self.plan, ask.user).map_err(Error::Invalid)?;
+        let extra = self.overlay(ask.contextual_tuples)?;
+        let more = extra.iter().flat_map(|extra| extra.objects_of(owner));
         let mut objects = Vec::new();
-        for object in self.graph.objects_of(owner) {
-            if self.check(&Ask {
-                user,
-                relation,
-                object,
-            })? {
-                objects.push(object);
+        for object in self.graph.objects_of(owner).chain(more) {
+            if self.check_over(extra.as_ref(), &Ask { object, ..*ask })? {
+                objects.push(object.to_owned());
             }
         }
         objects.sort_unstable();

@@ -80,12 +80,75 @@ pub(crate) enum RestrictionKind {
     Wildcard,
 }
 
-/// `condition NAME(…) { … }`, read only as far as to name it: models with conditions are refused.
+/// `condition NAME(…) { … }`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ConditionDef {
     pub(crate) name: String,
-    pub(crate) parameters: Vec<String>,
+    pub(crate) parameters: Vec<ParameterDef>,
+    /// In CEL.
+    pub(crate) expression: String,
     pub(crate) at: Place,
+}
+
+/// `NAME: TYPE` among the parameters of a condition.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ParameterDef {
+    pub(crate) name: String,
+    pub(crate) kind: ParameterType,
+}
+
+/// What a parameter holds. Lists and maps hold one level only, as in `OpenFGA`'s grammar.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum ParameterType {
+    Any,
+    Bool,
+    Double,
+    Duration,
+    Int,
+    IpAddress,
+    List(Box<ParameterType>),
+    Map(Box<ParameterType>),
+    String,
+    Timestamp,
+    Uint,
+}
+
+impl ParameterType {
+    /// The type called `name`, which holds `inner` if it holds anything.
+    pub(crate) fn named(name: &str, inner: Option<Self>) -> Option<Self> {
+        Some(match (name, inner) {
+            ("any", None) => Self::Any,
+            ("bool", None) => Self::Bool,
+            ("double", None) => Self::Double,
+            ("duration", None) => Self::Duration,
+            ("int", None) => Self::Int,
+            ("ipaddress", None) => Self::IpAddress,
+            ("list", Some(inner)) => Self::List(Box::new(inner)),
+            ("map", Some(inner)) => Self::Map(Box::new(inner)),
+            ("string", None) => Self::String,
+            ("timestamp", None) => Self::Timestamp,
+            ("uint", None) => Self::Uint,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for ParameterType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any",
+            Self::Bool => "bool",
+            Self::Double => "double",
+            Self::Duration => "duration",
+            Self::Int => "int",
+            Self::IpAddress => "ipaddress",
+            Self::List(of) => return write!(f, "list<{of}>"),
+            Self::Map(of) => return write!(f, "map<{of}>"),
+            Self::String => "string",
+            Self::Timestamp => "timestamp",
+            Self::Uint => "uint",
+        })
+    }
 }
 
 /// What is wrong with a model, and where.
@@ -100,6 +163,8 @@ pub(crate) struct Fault {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum FaultKind {
     AssignableWithoutTypes,
+    /// The expression of a condition is no CEL, or does not fit its parameters.
+    ConditionExpression,
     ConditionNotDefined,
     ConditionNotUsed,
     Duplicated,

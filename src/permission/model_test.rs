@@ -3,7 +3,7 @@
 //! Every test has a store of its own: the model, the file's tuples and the test's own. Each user, object
 //! and relation named is one check; lists are compared as sets; an answer that cannot be given is a
 //! failure. A tuple that cannot be written fails the whole run. What this engine cannot answer yet
-//! (`context`, `list_users`) fails too, so a green run always means that everything was run.
+//! (`list_users`) fails too, so a green run always means that everything was run.
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +16,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     Ask,
+    condition::Json,
     plan::Plan,
     problems,
     source::Folder,
@@ -121,7 +122,7 @@ struct Check {
     #[serde(default)]
     objects: Option<Vec<String>>,
     #[serde(default)]
-    context: Option<BTreeMap<String, Value>>,
+    context: Option<Json>,
     assertions: BTreeMap<String, bool>,
 }
 
@@ -132,7 +133,7 @@ struct ListObjects {
     #[serde(rename = "type")]
     object_type: String,
     #[serde(default)]
-    context: Option<BTreeMap<String, Value>>,
+    context: Option<Json>,
     assertions: BTreeMap<String, Option<Vec<String>>>,
 }
 
@@ -192,19 +193,14 @@ impl Check {
             for object in objects() {
                 for (relation, expected) in &self.assertions {
                     let asked = format!("check {user} {relation} {object}");
-                    let fault = if has_entries(self.context.as_ref()) {
-                        Some(format!("{asked}: `context` is not supported yet"))
-                    } else {
-                        let ask = Ask {
-                            user,
-                            relation,
-                            object,
-                        };
-                        match store.check(&ask) {
-                            Ok(found) if found == *expected => None,
-                            Ok(found) => Some(format!("{asked}: {found}, not {expected}")),
-                            Err(error) => Some(format!("{asked}: {error}")),
-                        }
+                    let ask = Ask {
+                        context: self.context.as_ref(),
+                        ..Ask::new(user, relation, object)
+                    };
+                    let fault = match store.check(&ask) {
+                        Ok(found) if found == *expected => None,
+                        Ok(found) => Some(format!("{asked}: {found}, not {expected}")),
+                        Err(error) => Some(format!("{asked}: {error}")),
                     };
                     tally.count(fault, &mut outcome.failures);
                 }
@@ -220,14 +216,14 @@ impl ListObjects {
             let mut expected: Vec<&str> = expected.iter().flatten().map(String::as_str).collect();
             expected.sort_unstable();
             expected.dedup();
-            let fault = if has_entries(self.context.as_ref()) {
-                Some(format!("{asked}: `context` is not supported yet"))
-            } else {
-                match store.list_objects(&self.user, relation, &self.object_type) {
-                    Ok(found) if found == expected => None,
-                    Ok(found) => Some(format!("{asked}: {found:?}, not {expected:?}")),
-                    Err(error) => Some(format!("{asked}: {error}")),
-                }
+            let ask = Ask {
+                context: self.context.as_ref(),
+                ..Ask::new(&self.user, relation, "")
+            };
+            let fault = match store.list_objects(&self.object_type, &ask) {
+                Ok(found) if found == expected => None,
+                Ok(found) => Some(format!("{asked}: {found:?}, not {expected:?}")),
+                Err(error) => Some(format!("{asked}: {error}")),
             };
             outcome.list_objects.count(fault, &mut outcome.failures);
         }
@@ -242,8 +238,4 @@ impl Tally {
             None => self.passed += 1,
         }
     }
-}
-
-fn has_entries(context: Option<&BTreeMap<String, Value>>) -> bool {
-    context.is_some_and(|context| !context.is_empty())
 }

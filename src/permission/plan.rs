@@ -1,17 +1,17 @@
 //! A model compiled for checking: numbers instead of names, and what can lead to what.
 //!
-//! A [`Plan`] exists only for a valid model without conditions, so a check never meets an unknown
-//! name. Two facts about the model are worked out once, here:
+//! A [`Plan`] exists only for a valid model, so a check never meets an unknown name. Two facts about the model are worked out once, here:
 //!
 //! - *reach*: whether a subject of some kind can have a relation at all. Where it cannot, a check
 //!   answers no without reading a tuple, so no error can arise there either.
 //! - *monotone*: whether nothing below a rewrite is an `and` or a `but not`. Then the answer is mere
 //!   reachability and the engine walks breadth-first, each place once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    model::{Fault, FaultKind, Model, Place, RestrictionKind, Rewrite},
+    condition::Condition,
+    model::{Fault, FaultKind, Model, Place, Restriction, RestrictionKind, Rewrite},
     reach::Reach,
     validate,
 };
@@ -23,6 +23,10 @@ pub(crate) struct TypeId(pub(crate) u32);
 /// The number of one relation of one type.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct RelId(pub(crate) u32);
+
+/// A condition's number.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct CondId(pub(crate) u32);
 
 /// What a subject is, as far as the model can tell subjects apart.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -42,6 +46,7 @@ pub(crate) struct Plan {
     /// By type: its relations.
     names: Vec<HashMap<Box<str>, RelId>>,
     relations: Vec<Relation>,
+    conditions: Vec<Arc<Condition>>,
     reach: Reach,
 }
 
@@ -50,7 +55,14 @@ pub(crate) struct Plan {
 pub(crate) struct Relation {
     pub(crate) rewrite: Op,
     /// What tuples may assign; empty when none may.
-    pub(crate) assignable: Vec<SubjectKind>,
+    pub(crate) assignable: Vec<Assignable>,
+}
+
+/// One kind of tuple that a relation takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Assignable {
+    pub(crate) kind: SubjectKind,
+    pub(crate) condition: Option<CondId>,
 }
 
 /// A rewrite, and whether it is monotone: nothing below it is an `and` or a `but not`.
@@ -87,15 +99,14 @@ impl Plan {
             return Err(faults);
         }
         let mut plan = Self::numbered(model);
+        plan.conditions = conditions(model)?;
         let mut relations = Vec::with_capacity(plan.relation_count());
         for (owner, definition) in type_ids(model) {
             for relation in &definition.relations {
                 let assignable = relation.restrictions.iter();
                 relations.push(Relation {
                     rewrite: plan.op(model, owner, &relation.rewrite),
-                    assignable: assignable
-                        .filter_map(|to| plan.subject_kind(&to.type_name, &to.kind))
-                        .collect(),
+                    assignable: assignable.filter_map(|to| plan.assignable(to)).collect(),
                 });
             }
         }
@@ -122,9 +133,43 @@ impl Plan {
         self.reach.reaches(id, subject)
     }
 
-    /// Whether a tuple may say that `subject` has the relation `id`.
-    pub(crate) fn assigns(&self, id: RelId, subject: SubjectKind) -> bool {
-        self.relation(id).assignable.contains(&subject)
+    /// Whether a tuple with `condition` may say that `kind` has the relation `id`.
+    pub(crate) fn assigns(&self, id: RelId, kind: SubjectKind, condition: Option<CondId>) -> bool {
+        let wanted = Assignable { kind, condition };
+        self.relation(id).assignable.contains(&wanted)
+    }
+
+    pub(crate) fn condition(&self, id: CondId) -> &Condition {
+        &self.conditions[id.0 as usize]
+    }
+
+    pub(crate) fn condition_id(&self, name: &str) -> Option<CondId> {
+        let mut ids = (0..).map(CondId).zip(&self.conditions);
+        ids.find(|(_, condition)| condition.name() == name)
+            .map(|(id, _)| id)
+    }
+
+    /// Whether `subject` can have the relation `id` only by tuples of the relation's own object:
+    /// `OpenFGA` reads such usersets in one go, each kind by itself.
+    pub(crate) fn is_near(&self, id: RelId, subject: SubjectKind) -> bool {
+        self.is_near_by(&self.relation(id).rewrite, id, subject)
+    }
+
+    /// Recursion ends: computed relations form no cycle.
+    fn is_near_by(&self, op: &Op, id: RelId, subject: SubjectKind) -> bool {
+        let part = |part: &Op| self.is_near_by(part, id, subject);
+        match &op.kind {
+            OpKind::Computed(of) => self.is_near(*of, subject),
+            OpKind::Difference(parts) => parts.iter().all(part),
+            OpKind::Direct => self.relation(id).assignable.iter().all(|to| match to.kind {
+                SubjectKind::Userset(of) => !self.reaches(of, subject),
+                SubjectKind::Object(_) | SubjectKind::Wildcard(_) => true,
+            }),
+            OpKind::FromTupleset { targets, .. } => {
+                targets.iter().all(|(_, of)| !self.reaches(*of, subject))
+            }
+            OpKind::Intersection(parts) | OpKind::Union(parts) => parts.iter().all(part),
+        }
     }
 
     /// Numbers types and relations in the order of the model.
@@ -145,12 +190,22 @@ impl Plan {
             types,
             names,
             relations: Vec::new(),
+            conditions: Vec::new(),
             reach: Reach::default(),
         }
     }
 
     fn relation_count(&self) -> usize {
         self.names.iter().map(HashMap::len).sum()
+    }
+
+    fn assignable(&self, to: &Restriction) -> Option<Assignable> {
+        let kind = self.subject_kind(&to.type_name, &to.kind)?;
+        let condition = match &to.condition {
+            Some(name) => Some(self.condition_id(name)?),
+            None => None,
+        };
+        Some(Assignable { kind, condition })
     }
 
     fn subject_kind(&self, type_name: &str, kind: &RestrictionKind) -> Option<SubjectKind> {
@@ -216,12 +271,12 @@ impl Plan {
 
 impl Op {
     /// Whether this op is monotone, going by what is known of relations so far.
-    fn is_monotone(&self, assignable: &[SubjectKind], known: &[bool]) -> bool {
+    fn is_monotone(&self, assignable: &[Assignable], known: &[bool]) -> bool {
         let relation = |id: &RelId| known[id.0 as usize];
         match &self.kind {
             OpKind::Computed(id) => relation(id),
             OpKind::Difference(_) | OpKind::Intersection(_) => false,
-            OpKind::Direct => assignable.iter().all(|kind| match kind {
+            OpKind::Direct => assignable.iter().all(|to| match &to.kind {
                 SubjectKind::Userset(id) => relation(id),
                 SubjectKind::Object(_) | SubjectKind::Wildcard(_) => true,
             }),
@@ -230,7 +285,7 @@ impl Op {
         }
     }
 
-    fn mark(&mut self, assignable: &[SubjectKind], known: &[bool]) {
+    fn mark(&mut self, assignable: &[Assignable], known: &[bool]) {
         self.monotone = self.is_monotone(assignable, known);
         match &mut self.kind {
             OpKind::Difference(parts) => {
@@ -272,22 +327,29 @@ fn type_ids(model: &Model) -> impl Iterator<Item = (TypeId, &super::model::TypeD
     (0..).map(TypeId).zip(&model.types)
 }
 
-/// What `OpenFGA` can do and this engine cannot, yet.
+fn conditions(model: &Model) -> Result<Vec<Arc<Condition>>, Vec<Fault>> {
+    let mut conditions = Vec::new();
+    let mut faults = Vec::new();
+    for def in &model.conditions {
+        match Condition::compile(def) {
+            Ok(condition) => conditions.push(Arc::new(condition)),
+            Err(why) => faults.push(Fault::new(
+                def.at,
+                FaultKind::ConditionExpression,
+                format!("condition `{}`: {why}", def.name),
+            )),
+        }
+    }
+    if faults.is_empty() {
+        Ok(conditions)
+    } else {
+        Err(faults)
+    }
+}
+
+/// What `OpenFGA` can do and this engine cannot.
 fn unsupported(model: &Model) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = model
-        .conditions
-        .iter()
-        .map(|condition| {
-            Fault::new(
-                condition.at,
-                FaultKind::Unsupported,
-                format!(
-                    "condition `{}`: models with conditions are not supported yet, remove it and every `with {}`",
-                    condition.name, condition.name
-                ),
-            )
-        })
-        .collect();
+    let mut faults = Vec::new();
     let relations: usize = model.types.iter().map(|owner| owner.relations.len()).sum();
     if relations > MAX_RELATIONS {
         faults.push(Fault::new(
@@ -296,8 +358,19 @@ fn unsupported(model: &Model) -> Vec<Fault> {
             format!("the model has {relations} relations, more than {MAX_RELATIONS}"),
         ));
     }
+    let conditions = model.conditions.len();
+    if conditions > MAX_CONDITIONS {
+        faults.push(Fault::new(
+            Place::default(),
+            FaultKind::Unsupported,
+            format!("the model has {conditions} conditions, more than {MAX_CONDITIONS}"),
+        ));
+    }
     faults
 }
+
+/// Bounds the time that reading expressions takes.
+const MAX_CONDITIONS: usize = 256;
 
 /// Bounds the reach table to about 6 MB and its fixed point to well under a second.
 pub(crate) const MAX_RELATIONS: usize = 4_096;

@@ -47,7 +47,8 @@ impl Reach {
                 }
             }
             OpKind::Direct => {
-                for &kind in &relation.assignable {
+                for to in &relation.assignable {
+                    let kind = to.kind;
                     match kind {
                         SubjectKind::Object(_) => self.set(row, kind),
                         SubjectKind::Userset(id) => self.take_over(row, id, from),

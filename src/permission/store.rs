@@ -1,9 +1,9 @@
 //! A model with its tuples: all that a check needs, fixed once loaded.
 
 use super::{
-    Ask, Error,
-    engine::{self, Subject, Truth},
-    graph::{Graph, Node},
+    Ask, Error, MAX_CONTEXTUAL_TUPLES,
+    engine::{self, Question, Subject, Undecided},
+    graph::{Builder, Graph, Node, Tuple},
     plan::{Plan, SubjectKind},
     tuple,
 };
@@ -18,29 +18,63 @@ pub(crate) struct Store {
 impl Store {
     /// Whether what is asked holds. Three look-ups by name, then numbers only.
     pub(crate) fn check(&self, ask: &Ask<'_>) -> Result<bool, Error> {
+        let extra = self.overlay(ask.contextual_tuples)?;
+        self.check_over(extra.as_ref(), ask)
+    }
+
+    /// As [`Store::check`], with the contextual tuples already laid over.
+    pub(crate) fn check_over(&self, extra: Option<&Graph>, ask: &Ask<'_>) -> Result<bool, Error> {
         let object = tuple::object(&self.plan, ask.object).map_err(Error::Invalid)?;
         let relation =
             tuple::relation(&self.plan, &object, ask.relation).map_err(Error::Invalid)?;
         let subject = tuple::subject(&self.plan, ask.user).map_err(Error::Invalid)?;
-        let object_id = self.graph.find(object.name);
+        let find = |name| {
+            let extra = || extra.and_then(|extra| extra.find(name));
+            self.graph.find(name).or_else(extra)
+        };
+        let object_id = find(object.name);
         let subject_id = match subject.kind {
             SubjectKind::Wildcard(_) => None,
             // A set of an object that no tuple names still contains itself.
             SubjectKind::Userset(_) if subject.object == object.name => {
                 Some(object_id.unwrap_or(UNNAMED))
             }
-            SubjectKind::Object(_) | SubjectKind::Userset(_) => self.graph.find(subject.object),
+            SubjectKind::Object(_) | SubjectKind::Userset(_) => find(subject.object),
         };
-        let subject = Subject {
-            kind: subject.kind,
-            object: subject_id,
+        let question = Question {
+            plan: &self.plan,
+            graph: &self.graph,
+            extra,
+            context: ask.context,
+            subject: Subject {
+                kind: subject.kind,
+                object: subject_id,
+            },
         };
         let node = Node::new(relation, object_id.unwrap_or(UNNAMED));
-        match engine::check(&self.plan, &self.graph, subject, node) {
-            Truth::No => Ok(false),
-            Truth::TooDeep => Err(Error::TooComplex),
-            Truth::Yes => Ok(true),
+        engine::check(question, node).map_err(|undecided| match undecided {
+            Undecided::Failed(why) => Error::Condition(why),
+            Undecided::TooDeep => Error::TooComplex,
+        })
+    }
+
+    /// The graph of tuples that come with a question, laid over the stored one.
+    pub(crate) fn overlay(&self, tuples: &[Tuple<'_>]) -> Result<Option<Graph>, Error> {
+        if tuples.is_empty() {
+            return Ok(None);
         }
+        if tuples.len() > MAX_CONTEXTUAL_TUPLES {
+            return Err(Error::Invalid(format!(
+                "more than {MAX_CONTEXTUAL_TUPLES} contextual tuples"
+            )));
+        }
+        let mut builder = Builder::over(&self.plan, &self.graph);
+        for (index, tuple) in (0..).zip(tuples) {
+            builder
+                .add(index, *tuple)
+                .map_err(|why| Error::ContextualTuple(format!("{index}: {why}")))?;
+        }
+        Ok(Some(builder.build()))
     }
 
     /// Whether the model defines `relation` on `object_type`.

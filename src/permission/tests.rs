@@ -20,11 +20,7 @@ tuples:
 ";
 
 fn ask<'a>(user: &'a str, object: &'a str) -> Ask<'a> {
-    Ask {
-        user,
-        relation: "viewer",
-        object,
-    }
+    Ask::new(user, "viewer", object)
 }
 
 fn load(folder: &Path) -> Result<Authorizer, Vec<Problem>> {

@@ -1,10 +1,10 @@
-//! Reads `condition NAME(…) { … }` as far as its names.
+//! Reads `condition NAME(…) { … }`.
 //!
-//! The expression is skipped up to the first `}` outside quotes, as `OpenFGA`'s grammar has it. A model that has a
-//! condition is refused later; it is read so that the refusal can name it and its line.
+//! The expression is everything up to the first `}` outside quotes, as `OpenFGA`'s grammar has it: no maps can
+//! be written. What it says is read later, by [`crate::permission::condition`].
 
 use super::Parser;
-use crate::permission::model::{ConditionDef, Fault, FaultKind};
+use crate::permission::model::{ConditionDef, Fault, FaultKind, ParameterDef, ParameterType};
 
 impl Parser {
     pub(super) fn condition(&mut self, known: &mut Vec<ConditionDef>) -> Result<(), Fault> {
@@ -20,13 +20,13 @@ impl Parser {
         if !self.cursor.take('{') {
             return Err(self.cursor.fault("`{`"));
         }
-        if !self.cursor.through_brace() {
+        let Some(expression) = self.cursor.through_brace() else {
             return Err(Fault::new(
                 at,
                 FaultKind::Syntax,
                 format!("condition `{name}` has no closing brace"),
             ));
-        }
+        };
         if known.iter().any(|condition| condition.name == name) {
             self.faults.push(Fault::new(
                 at,
@@ -37,14 +37,15 @@ impl Parser {
         known.push(ConditionDef {
             name,
             parameters,
+            expression,
             at,
         });
         Ok(())
     }
 
     /// After `(`.
-    fn parameters(&mut self, condition: &str) -> Result<Vec<String>, Fault> {
-        let mut parameters: Vec<String> = Vec::new();
+    fn parameters(&mut self, condition: &str) -> Result<Vec<ParameterDef>, Fault> {
+        let mut parameters: Vec<ParameterDef> = Vec::new();
         loop {
             self.cursor.spaces();
             self.cursor.newline();
@@ -54,15 +55,15 @@ impl Parser {
                 return Err(self.cursor.fault("`:`"));
             }
             self.cursor.spaces();
-            self.parameter_type()?;
-            if parameters.contains(&name) {
+            let kind = self.parameter_type()?;
+            if parameters.iter().any(|known| known.name == name) {
                 self.faults.push(Fault::new(
                     at,
                     FaultKind::Syntax,
                     format!("parameter `{name}` is already defined in condition `{condition}`"),
                 ));
             }
-            parameters.push(name);
+            parameters.push(ParameterDef { name, kind });
             self.cursor.newline();
             self.cursor.spaces();
             if self.cursor.take(')') {
@@ -74,32 +75,31 @@ impl Parser {
         }
     }
 
-    fn parameter_type(&mut self) -> Result<(), Fault> {
-        let holds_others = matches!(self.cursor.peek_word(), "list" | "map");
-        if holds_others {
-            self.cursor.word();
-            if !self.cursor.take('<') {
-                return Err(self.cursor.fault("`<`"));
-            }
-        }
-        if !PARAMETER_TYPES.contains(&self.cursor.peek_word()) {
-            return Err(self.cursor.fault("a parameter type"));
+    fn parameter_type(&mut self) -> Result<ParameterType, Fault> {
+        let holder = self.cursor.peek_word().to_owned();
+        if !matches!(holder.as_str(), "list" | "map") {
+            return self.plain_type();
         }
         self.cursor.word();
-        if holds_others && !self.cursor.take('>') {
+        if !self.cursor.take('<') {
+            return Err(self.cursor.fault("`<`"));
+        }
+        let inner = self.plain_type()?;
+        if !self.cursor.take('>') {
             return Err(self.cursor.fault("`>`"));
         }
-        Ok(())
+        ParameterType::named(&holder, Some(inner))
+            .ok_or_else(|| self.cursor.fault("a parameter type"))
+    }
+
+    /// `any` is known to JSON models only.
+    fn plain_type(&mut self) -> Result<ParameterType, Fault> {
+        match ParameterType::named(self.cursor.peek_word(), None) {
+            None | Some(ParameterType::Any) => Err(self.cursor.fault("a parameter type")),
+            Some(kind) => {
+                self.cursor.word();
+                Ok(kind)
+            }
+        }
     }
 }
-
-const PARAMETER_TYPES: [&str; 8] = [
-    "bool",
-    "double",
-    "duration",
-    "int",
-    "ipaddress",
-    "string",
-    "timestamp",
-    "uint",
-];

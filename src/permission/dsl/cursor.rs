@@ -105,14 +105,15 @@ impl Cursor {
         word
     }
 
-    /// Takes everything through the next `}` that stands in no quoted text.
-    pub(super) fn through_brace(&mut self) -> bool {
+    /// Takes everything through the next `}` that stands in no quoted text; gives what stood before it.
+    pub(super) fn through_brace(&mut self) -> Option<String> {
         let mut before = ' ';
         let mut chars = self.text[self.at..].char_indices();
         while let Some((offset, c)) = chars.next() {
             if c == '}' {
+                let taken = self.text[self.at..self.at + offset].trim().to_owned();
                 self.at += offset + 1;
-                return true;
+                return Some(taken);
             }
             if matches!(c, '"' | '\'') {
                 let raw = matches!(before, 'r' | 'R');
@@ -120,7 +121,7 @@ impl Cursor {
             }
             before = c;
         }
-        false
+        None
     }
 
     /// A mark to come back to with [`Cursor::rewind`].

@@ -56,6 +56,12 @@ fn every_syntax_case_of_openfga_passes_or_fails_on_the_same_line() {
     assert_eq!(run, 80, "the cases were cut short");
 }
 
+/// `OpenFGA`'s pairs hold conditions that its own server would refuse.
+const PAIR_FAULTS: [(&str, &str); 1] = [(
+    "11-multiple-conditions",
+    "condition `doc_viewer_condition`: `document_attributes` is not declared",
+)];
+
 #[test]
 fn the_language_and_json_say_the_same() {
     let folder = concat!(
@@ -77,16 +83,12 @@ fn the_language_and_json_say_the_same() {
             forget_places(model);
         }
         assert_eq!(written, json, "{name}");
-        let refused = Plan::compile(&written).is_err_and(|faults| {
-            faults
-                .iter()
-                .all(|fault| fault.kind == FaultKind::Unsupported)
-        });
-        assert_eq!(
-            refused,
-            !written.conditions.is_empty(),
-            "{name}: conditions"
-        );
+        let faults = Plan::compile(&written).err().unwrap_or_default();
+        let mut faults: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        faults.retain(|message| message.starts_with("condition `") && message.contains("`: "));
+        let expected = PAIR_FAULTS.iter().filter(|(pair, _)| *pair == name);
+        let expected: Vec<_> = expected.map(|(_, fault)| *fault).collect();
+        assert_eq!(faults, expected, "{name}");
         run += 1;
     }
     report("language to JSON pairs", run, 0);
@@ -99,7 +101,7 @@ fn forget_places(model: &mut Model) {
     model.conditions.sort_by(|a, b| a.name.cmp(&b.name));
     for condition in &mut model.conditions {
         condition.at = Place::default();
-        condition.parameters.sort();
+        condition.parameters.sort_by(|a, b| a.name.cmp(&b.name));
     }
     for definition in &mut model.types {
         definition.at = Place::default();

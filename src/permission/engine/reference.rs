@@ -282,11 +282,7 @@ fn compare(seed: u64) -> usize {
                     user,
                 };
                 let possible = reference.check(object, relation, &mut Vec::new());
-                let found = store.check(&Ask {
-                    user,
-                    relation,
-                    object,
-                });
+                let found = store.check(&Ask::new(user, relation, object));
                 let agrees = match found {
                     Ok(true) => possible.has(YES),
                     Ok(false) => possible.has(NO) || possible.has(CYCLE),

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{MAX_DEPTH, Outcome, Truth, Walk, target};
+use super::{MAX_DEPTH, Outcome, Question, Truth, Walk, target};
 use crate::permission::{
     graph::{Mixing, Node},
     plan::{Op, OpKind},
@@ -61,19 +61,18 @@ impl Walk<'_> {
             height,
             ..Outcome::plain(truth)
         };
-        let found = match start {
-            Frontier::Node(node) => {
-                level.push(node);
-                false
-            }
-            Frontier::Op(op, node) => self.successors(op, node, level, next),
-        };
-        if found {
+        let mut truth = Truth::No;
+        match start {
+            Frontier::Node(node) => level.push(node),
+            Frontier::Op(op, node) => truth = self.successors(op, node, level, next),
+        }
+        if truth == Truth::Yes {
             return at(Truth::Yes, 0);
         }
         for height in 0.. {
             while let Some(node) = level.pop() {
-                if self.expand(node, level, next, seen) {
+                truth = truth.or(self.expand(node, level, next, seen));
+                if truth == Truth::Yes {
                     return at(Truth::Yes, height);
                 }
                 if self.is_spent() {
@@ -82,7 +81,7 @@ impl Walk<'_> {
             }
             next.retain(|node| !seen.contains(node));
             if next.is_empty() {
-                return at(Truth::No, height);
+                return at(truth, height);
             }
             if depth + height + 1 >= MAX_DEPTH {
                 break;
@@ -92,23 +91,23 @@ impl Walk<'_> {
         Outcome::TOO_DEEP
     }
 
-    /// Puts what `node` follows from on the lists; true when the subject is there.
+    /// Puts what `node` follows from on the lists; yes when the subject is there.
     fn expand(
         &mut self,
         node: Node,
         level: &mut Vec<Node>,
         next: &mut Vec<Node>,
         seen: &mut HashSet<Node, Mixing>,
-    ) -> bool {
+    ) -> Truth {
         self.steps += 1;
         let (relation, _) = node.parts();
         if self.is_itself(node) {
-            return true;
+            return Truth::Yes;
         }
-        if !self.plan.reaches(relation, self.subject.kind) || !seen.insert(node) {
-            return false;
+        let Question { plan, subject, .. } = self.question;
+        if !plan.reaches(relation, subject.kind) || !seen.insert(node) {
+            return Truth::No;
         }
-        let plan = self.plan;
         self.successors(&plan.relation(relation).rewrite, node, level, next)
     }
 
@@ -118,7 +117,7 @@ impl Walk<'_> {
         node: Node,
         level: &mut Vec<Node>,
         next: &mut Vec<Node>,
-    ) -> bool {
+    ) -> Truth {
         let (_, object) = node.parts();
         match &op.kind {
             OpKind::Computed(id) => level.push(Node::new(*id, object)),
@@ -126,30 +125,50 @@ impl Walk<'_> {
                 unreachable!("a monotone op holds neither")
             }
             OpKind::Direct => {
-                let assigned = self.graph.assigned(node);
-                if self.is_among(&assigned) {
-                    return true;
+                let layers = self.assigned(node);
+                let truth = self.is_among(&layers);
+                if truth == Truth::Yes {
+                    return truth;
                 }
-                self.steps += assigned.usersets.len();
-                next.extend_from_slice(assigned.usersets);
+                if layers.is_plain {
+                    self.steps += layers.stored.usersets.len();
+                    next.extend_from_slice(layers.stored.usersets);
+                    return truth;
+                }
+                let mut found = Vec::new();
+                let read = self.usersets(&layers, &mut found);
+                self.steps += found.len();
+                next.append(&mut found);
+                return truth.or(read);
             }
             OpKind::FromTupleset { tupleset, targets } => {
-                let links = self.graph.assigned(Node::new(*tupleset, object)).objects;
+                let layers = self.assigned(Node::new(*tupleset, object));
+                let mut found = Vec::new();
+                let (links, read) = if layers.is_plain {
+                    (layers.stored.objects, Truth::No)
+                } else {
+                    let read = self.objects(&layers, &mut found);
+                    (&found[..], read)
+                };
                 self.steps += links.len();
                 next.extend(links.iter().filter_map(|&object| {
-                    let relation = target(targets, self.graph.type_of(object))?;
+                    let relation = target(targets, self.type_of(object))?;
                     Some(Node::new(relation, object))
                 }));
+                return read;
             }
             OpKind::Union(parts) => {
+                let mut truth = Truth::No;
                 for part in parts {
-                    if self.successors(part, node, level, next) {
-                        return true;
+                    truth = truth.or(self.successors(part, node, level, next));
+                    if truth == Truth::Yes {
+                        break;
                     }
                 }
+                return truth;
             }
         }
-        false
+        Truth::No
     }
 
     /// Whether following everything from `start` meets some node again on its own path. Only asked
@@ -166,7 +185,7 @@ impl Walk<'_> {
                 open.extend(found.drain(..).chain(next).map(|node| (node, false)));
             }
         }
-        let plan = self.plan;
+        let plan = self.question.plan;
         while let Some((node, leaving)) = open.pop() {
             if leaving {
                 on_path.insert(node, false);
@@ -176,7 +195,7 @@ impl Walk<'_> {
             match on_path.get(&node) {
                 Some(true) => return true,
                 Some(false) => continue,
-                None if !plan.reaches(relation, self.subject.kind) => continue,
+                None if !plan.reaches(relation, self.question.subject.kind) => continue,
                 None => {}
             }
             on_path.insert(node, true);

@@ -26,6 +26,7 @@ pub(super) fn store<T: AsRef<str>>(model: &str, tuples: &[T]) -> Store {
             user,
             relation,
             object,
+            condition: None,
         };
         builder
             .add(0, tuple)
@@ -40,11 +41,7 @@ fn check(store: &Store, question: &str) -> Result<bool, Error> {
     let [user, relation, object] = parts[..] else {
         panic!("{question} is no question");
     };
-    store.check(&Ask {
-        user,
-        relation,
-        object,
-    })
+    store.check(&Ask::new(user, relation, object))
 }
 
 const GROUPS: &str = "type user

@@ -101,7 +101,6 @@ fn a_wrong_answer_and_an_error_are_failures() {
         [
             "check user:a owner doc:1: ask for permission: `owner` is not a relation of type `doc`",
             "check user:a viewer doc:1: true, not false",
-            "check user:a viewer doc:1: `context` is not supported yet",
             "list_objects user:a viewer doc: [\"doc:1\"], not [\"doc:2\"]",
         ]
     );

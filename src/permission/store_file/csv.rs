@@ -4,9 +4,7 @@
 //! `object_id`, and if wanted `user_relation`, `condition_name`, `condition_context`. A quoted field ends
 //! on its own line.
 
-use serde::de::IgnoredAny;
-
-use super::Entry;
+use super::tuples::{Entry, EntryCondition};
 
 /// The tuples in `text`, each with its line, or the line and nature of the first fault.
 pub(super) fn parse(text: &str) -> Result<Vec<(u32, Entry)>, (u32, String)> {
@@ -61,12 +59,25 @@ impl Columns {
             "" => String::new(),
             relation => format!("#{relation}"),
         };
-        let conditional = !field("condition_name").is_empty();
+        let context = match field("condition_context") {
+            "" => None,
+            text => Some(
+                serde_json::from_str(text)
+                    .map_err(|error| format!("`condition_context` is no JSON object: {error}"))?,
+            ),
+        };
+        let condition = match field("condition_name") {
+            "" => None,
+            name => Some(EntryCondition {
+                name: name.to_owned(),
+                context,
+            }),
+        };
         Ok(Entry {
             user: format!("{}:{}{set}", field("user_type"), field("user_id")),
             relation: field("relation").to_owned(),
             object: format!("{}:{}", field("object_type"), field("object_id")),
-            condition: conditional.then_some(IgnoredAny),
+            condition,
         })
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Every fault is kept, up to [`MAX_FAULTS`], so that one run shows all there is to mend.
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{StoreFile, at, csv, yaml};
 use crate::permission::{
-    graph::{Builder, Graph, Tuple},
+    condition::Json,
+    graph::{Builder, Graph, Tuple, TupleCondition},
     plan::Plan,
     source::Folder,
 };
@@ -20,7 +21,31 @@ pub(in crate::permission) struct Entry {
     pub(super) relation: String,
     pub(super) object: String,
     #[serde(default)]
-    pub(super) condition: Option<IgnoredAny>,
+    pub(super) condition: Option<EntryCondition>,
+}
+
+/// The condition of a tuple as it is written.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::permission) struct EntryCondition {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) context: Option<Json>,
+}
+
+impl Entry {
+    pub(in crate::permission) fn as_tuple(&self) -> Tuple<'_> {
+        let condition = self.condition.as_ref();
+        Tuple {
+            user: &self.user,
+            relation: &self.relation,
+            object: &self.object,
+            condition: condition.map(|condition| TupleCondition {
+                name: &condition.name,
+                context: condition.context.as_ref(),
+            }),
+        }
+    }
 }
 
 /// Collects tuples and what is wrong with them.
@@ -170,19 +195,7 @@ impl<'p> Loader<'p> {
         };
         let number = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
         self.origins.push(origin);
-        if entry.condition.is_some() {
-            let place = self.place(origin);
-            self.refuse(format!(
-                "{place}: has a condition, and the model defines none"
-            ));
-            return;
-        }
-        let tuple = Tuple {
-            user: &entry.user,
-            relation: &entry.relation,
-            object: &entry.object,
-        };
-        if let Err(reason) = self.builder.add(number, tuple) {
+        if let Err(reason) = self.builder.add(number, entry.as_tuple()) {
             let place = self.place(origin);
             self.refuse(format!("{place}: {reason}"));
         }

@@ -65,6 +65,7 @@ const SERVER_REFUSES: &str =
 fn openfga_name(kind: FaultKind) -> &'static str {
     match kind {
         FaultKind::AssignableWithoutTypes => "assignable-relation-must-have-type",
+        FaultKind::ConditionExpression => "condition-expression",
         FaultKind::ConditionNotDefined => "condition-not-defined",
         FaultKind::ConditionNotUsed => "condition-not-used",
         FaultKind::Duplicated => "duplicated-error",
