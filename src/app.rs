@@ -22,7 +22,7 @@ use std::{
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{sleep, timeout},
 };
@@ -86,12 +86,16 @@ pub enum StartError {
 /// Serves until SIGTERM or SIGINT, then drains.
 pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
     let started = Instant::now();
+    let runtime = runtime::control().map_err(StartError::Start)?;
+    // First of all: a signal that comes while rules are compiled must not kill.
+    let signals = runtime
+        .block_on(async { Signals::listen() })
+        .map_err(|error| StartError::Start(error.into()))?;
     let loaded = Loaded::read(file.as_deref()).map_err(StartError::Config)?;
     let _log_guard = start_logging(loaded.config.log);
     let instruments = Instruments::new().map_err(|error| StartError::Start(error.into()))?;
     let serving = build(&loaded, &instruments, None)
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
-    let runtime = runtime::control().map_err(StartError::Start)?;
     let serving = Arc::new(ArcSwap::from_pointee(serving));
     let workers = runtime::worker_count(loaded.config.runtime.workers);
     let status = Arc::new(Status {
@@ -112,7 +116,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         started,
     };
     runtime
-        .block_on(running.until_stopped())
+        .block_on(running.until_stopped(signals))
         .map_err(StartError::Start)
 }
 
@@ -131,12 +135,12 @@ struct Running {
 }
 
 impl Running {
-    async fn until_stopped(self) -> anyhow::Result<()> {
+    async fn until_stopped(self, mut signals: Signals) -> anyhow::Result<()> {
         let config = self.loaded.config.clone();
         let listeners = Listeners::bind(&config.listen)?;
         let (stop, stopping) = watch::channel(false);
         let door = Door::new(Arc::clone(&self.status.serving));
-        let workers = Workers::start(self.workers, &door, config.screening.max_body, &stopping)?;
+        let workers = Workers::start(self.workers, &door, &stopping)?;
         let http = self.serve_api()?;
         let admin = self.serve_admin()?;
         let (bound, accepting) = listeners.accept(workers.intakes(), &stopping);
@@ -146,14 +150,17 @@ impl Running {
             self.instruments,
             Arc::clone(&self.status),
         );
-        let background = tokio::spawn(reloader.run());
+        let background = tokio::spawn(reloader.run(signals.hangup));
 
         self.status.ready.store(true, Ordering::Release);
         workers.report(true).await;
         let ready_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::info!(grpc = %list(&bound), %http, %admin, workers = self.workers, ready_us, "ready");
 
-        stop_signal().await?;
+        tokio::select! {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+        }
         tracing::info!("draining");
         self.status.ready.store(false, Ordering::Release);
         workers.report(false).await;
@@ -181,15 +188,14 @@ impl Running {
     fn serve_api(&self) -> anyhow::Result<SocketAddr> {
         let config = &self.loaded.config;
         let serving = Arc::clone(&self.status.serving);
-        let limit = config.screening.max_text.get() + MAX_QUESTION_BYTES;
         beside("http", config.listen.http, move |listener| {
-            api::serve(listener, serving, limit)
+            api::serve(listener, serving, MAX_QUESTION_BYTES)
         })
     }
 }
 
-/// What a question to the JSON API may hold beside its prompt.
-const MAX_QUESTION_BYTES: usize = 64 * 1024;
+/// Largest question to the JSON API.
+const MAX_QUESTION_BYTES: usize = 1 << 20;
 
 /// Listens on `listen.NAME` and serves there, on a thread and a runtime of its own.
 fn beside<F>(
@@ -221,12 +227,21 @@ fn list(items: &[impl Display]) -> String {
         .join(", ")
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Signals that are for us.
+#[derive(Debug)]
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Must run inside a runtime. From here on none of them has its default effect.
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    Ok(())
 }

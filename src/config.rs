@@ -116,6 +116,10 @@ impl Loaded {
             .and_then(|()| source.add_yaml(&name, text))
             .and_then(|()| source.add_variables(variables))
             .map_err(|problem| vec![problem])?;
+        let empty = source.empty_below("routes");
+        if !empty.is_empty() {
+            return Err(empty.iter().map(|problem| source.locate(problem)).collect());
+        }
         let config = source
             .read()
             .map_err(|problem| vec![source.locate(&problem)])?;
@@ -182,6 +186,10 @@ mod tests {
             (
                 "log: { level: loud }\n",
                 "etc/my.yaml:1: log.level: unknown variant `loud`",
+            ),
+            (
+                "routes:\n  - name: a\n    match: {}\n    screening:\n",
+                "etc/my.yaml:4: routes[0].screening: has no value",
             ),
             (
                 "routes:\n  - match: {}\n",

@@ -10,11 +10,13 @@ mod encode;
 mod log;
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use tonic::{Request, Response};
 
 use self::{decode::decode, encode::Answer};
@@ -79,9 +81,13 @@ impl Authorization for Door {
             .get("grpc-timeout")
             .and_then(|value| value.to_str().ok())
             .and_then(grpc_timeout);
-        Ok(Response::new(
-            self.answer(request.into_inner(), timeout).await,
-        ))
+        let answer = AssertUnwindSafe(self.answer(request.into_inner(), timeout));
+        // AssertUnwindSafe: nothing of ours is half-changed, since a check changes nothing shared.
+        let answer = answer
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| encode::broken());
+        Ok(Response::new(answer))
     }
 }
 

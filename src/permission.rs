@@ -154,6 +154,13 @@ impl Authorizer {
         self.store.load().as_ref().ok_or(Error::NoStore)?.check(ask)
     }
 
+    /// Whether the model defines `name`.
+    #[must_use]
+    pub fn type_exists(&self, name: &str) -> bool {
+        let store = self.store.load();
+        store.as_ref().is_some_and(|store| store.type_exists(name))
+    }
+
     /// Whether the model defines `relation` on `object_type`.
     #[must_use]
     pub fn relation_exists(&self, object_type: &str, relation: &str) -> bool {

@@ -23,8 +23,8 @@ use crate::{
     check::Check,
     identity::{Identity, Verifier},
     permission::{Ask, Authorizer},
-    policy::{Facts, Matched, Mode, Policy, Route, WhenUnavailable},
-    screening::{Findings, Screener},
+    policy::{Facts, Matched, Mode, PermissionRule, Policy, Route, WhenUnavailable},
+    screening::{self, Findings, Screener},
     verdict::{Class, Reason},
 };
 
@@ -72,6 +72,8 @@ pub struct Decision {
     pub id: Uuid,
     /// What the proxy is told.
     pub outcome: Outcome,
+    /// Whether it is allowed only because its route is in shadow mode.
+    pub shadowed: bool,
     /// Why. In shadow mode: why it would have been denied, though `outcome` allows.
     pub reason: Reason,
     /// The route, when one matched.
@@ -87,12 +89,6 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether a denial was let pass by `mode: shadow`.
-    #[must_use]
-    pub fn is_shadowed(&self) -> bool {
-        self.outcome == Outcome::Allow && self.reason.class() != Class::Allowed && self.in_shadow()
-    }
-
     fn in_shadow(&self) -> bool {
         self.route
             .as_ref()
@@ -137,6 +133,12 @@ impl Pipeline {
         }
     }
 
+    /// Which request asks for what.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Who verifies tokens, for readiness and background work.
     #[must_use]
     pub fn verifier(&self) -> &Arc<Verifier> {
@@ -178,13 +180,28 @@ impl Pipeline {
             Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
             ending => ending,
         };
-        let (outcome, reason) = match ending {
-            Ok(reason) => (Outcome::Allow, progress.waved_through.unwrap_or(reason)),
-            Err(stop) => (stop.outcome(route.as_deref()), stop.reason),
+        let (outcome, shadowed, reason) = match ending {
+            Ok(reason) => (
+                Outcome::Allow,
+                false,
+                progress.waved_through.unwrap_or(reason),
+            ),
+            Err(stop) => {
+                let shadowed = route
+                    .as_ref()
+                    .is_some_and(|route| route.mode == Mode::Shadow);
+                let outcome = if shadowed {
+                    Outcome::Allow
+                } else {
+                    stop.outcome()
+                };
+                (outcome, shadowed, stop.reason)
+            }
         };
         let decision = Decision {
             id: Uuid::now_v7(),
             outcome,
+            shadowed,
             reason,
             route,
             subject: progress.subject,
@@ -210,49 +227,44 @@ impl Pipeline {
         // Permission before screening: it is the cheaper one, and a caller without permission
         // should not learn what our screening thinks of a prompt.
         if let (Some(rule), Some(identity)) = (&route.permission, &identity) {
-            let started = Instant::now();
             let facts = Facts {
                 check,
                 identity,
                 captures: &matched.captures,
             };
-            let (user, object) = rule.fill(&facts).map_err(|missing| {
-                tracing::debug!(route = route.name, %missing, "permission cannot be asked");
-                Stop::denied(missing.reason())
-            })?;
-            let ask = Ask::new(&user, &rule.relation, &object);
-            let asked = self.authorizer.authorize(identity, &ask).await;
-            progress.ran(Stage::Permission, started);
-            if let Err(error) = asked {
-                progress.stop_or_wave(
-                    error.reason(),
-                    route.permission_unavailable,
-                    route,
-                    &error,
-                )?;
-            }
+            self.permit(rule, &facts, route, progress).await?;
         }
         if let (Some(want), Some(request)) = (&route.screening, &check.http) {
             let started = Instant::now();
             let screened = self.screener.screen(request, want, check.deadline).await;
             progress.ran(Stage::Screening, started);
-            match screened {
-                Ok(findings) => {
-                    let denial = findings.denial(want);
-                    progress.findings = findings;
-                    if let Some(reason) = denial {
-                        return Err(Stop::denied(reason));
-                    }
-                }
-                Err(error) => progress.stop_or_wave(
-                    error.reason(),
-                    route.screening_unavailable,
-                    route,
-                    &error,
-                )?,
-            }
+            progress.screened(screened, *want, route)?;
         }
         Ok(Reason::Ok)
+    }
+
+    async fn permit(
+        &self,
+        rule: &PermissionRule,
+        facts: &Facts<'_>,
+        route: &Route,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let started = Instant::now();
+        let (user, object) = rule.fill(facts).map_err(|missing| {
+            tracing::debug!(route = route.name, %missing, "permission cannot be asked");
+            Stop::denied(missing.reason())
+        })?;
+        let ask = Ask::new(&user, &rule.relation, &object);
+        let asked = self.authorizer.authorize(facts.identity, &ask).await;
+        progress.ran(Stage::Permission, started);
+        match asked {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let unavailable = route.permission_unavailable;
+                progress.stop_or_wave(error.reason(), unavailable, route, &error)
+            }
+        }
     }
 
     /// Who asks: by token, else by peer certificate where the permission reads it. `None` when the
@@ -301,6 +313,25 @@ impl Progress {
         self.plan.push((stage, started.elapsed()));
     }
 
+    fn screened(
+        &mut self,
+        screened: Result<Findings, screening::Error>,
+        want: screening::Requirement,
+        route: &Route,
+    ) -> Result<(), Stop> {
+        match screened {
+            Ok(findings) => {
+                let denial = findings.denial(&want);
+                self.findings = findings;
+                denial.map_or(Ok(()), |reason| Err(Stop::denied(reason)))
+            }
+            Err(error) => {
+                let unavailable = route.screening_unavailable;
+                self.stop_or_wave(error.reason(), unavailable, route, &error)
+            }
+        }
+    }
+
     /// Stops at a step's error, unless the step could not decide and the route says to go on.
     fn stop_or_wave(
         &mut self,
@@ -329,10 +360,7 @@ impl Stop {
         }
     }
 
-    fn outcome(&self, route: Option<&Route>) -> Outcome {
-        if route.is_some_and(|route| route.mode == Mode::Shadow) {
-            return Outcome::Allow;
-        }
+    fn outcome(&self) -> Outcome {
         match (self.reason.class(), self.unavailable) {
             (Class::Undecided, WhenUnavailable::Error) => Outcome::Error,
             _ => Outcome::Deny,

@@ -5,12 +5,14 @@
 //! and nothing matching denies.
 //!
 //! What a reader would get wrong: the raw and the normal spelling of a path must lead to the
-//! *same* route. A request whose two spellings disagree is refused, because the upstream may read
+//! *same* route and the same captured values. A request whose two spellings disagree is refused, because the upstream may read
 //! the one that policy did not look at.
 
 mod body;
 mod config;
+mod mistakes;
 mod pattern;
+mod permission_rule;
 mod route;
 mod template;
 
@@ -20,7 +22,8 @@ pub use self::{
     config::{
         Defaults, MatchConfig, Mode, OnUnavailable, PermissionConfig, RouteConfig, WhenUnavailable,
     },
-    route::{Captures, Matched, PermissionRule, Route},
+    permission_rule::PermissionRule,
+    route::{Captures, Matched, Route},
     template::{Facts, MissingInput},
 };
 use crate::{
@@ -75,6 +78,19 @@ impl Policy {
         self.routes.iter().map(|route| route.name.as_str())
     }
 
+    /// What routes ask for and `authorizer`'s model, replaced since they were compiled, lacks.
+    #[must_use]
+    pub fn missing_relations(&self, authorizer: &Authorizer) -> Vec<Problem> {
+        let missing = |route: &Arc<Route>| {
+            let found = route.permission.as_ref()?.missing(authorizer);
+            found
+                .into_iter()
+                .next()
+                .map(|problem| problem.within(&route.name))
+        };
+        self.routes.iter().filter_map(missing).collect()
+    }
+
     /// The route of `check` and what its path captured, or why there is none.
     pub fn route(&self, check: &Check) -> Result<(&Arc<Route>, Matched), Reason> {
         if let Some(request) = &check.http {
@@ -97,11 +113,19 @@ impl Policy {
             Some((at, route, route.matches(check, request, path.normal())?))
         });
         if !path.is_normal() {
-            let by_raw = self
-                .routes
-                .iter()
-                .position(|route| route.matches_raw(check, request, path.raw()));
-            if by_raw != by_normal.as_ref().map(|(at, ..)| *at) {
+            let by_raw =
+                self.routes.iter().enumerate().find_map(|(at, route)| {
+                    Some((at, route.matches_raw(check, request, path.raw())?))
+                });
+            // The same route is not enough: `/t/a/../b` would be asked about `b` and served as `a`.
+            let agrees = match (&by_raw, &by_normal) {
+                (Some((raw_at, sent)), Some((at, _, matched))) => {
+                    raw_at == at && *sent == matched.captures
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            if !agrees {
                 return Err(Reason::BadPath);
             }
         }

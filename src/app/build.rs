@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounterVec, Registry};
 
+use super::runtime::MAX_BODY_BYTES;
 use crate::{
     clock::Clock,
     config::Loaded,
@@ -80,6 +81,13 @@ pub(super) fn build(
             config.listen.http
         );
         problems.push(Problem::new("listen.http", message));
+    }
+    if config.screening.max_body.get() > MAX_BODY_BYTES {
+        let message = format!(
+            "`{}` is more than is ever taken in; the most is 32MiB",
+            config.screening.max_body
+        );
+        problems.push(Problem::new("screening.max_body", message));
     }
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
     let verifier = Verifier::new(

@@ -7,7 +7,7 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::Signal,
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
@@ -49,11 +49,7 @@ impl Reloader {
     }
 
     /// Runs until aborted.
-    pub(super) async fn run(mut self) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            tracing::error!("cannot listen for SIGHUP; reloads are off");
-            return;
-        };
+    pub(super) async fn run(mut self, mut hangup: Signal) {
         // Never read: replacing it ends the old task.
         let mut _keys = KeyFetching::start(&self.status);
         let mut tick = interval(LOOK_EVERY);
@@ -63,7 +59,9 @@ impl Reloader {
                 _ = hangup.recv() => true,
                 _ = tick.tick() => false,
             };
-            if asked || self.file_changed() {
+            // Looked at either way, or a signal would be followed by a second reload.
+            let changed = self.file_changed();
+            if asked || changed {
                 if self.reload() {
                     _keys = KeyFetching::start(&self.status);
                 }
@@ -125,15 +123,15 @@ impl Reloader {
     }
 
     fn reload_store(&self) {
-        match self
-            .status
-            .serving
-            .load()
-            .pipeline
-            .authorizer()
-            .reload_if_changed()
-        {
-            Ok(true) => tracing::info!("relationships reloaded"),
+        let serving = self.status.serving.load();
+        let pipeline = &serving.pipeline;
+        match pipeline.authorizer().reload_if_changed() {
+            Ok(true) => {
+                tracing::info!("relationships reloaded");
+                for problem in pipeline.policy().missing_relations(pipeline.authorizer()) {
+                    tracing::error!(%problem, "the new model lacks what a route asks for: it denies");
+                }
+            }
             Ok(false) => {}
             Err(problems) => {
                 for problem in problems {

@@ -24,7 +24,6 @@ use super::listen::Connection;
 use crate::{
     ext_authz::Door,
     proto::{AuthorizationServer, DESCRIPTORS},
-    units::Bytes,
 };
 
 #[cfg(feature = "jemalloc")]
@@ -59,7 +58,6 @@ impl Workers {
     pub(super) fn start(
         count: usize,
         door: &Door,
-        max_body: Bytes,
         stopping: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let (end, ended) = mpsc::channel(count);
@@ -68,8 +66,8 @@ impl Workers {
         for index in 0..count {
             let (intake, connections) = mpsc::channel(INTAKE_CONNECTIONS);
             intakes.push(intake);
-            let authorization = AuthorizationServer::new(door.clone())
-                .max_decoding_message_size(max_body.get() + MAX_MESSAGE_BEYOND_BODY_BYTES);
+            let authorization =
+                AuthorizationServer::new(door.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
             let routes = Routes::new(authorization)
                 .add_service(health_service.clone())
                 .add_service(reflection()?);
@@ -167,5 +165,9 @@ const INTAKE_CONNECTIONS: usize = 64;
 /// Envoy multiplexes every check of a thread over one connection, so this bounds checks in flight.
 const MAX_STREAMS: u32 = 16_384;
 
-/// Headers, certificate and metadata beside the body: Envoy bounds headers at 60 KiB by default.
-const MAX_MESSAGE_BEYOND_BODY_BYTES: usize = 4 << 20;
+/// Largest check: the largest `screening.max_body`, with room for headers, certificate and metadata.
+/// A larger one is a gRPC error, which Envoy takes for "could not decide".
+const MAX_MESSAGE_BYTES: usize = MAX_BODY_BYTES + (8 << 20);
+
+/// Largest `screening.max_body`. Fixed, so that a reload can raise the key without a restart.
+pub(super) const MAX_BODY_BYTES: usize = 32 << 20;

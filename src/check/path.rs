@@ -69,6 +69,12 @@ impl RequestPath {
         self.normal.as_deref().unwrap_or(&self.raw)
     }
 
+    /// Part of a raw path, decoded once; `None` when that part is ambiguous.
+    #[must_use]
+    pub fn decode(raw: &str) -> Option<String> {
+        decode_path(raw).ok().map(Cow::into_owned)
+    }
+
     /// Whether the raw spelling is the normal one already.
     #[must_use]
     pub fn is_normal(&self) -> bool {
@@ -105,7 +111,10 @@ pub enum BadPath {
     /// A control byte or a blank, sent plain.
     #[error("path contains a control byte or a blank")]
     Control,
-    /// `%25` followed by two hex digits: decoded twice it would be another path.
+    /// `.` or `..` followed by `;`, which some servers resolve and others do not.
+    #[error("path has a parameter on a dot segment")]
+    DotParameter,
+    /// An escape that is still there once decoded: decoded twice it would be another path.
     #[error("path is percent-encoded twice")]
     DoubleEncoding,
     /// `%2f`, `%5c`, `%00` and other bytes that mean different things to different servers.
@@ -138,6 +147,10 @@ fn normalise(path: &str) -> Result<String, BadPath> {
     let decoded = decode_path(path)?;
     let mut segments: Vec<&str> = Vec::new();
     for segment in decoded.split('/') {
+        // To servlet containers `..;x` is `..` with a parameter.
+        if let Some(("." | "..", _)) = segment.split_once(';') {
+            return Err(BadPath::DotParameter);
+        }
         match segment {
             "" | "." => {}
             ".." => {
@@ -176,11 +189,14 @@ fn decode_path(path: &str) -> Result<Cow<'_, str>, BadPath> {
         if matches!(byte, b'/' | b'\\') || byte.is_ascii_control() {
             return Err(BadPath::EncodedSeparator);
         }
-        if byte == b'%' && hex_pair(bytes, at + 3).is_some() {
-            return Err(BadPath::DoubleEncoding);
-        }
         decoded.push(byte);
         at += 3;
+    }
+    // `%2565` and `%25%36%35` alike: whoever decodes once more reads another path.
+    let is_escape =
+        |(at, byte): (usize, &u8)| *byte == b'%' && hex_pair(&decoded, at + 1).is_some();
+    if decoded.iter().enumerate().any(is_escape) {
+        return Err(BadPath::DoubleEncoding);
     }
     String::from_utf8(decoded)
         .map(Cow::Owned)
@@ -267,6 +283,10 @@ mod tests {
             ("/a%00", BadPath::EncodedSeparator),
             ("/a%0d%0a", BadPath::EncodedSeparator),
             ("/a%252fb", BadPath::DoubleEncoding),
+            ("/a%25%32%66b", BadPath::DoubleEncoding),
+            ("/a/..;/b", BadPath::DotParameter),
+            ("/a/.;x=1", BadPath::DotParameter),
+            ("/a/..%3b/b", BadPath::DotParameter),
             ("/a%", BadPath::Escape),
             ("/a%zz", BadPath::Escape),
             ("/a%+1", BadPath::Escape),

@@ -106,6 +106,16 @@ impl Source {
         })
     }
 
+    /// Keys below `section` that are written without a value. A rule left empty must not be read as
+    /// a rule left out.
+    pub(super) fn empty_below(&self, section: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some(value) = self.value.get(section) {
+            note_empty(section, value, &mut problems);
+        }
+        problems
+    }
+
     /// `file:line: key: what is wrong`, with the line of the nearest key that was really written.
     pub(super) fn locate(&self, problem: &Problem) -> String {
         let mut key = problem.key.as_str();
@@ -149,6 +159,26 @@ impl Source {
                 Value::Object(map)
             }
         }
+    }
+}
+
+fn note_empty(key: &str, value: &Value, problems: &mut Vec<Problem>) {
+    match value {
+        Value::Null => {
+            let message = "has no value; fill it in, or remove the key";
+            problems.push(Problem::new(key, message));
+        }
+        Value::Array(values) => {
+            for (at, value) in values.iter().enumerate() {
+                note_empty(&format!("{key}[{at}]"), value, problems);
+            }
+        }
+        Value::Object(map) => {
+            for (inner, value) in map {
+                note_empty(&format!("{key}.{inner}"), value, problems);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -68,14 +68,17 @@ fn body_state(body: Vec<u8>, headers: &Headers, size: i64, max_body_bytes: usize
         };
     }
     let length = body.len();
-    let promised = headers
-        .single("content-length")
-        .and_then(|text| text.parse::<usize>().ok());
+    // A length that cannot be read (two of them, too large) is no sign that all has come.
+    let promised = headers.joined("content-length").map(|text| {
+        str::from_utf8(&text)
+            .ok()
+            .and_then(|text| text.parse::<usize>().ok())
+    });
     let is_cut = marked.is_some_and(|mark| mark != b"false")
         || length >= max_body_bytes
         || size < 0
         || usize::try_from(size).is_ok_and(|size| size > length)
-        || promised.is_some_and(|promised| promised > length);
+        || promised.is_some_and(|promised| promised.is_none_or(|promised| promised > length));
     let bytes = Bytes::from(body);
     if is_cut {
         Body::Partial(bytes)

@@ -66,6 +66,20 @@ impl Answer {
     }
 }
 
+/// The answer when our own code failed: a denial that no failure mode lets pass.
+pub(super) fn broken() -> CheckResponse {
+    let refusal = Refusal {
+        reason: Reason::Internal,
+        headers: vec![("x-subzero-reason", Reason::Internal.as_str().to_owned())],
+        body: String::new(),
+    };
+    Answer::Deny {
+        refusal,
+        metadata: Struct::default(),
+    }
+    .into()
+}
+
 impl From<Answer> for CheckResponse {
     fn from(answer: Answer) -> Self {
         let (code, http_response, metadata) = match answer {
@@ -257,7 +271,7 @@ fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<String> {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.len() > PREFIX.len()
+    name.len() >= PREFIX.len()
         && name
             .bytes()
             .zip(PREFIX.bytes())
@@ -340,7 +354,7 @@ fn metadata(decision: &Decision) -> Struct {
     if !decision.findings.is_empty() {
         fields.push(("findings", text(&decision.findings.summary())));
     }
-    if decision.is_shadowed() {
+    if decision.shadowed {
         fields.push(("shadow", Kind::BoolValue(true)));
     }
     let value = |kind| Value { kind: Some(kind) };

@@ -5,7 +5,7 @@
 //! path has been refused and is not logged.
 
 use crate::{
-    check::{Check, RequestPath},
+    check::Check,
     pipeline::{Decision, Outcome},
     verdict::Class,
 };
@@ -18,7 +18,7 @@ pub(super) fn decided(check: &Check, decision: &Decision) {
     let request = check.http.as_ref();
     let path = request
         .and_then(|request| request.path.as_ref().ok())
-        .map(RequestPath::raw);
+        .map(|path| short(path.raw()));
     let bad_path = request
         .and_then(|request| request.path.as_ref().err())
         .map(ToString::to_string);
@@ -33,8 +33,8 @@ pub(super) fn decided(check: &Check, decision: &Decision) {
         decision = %decision.id.simple(),
         reason = decision.reason.as_str(),
         route = decision.route.as_ref().map(|route| route.name.as_str()),
-        method = request.map(|request| request.method.as_str()),
-        host = request.map(|request| request.host.as_str()),
+        method = request.map(|request| short(&request.method)),
+        host = request.map(|request| short(&request.host)),
         path,
         bad_path,
         source = check.source.address.map(|address| address.to_string()),
@@ -43,3 +43,12 @@ pub(super) fn decided(check: &Check, decision: &Decision) {
         "{line}",
     );
 }
+
+/// A proxy may pass on megabytes; a log line should not.
+fn short(text: &str) -> &str {
+    text.char_indices()
+        .nth(MAX_CHARS)
+        .map_or(text, |(end, _)| &text[..end])
+}
+
+const MAX_CHARS: usize = 256;

@@ -77,6 +77,11 @@ impl Store {
         Ok(Some(builder.build()))
     }
 
+    /// Whether the model defines `name`.
+    pub(crate) fn type_exists(&self, name: &str) -> bool {
+        self.plan.type_id(name).is_some()
+    }
+
     /// Whether the model defines `relation` on `object_type`.
     pub(crate) fn relation_exists(&self, object_type: &str, relation: &str) -> bool {
         let owner = self.plan.type_id(object_type);

@@ -160,7 +160,7 @@ impl Metrics {
             counter.inc();
         }
         if decision.in_shadow() {
-            if decision.is_shadowed() {
+            if decision.shadowed {
                 &route.disagree
             } else {
                 &route.agree

@@ -10,6 +10,8 @@ use serde::{
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use crate::check::Headers;
+
 /// The scalar at `steps` (keys or list indexes) in `body`: `Ok(None)` when nothing is there.
 ///
 /// # Errors
@@ -92,6 +94,12 @@ impl<'de> Visitor<'de> for Seek<'_> {
                     seen = true;
                     found = map.next_value_seed(Seek { steps })?;
                 }
+                // Some upstreams take keys without regard to case, and the last one wins.
+                Some((step, _)) if folded(step) == folded(&key) => {
+                    return Err(de::Error::custom(format!(
+                        "key `{step}` stands in two cases"
+                    )));
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -128,9 +136,76 @@ impl<'de> Visitor<'de> for Seek<'_> {
     }
 }
 
+/// Upper case first, so that letters with several lower-case forms come out alike.
+fn folded(key: &str) -> String {
+    key.to_uppercase().to_lowercase()
+}
+
+/// Whether a body with these headers can be read as JSON by everybody alike: a form or a
+/// compressed body means something else to the upstream than to us.
+pub(super) fn may_be_json(headers: &Headers) -> bool {
+    if headers
+        .joined("content-encoding")
+        .is_some_and(|coding| coding != b"identity")
+    {
+        return false;
+    }
+    let Some(kind) = headers.joined("content-type") else {
+        return true;
+    };
+    let Ok(kind) = str::from_utf8(&kind) else {
+        return false;
+    };
+    let kind = kind.to_ascii_lowercase();
+    let (media, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
+    let is_other = media.contains(',')
+        || media.trim() == "application/x-www-form-urlencoded"
+        || media.trim_start().starts_with("multipart/");
+    let charset = parameters
+        .split_once("charset")
+        .map(|(_, value)| value.trim_start_matches(['*', '=', ' ', '"']).to_owned());
+    !is_other
+        && charset
+            .is_none_or(|charset| charset.starts_with("utf-8") || charset.starts_with("us-ascii"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forms_compressed_bodies_and_other_charsets_are_not_read_as_json() {
+        let may = |sent: &[(&str, &str)]| {
+            let mut headers = Headers::default();
+            for (name, value) in sent {
+                headers.push(name, value.as_bytes().to_vec());
+            }
+            may_be_json(&headers)
+        };
+        for kind in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON;charset=\"UTF-8\"",
+            "text/plain",
+        ] {
+            assert!(may(&[("content-type", kind)]), "{kind}");
+        }
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/json, application/x-www-form-urlencoded",
+            "application/json; charset=utf-16",
+            "application/json; charset = \"utf-7\"",
+        ] {
+            assert!(!may(&[("content-type", kind)]), "{kind}");
+        }
+        assert!(may(&[]) && may(&[("content-encoding", "identity")]));
+        assert!(!may(&[("content-encoding", "gzip")]));
+        assert!(!may(&[
+            ("content-type", "application/json"),
+            ("content-type", "text/plain")
+        ]));
+    }
 
     fn at(body: &str, pointer: &str) -> Result<Option<String>, serde_json::Error> {
         let steps: Vec<String> = pointer.split('.').map(str::to_owned).collect();
@@ -161,6 +236,15 @@ mod tests {
         }
         assert!(at(r#"{"model":"a","model":"b"}"#, "model").is_err());
         assert!(at(r#"{"model":"a","mo\u0064el":"b"}"#, "model").is_err());
+        assert!(at(r#"{"model":"a","Model":"b"}"#, "model").is_err());
+        assert!(
+            at(r#"{"MODEL":"b"}"#, "model").is_err(),
+            "the other case alone is no value either"
+        );
+        assert!(
+            at(r#"{"x":{"Model":1},"model":"a"}"#, "model").is_ok(),
+            "another level"
+        );
         assert!(at(r#"{"model":"a"} x"#, "model").is_err());
         assert!(at("nonsense", "model").is_err());
     }

@@ -1,14 +1,13 @@
 //! One compiled route: when it applies, and what it asks for.
 
 use super::{
-    config::{
-        Defaults, MatchConfig, Mode, OnUnavailable, PermissionConfig, RouteConfig, WhenUnavailable,
-    },
+    config::{Defaults, MatchConfig, Mode, OnUnavailable, RouteConfig, WhenUnavailable},
+    mistakes,
     pattern::{HostPattern, PathPattern},
-    template::{Facts, MissingInput, Template},
+    permission_rule::{PermissionRule, compile_permission},
 };
 use crate::{
-    check::{Check, HttpRequest},
+    check::{Check, HttpRequest, RequestPath},
     identity,
     permission::Authorizer,
     problem::Problem,
@@ -43,7 +42,7 @@ pub struct Route {
 }
 
 /// What the path pattern captured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Captures(Vec<(String, String)>);
 
 impl Captures {
@@ -62,28 +61,6 @@ pub struct Matched {
     pub captures: Captures,
     /// A CORS preflight that this route lets pass.
     pub preflight: bool,
-}
-
-/// `user:{token.sub}` has `viewer` on `document:{path.id}`.
-#[derive(Debug)]
-pub struct PermissionRule {
-    user: Template,
-    /// The relation, written out.
-    pub relation: String,
-    object: Template,
-}
-
-impl PermissionRule {
-    /// User and object for this request.
-    pub fn fill(&self, facts: &Facts<'_>) -> Result<(String, String), MissingInput> {
-        Ok((self.user.fill(facts)?, self.object.fill(facts)?))
-    }
-
-    /// Whether the peer certificate can stand in for a token.
-    #[must_use]
-    pub fn asks_for_peer(&self) -> bool {
-        self.user.reads_principal()
-    }
 }
 
 impl Route {
@@ -110,11 +87,12 @@ impl Route {
             &mut problems,
         )
         .flatten();
-        check_name(&config.name, &mut problems);
-        check_methods(&config.matches, &mut problems);
-        check_together(config, &mut problems);
+        mistakes::check_name(&config.name, &mut problems);
+        mistakes::check_methods(&config.matches, &mut problems);
+        mistakes::check_headers(&config.matches, &mut problems);
+        mistakes::check_together(config, &mut problems);
         if let Some(requirement) = &config.identity {
-            check_issuers(requirement, identity, &mut problems);
+            mistakes::check_issuers(requirement, identity, &mut problems);
         }
         let permission = config.permission.as_ref().and_then(|permission| {
             compile_permission(permission, config, path.as_ref(), authorizer, &mut problems)
@@ -173,9 +151,24 @@ impl Route {
         })
     }
 
-    pub(super) fn matches_raw(&self, check: &Check, request: &HttpRequest, raw: &str) -> bool {
-        self.matches_all_but_path(check, request).is_some()
-            && self.path.as_ref().is_none_or(|path| path.matches_raw(raw))
+    /// As [`Route::matches`], for the path as it was sent; captures are decoded one by one.
+    pub(super) fn matches_raw(
+        &self,
+        check: &Check,
+        request: &HttpRequest,
+        raw: &str,
+    ) -> Option<Captures> {
+        self.matches_all_but_path(check, request)?;
+        let Some(path) = &self.path else {
+            return Some(Captures::default());
+        };
+        let decoded = |(name, sent): (String, String)| {
+            let value = RequestPath::decode(&sent).unwrap_or(sent);
+            (name, value)
+        };
+        Some(Captures(
+            path.matches_raw(raw)?.into_iter().map(decoded).collect(),
+        ))
     }
 
     pub(super) fn matches_tcp(&self, check: &Check) -> bool {
@@ -224,152 +217,6 @@ fn preflight_method(request: &HttpRequest) -> Option<&str> {
         .filter(|_| is_preflight)
 }
 
-fn compile_permission(
-    config: &PermissionConfig,
-    route: &RouteConfig,
-    path: Option<&PathPattern>,
-    authorizer: &Authorizer,
-    problems: &mut Vec<Problem>,
-) -> Option<PermissionRule> {
-    let user = keep(Template::parse(&config.user, "permission.user"), problems);
-    let object = keep(
-        Template::parse(&config.object, "permission.object"),
-        problems,
-    );
-    let (user, object) = (user?, object?);
-    for (template, key) in [(&user, "permission.user"), (&object, "permission.object")] {
-        for name in template
-            .path_names()
-            .filter(|name| !path.is_some_and(|path| path.captures(name)))
-        {
-            let message =
-                format!("`{{path.{name}}}` is not captured; add `{{{name}}}` to match.path");
-            problems.push(Problem::new(key, message));
-        }
-        if template.reads_token() && route.identity.is_none() {
-            let message = "reads the token, but the route has no `identity`; add `identity: { issuers: [...] }`";
-            problems.push(Problem::new(key, message));
-        }
-        if template.reads_http() && route.matches.tcp {
-            problems.push(Problem::new(
-                key,
-                "reads an HTTP request, but the route matches bare TCP connections",
-            ));
-        }
-    }
-    if route.identity.is_none() && !user.reads_principal() {
-        let message = "asks for nobody in particular; add `identity`, or read `{source.principal}` in the user";
-        problems.push(Problem::new("permission.user", message));
-    }
-    if !authorizer.has_store() {
-        let message = "no relationships to check against; set `permission.store_file`";
-        problems.push(Problem::new("permission", message));
-    } else if !authorizer.relation_exists(object.type_name(), &config.relation) {
-        let message = format!(
-            "the model has no relation `{}` on type `{}`",
-            config.relation,
-            object.type_name()
-        );
-        problems.push(Problem::new("permission.relation", message));
-    }
-    Some(PermissionRule {
-        user,
-        relation: config.relation.clone(),
-        object,
-    })
-}
-
-fn check_name(name: &str, problems: &mut Vec<Problem>) {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
-        let message =
-            format!("`{name}` is not a name of up to 64 letters, digits, `-`, `_` and `.`");
-        problems.push(Problem::new("name", message));
-    }
-    if name == NO_ROUTE {
-        problems.push(Problem::new(
-            "name",
-            format!("`{NO_ROUTE}` is kept for requests that match no route"),
-        ));
-    }
-}
-
-/// The metric label of checks that no route matches.
-pub(super) const NO_ROUTE: &str = "none";
-
-fn check_methods(rules: &MatchConfig, problems: &mut Vec<Problem>) {
-    for (at, method) in rules.methods.iter().enumerate() {
-        if method.is_empty()
-            || !method
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-        {
-            let message =
-                format!("`{method}` is not a method; write it in capitals, such as `GET`");
-            problems.push(Problem::new(format!("match.methods[{at}]"), message));
-        }
-    }
-}
-
-/// Rules about keys that exclude or need each other.
-fn check_together(config: &RouteConfig, problems: &mut Vec<Problem>) {
-    let asks = [
-        ("identity", config.identity.is_some()),
-        ("permission", config.permission.is_some()),
-        ("screening", config.screening.is_some()),
-    ];
-    for (key, _) in asks.iter().filter(|(_, asked)| *asked && config.public) {
-        problems.push(Problem::new(
-            *key,
-            "has no meaning on a public route; remove it, or remove `public: true`",
-        ));
-    }
-    if !config.public && asks.iter().all(|(_, asked)| !asked) {
-        let message = "asks for nothing; say `public: true` if everybody may pass";
-        problems.push(Problem::new("", message));
-    }
-    let rules = &config.matches;
-    if rules.tcp {
-        let http_only = [
-            ("match.host", rules.host.is_some()),
-            ("match.path", rules.path.is_some()),
-            ("match.methods", !rules.methods.is_empty()),
-            ("match.headers", !rules.headers.is_empty()),
-            ("identity", config.identity.is_some()),
-            ("screening", config.screening.is_some()),
-        ];
-        for (key, _) in http_only.iter().filter(|(_, set)| *set) {
-            problems.push(Problem::new(
-                *key,
-                "needs an HTTP request, but the route matches bare TCP connections",
-            ));
-        }
-    }
-}
-
-fn check_issuers(
-    requirement: &identity::Requirement,
-    known: &identity::Config,
-    problems: &mut Vec<Problem>,
-) {
-    if requirement.issuers.is_empty() {
-        problems.push(Problem::new(
-            "identity.issuers",
-            "names no issuer; list at least one of identity.issuers",
-        ));
-    }
-    for (at, name) in requirement.issuers.iter().enumerate() {
-        if !known.issuers.contains_key(name) {
-            let names: Vec<&str> = known.issuers.keys().map(String::as_str).collect();
-            let message = format!(
-                "`{name}` is not configured under identity.issuers, which has: {}",
-                names.join(", ")
-            );
-            problems.push(Problem::new(format!("identity.issuers[{at}]"), message));
-        }
-    }
-}
-
 fn lower_case_keys(rules: &MatchConfig) -> std::collections::BTreeMap<String, String> {
     rules
         .headers
@@ -378,6 +225,6 @@ fn lower_case_keys(rules: &MatchConfig) -> std::collections::BTreeMap<String, St
         .collect()
 }
 
-fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+pub(super) fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }

@@ -155,6 +155,17 @@ impl Template {
         self.facts().any(|fact| matches!(fact, Fact::Token(_)))
     }
 
+    /// The facts it reads that are merely what the client says.
+    pub(super) fn claims(&self) -> impl Iterator<Item = String> {
+        let claimed = self.facts().filter(|fact| !fact.is_proven());
+        claimed.map(ToString::to_string)
+    }
+
+    /// Whether it reads anything that a client cannot choose.
+    pub(super) fn reads_proven(&self) -> bool {
+        self.facts().any(Fact::is_proven)
+    }
+
     /// Whether it reads the peer certificate's principal.
     pub(super) fn reads_principal(&self) -> bool {
         self.facts().any(|fact| *fact == Fact::SourcePrincipal)
@@ -232,10 +243,23 @@ impl Fact {
         })
     }
 
+    /// Whether the issuer, the peer's certificate or the operator vouches for it.
+    fn is_proven(&self) -> bool {
+        match self {
+            Self::Context(_) | Self::Metadata(_) | Self::SourcePrincipal | Self::Token(_) => true,
+            Self::Body(_) | Self::Header(_) | Self::Path(_) | Self::Query(_) => false,
+        }
+    }
+
     fn value<'a>(&'a self, facts: &Facts<'a>) -> Result<Option<Cow<'a, str>>, MissingInput> {
         let request = facts.check.http.as_ref();
         Ok(match self {
             Self::Body(steps) => match request.map(|request| &request.body) {
+                Some(Body::Complete(_))
+                    if !request.is_some_and(|request| body::may_be_json(&request.headers)) =>
+                {
+                    return Err(MissingInput::BodyMalformed(self.to_string()));
+                }
                 Some(Body::Complete(bytes)) => body::scalar_at(bytes, steps)
                     .map_err(|_| MissingInput::BodyMalformed(self.to_string()))?
                     .map(Cow::Owned),

@@ -137,9 +137,44 @@ fn two_spellings_that_lead_to_different_routes_are_refused() {
     );
     assert_eq!(
         chosen(&policy, &get("/x/../y")),
-        "open",
-        "both spellings agree"
+        "bad_path",
+        "the tail differs"
     );
+    assert_eq!(
+        chosen(&policy, &get("/x//y")),
+        "bad_path",
+        "the tail differs"
+    );
+}
+
+#[test]
+fn two_spellings_that_capture_different_values_are_refused() {
+    let policy = policy(
+        "
+- { name: tenant, match: { path: '/t/{tenant}/{*rest}' }, public: true }
+- { name: any, match: { host: any.example }, public: true }
+",
+    )
+    .expect("policy");
+    for evasion in [
+        "/t/a/../b/x",
+        "/t/a/%2e%2e/b/x",
+        "/t/./b/x",
+        "/t//b/x",
+        "/t/b/x/./y",
+    ] {
+        assert_eq!(chosen(&policy, &get(evasion)), "bad_path", "{evasion}");
+    }
+    assert_eq!(
+        chosen(&policy, &get("/t/caf%C3%A9/x%20y")),
+        "tenant",
+        "encoded alike"
+    );
+    let captures = |target| match policy.route(&get(target)) {
+        Ok((_, matched)) => matched.captures.value("tenant").map(str::to_owned),
+        Err(_) => None,
+    };
+    assert_eq!(captures("/t/caf%C3%A9/x").as_deref(), Some("caf\u{e9}"));
 }
 
 #[test]

@@ -133,6 +133,20 @@ fn unreadable(keys: &Keys) -> Vec<Case> {
             "body_malformed",
         ),
         deny(
+            "key twice in two cases",
+            post(r#"{"model":"gpt-test","Model":"gpt-root"}"#),
+            400,
+            "body_malformed",
+        ),
+        deny(
+            "a form that is JSON too",
+            with_scope(keys, Request::new("POST", path))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(r#"{"model":"gpt-test","x":"&model=gpt-root&y="}"#),
+            400,
+            "body_malformed",
+        ),
+        deny(
             "key absent",
             post(r#"{"messages":[]}"#),
             403,

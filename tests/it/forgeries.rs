@@ -72,6 +72,18 @@ async fn headers_that_clients_forge() {
             "/me",
         )
         .subject("alice"),
+        pass(
+            "bytes that are no text in a header",
+            get().header("x-other", "caf\u{e9}"),
+            "/healthz",
+        ),
+        deny(
+            "an address by header",
+            me().header("x-forwarded-for", "127.0.0.1")
+                .header("x-real-ip", "10.0.0.1"),
+            401,
+            "token_missing",
+        ),
         deny(
             "client certificate by header",
             me().header("x-forwarded-client-cert", "Subject=root"),

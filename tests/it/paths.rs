@@ -17,7 +17,13 @@ async fn paths_hosts_and_methods() {
     run(&world, cases, 40).await;
 }
 
-const AMBIGUOUS: [&str; 22] = [
+const AMBIGUOUS: [&str; 28] = [
+    "/open/a%25%32%65b",
+    "/open/..;/x",
+    "/open/..%3bv=1/x",
+    "/open/x/../y",
+    "/open/x//y",
+    "/open/./y",
     "//healthz",
     "/./healthz",
     "/x/../healthz",
@@ -107,6 +113,12 @@ fn hosts() -> Vec<Case> {
             "/x",
         ),
         pass("host with a trailing dot", host("internal.example."), "/x"),
+        deny(
+            "host as an IPv6 address",
+            host("[::1]:8443"),
+            403,
+            "no_route",
+        ),
         deny(
             "host that only ends alike",
             host("notinternal.example"),

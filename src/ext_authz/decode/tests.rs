@@ -31,6 +31,18 @@ fn any_sign_of_a_cut_body_makes_it_partial() {
         ("hello", &[("content-length", "6")], 5, "partial"),
         ("hello", &[("content-length", "5")], 5, "complete"),
         (
+            "hello",
+            &[("content-length", "5"), ("content-length", "5")],
+            5,
+            "partial",
+        ),
+        (
+            "hello",
+            &[("content-length", "99999999999999999999")],
+            5,
+            "partial",
+        ),
+        (
             "sixteen bytes ok",
             &[(PARTIAL_BODY, "false")],
             16,

@@ -36,6 +36,7 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
     Decision {
         id: Uuid::nil(),
         outcome,
+        shadowed: false,
         reason,
         route: None,
         subject: Some("a\u{e9}\r\nb%".into()),
