@@ -7,6 +7,9 @@
     reason = "talking to the terminal is its job"
 )]
 
+mod model;
+mod permit;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
@@ -43,6 +46,28 @@ enum Command {
         #[arg(default_value = "http://127.0.0.1:9193/readyz")]
         url: String,
     },
+    /// Work on permission models
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
+    /// Answer permission checks, one JSON object a line: exit 0 when every answer is yes, 1 when not
+    Permit {
+        /// Questions: {"user", "relation", "object", "context"?}; without a file, standard input
+        file: Option<PathBuf>,
+        /// OpenFGA store file to answer from
+        #[arg(long, value_name = "FILE")]
+        store: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Run the tests inside an OpenFGA store file: exit 0 when all hold, 1 when not
+    Test {
+        /// Store file
+        file: PathBuf,
+    },
 }
 
 /// Runs the command that the arguments name.
@@ -65,6 +90,10 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
         Command::Health { url } => health(&url),
+        Command::Model {
+            command: ModelCommand::Test { file },
+        } => model::test(&file),
+        Command::Permit { file, store } => permit::run(file.as_deref(), &store),
     }
 }
 

@@ -24,6 +24,7 @@ mod reference;
 mod region;
 #[cfg(test)]
 mod tests;
+pub(crate) mod users;
 
 use std::{cell::RefCell, collections::HashMap};
 

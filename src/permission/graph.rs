@@ -109,6 +109,11 @@ impl Graph {
         self.first + u32::try_from(self.types.len()).unwrap_or(u32::MAX)
     }
 
+    /// The name of an object.
+    pub(crate) fn name(&self, object: u32) -> &str {
+        self.names.name(object - self.first)
+    }
+
     /// What a tuple brings along for its condition.
     pub(crate) fn values(&self, number: u32) -> &Values {
         &self.values[number as usize]

@@ -2,8 +2,7 @@
 //!
 //! Every test has a store of its own: the model, the file's tuples and the test's own. Each user, object
 //! and relation named is one check; lists are compared as sets; an answer that cannot be given is a
-//! failure. A tuple that cannot be written fails the whole run. What this engine cannot answer yet
-//! (`list_users`) fails too, so a green run always means that everything was run.
+//! failure. A tuple that cannot be written fails the whole run.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +10,6 @@ mod tests;
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::{
@@ -138,9 +136,29 @@ struct ListObjects {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ListUsers {
     object: String,
-    assertions: BTreeMap<String, Value>,
+    user_filter: Vec<UserFilter>,
+    #[serde(default)]
+    context: Option<Json>,
+    assertions: BTreeMap<String, ExpectedUsers>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserFilter {
+    #[serde(rename = "type")]
+    type_name: String,
+    #[serde(default)]
+    relation: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedUsers {
+    #[serde(default)]
+    users: Option<Vec<String>>,
 }
 
 impl Test {
@@ -168,13 +186,7 @@ impl Test {
             list.run(store, &mut outcome);
         }
         for list in self.list_users.iter().flatten() {
-            for relation in list.assertions.keys() {
-                let fault = format!(
-                    "list_users {relation} {}: listing users is not supported yet",
-                    list.object
-                );
-                outcome.list_users.count(Some(fault), &mut outcome.failures);
-            }
+            list.run(store, &mut outcome);
         }
         outcome
     }
@@ -226,6 +238,42 @@ impl ListObjects {
                 Err(error) => Some(format!("{asked}: {error}")),
             };
             outcome.list_objects.count(fault, &mut outcome.failures);
+        }
+    }
+}
+
+impl ListUsers {
+    fn run(&self, store: &Store, outcome: &mut Outcome) {
+        let tally = &mut outcome.list_users;
+        let [filter] = &self.user_filter[..] else {
+            let fault = format!("list_users {}: needs one user filter", self.object);
+            tally.count(Some(fault), &mut outcome.failures);
+            return;
+        };
+        let filter = match &filter.relation {
+            Some(relation) => format!("{}#{relation}", filter.type_name),
+            None => filter.type_name.clone(),
+        };
+        for (relation, expected) in &self.assertions {
+            let asked = format!("list_users {filter} {relation} {}", self.object);
+            let mut expected: Vec<&str> = expected
+                .users
+                .iter()
+                .flatten()
+                .map(String::as_str)
+                .collect();
+            expected.sort_unstable();
+            expected.dedup();
+            let ask = Ask {
+                context: self.context.as_ref(),
+                ..Ask::new("", relation, &self.object)
+            };
+            let fault = match store.list_users(&filter, &ask) {
+                Ok(found) if found == expected => None,
+                Ok(found) => Some(format!("{asked}: {found:?}, not {expected:?}")),
+                Err(error) => Some(format!("{asked}: {error}")),
+            };
+            tally.count(fault, &mut outcome.failures);
         }
     }
 }

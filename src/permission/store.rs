@@ -52,10 +52,7 @@ impl Store {
             },
         };
         let node = Node::new(relation, object_id.unwrap_or(UNNAMED));
-        engine::check(question, node).map_err(|undecided| match undecided {
-            Undecided::Failed(why) => Error::Condition(why),
-            Undecided::TooDeep => Error::TooComplex,
-        })
+        Ok(engine::check(question, node)?)
     }
 
     /// The graph of tuples that come with a question, laid over the stored one.
@@ -89,5 +86,14 @@ impl Store {
     }
 }
 
+impl From<Undecided> for Error {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::Failed(why) => Self::Condition(why),
+            Undecided::TooDeep => Self::TooComplex,
+        }
+    }
+}
+
 /// Stands for an object that no tuple names; [`super::names::Names`] never gives this number.
-const UNNAMED: u32 = u32::MAX;
+pub(crate) const UNNAMED: u32 = u32::MAX;

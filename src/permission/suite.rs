@@ -47,6 +47,8 @@ struct Stage {
     check_assertions: Option<Vec<CheckAssertion>>,
     #[serde(default)]
     list_objects_assertions: Option<Vec<ListAssertion>>,
+    #[serde(default)]
+    list_users_assertions: Option<Vec<UsersAssertion>>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -91,6 +93,27 @@ struct ListAssertion {
     expectation: Option<Vec<String>>,
     #[serde(default)]
     error_code: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsersAssertion {
+    request: UsersRequest,
+    #[serde(default)]
+    contextual_tuples: Option<Vec<Written>>,
+    #[serde(default)]
+    context: Option<Json>,
+    #[serde(default)]
+    expectation: Option<Vec<String>>,
+    #[serde(default)]
+    error_code: u16,
+}
+
+#[derive(Debug, Deserialize)]
+struct UsersRequest {
+    object: String,
+    relation: String,
+    filters: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,6 +220,28 @@ impl ListAssertion {
     }
 }
 
+impl UsersAssertion {
+    /// What is wrong with the engine's answer, if anything.
+    fn run<'a>(&'a self, ready: &Ready<'a>) -> Option<String> {
+        let UsersRequest {
+            object,
+            relation,
+            filters,
+        } = &self.request;
+        let ask = Ask {
+            context: self.context.as_ref(),
+            contextual_tuples: &ready.with(self.contextual_tuples.as_ref()),
+            ..Ask::new("", relation, object)
+        };
+        let listed = ready.store.list_users(&filters[0], &ask);
+        let found = listed.map_err(|error: ListError| error.code().unwrap_or_default());
+        let mut users = self.expectation.clone().unwrap_or_default();
+        users.sort();
+        let expected = expected(users, self.error_code);
+        (found != expected).then(|| format!("{:?}: {found:?}, not {expected:?}", self.request))
+    }
+}
+
 fn expected<T>(answer: T, error_code: u16) -> Result<T, u16> {
     match error_code {
         0 => Ok(answer),
@@ -209,6 +254,7 @@ fn expected<T>(answer: T, error_code: u16) -> Result<T, u16> {
 struct Tally {
     checks: usize,
     lists: usize,
+    users: usize,
     wrong: Vec<String>,
 }
 
@@ -226,6 +272,10 @@ fn run_stage(test: &Test, number: usize, tuples: &[Written], sent: Sent, tally: 
     for assertion in stage.list_objects_assertions.iter().flatten() {
         tally.lists += 1;
         note("list_objects", assertion.run(&ready));
+    }
+    for assertion in stage.list_users_assertions.iter().flatten() {
+        tally.users += 1;
+        note("list_users", assertion.run(&ready));
     }
 }
 
@@ -258,7 +308,7 @@ impl Test {
     }
 }
 
-fn hold(file: &str, sent: Sent, counts: (usize, usize)) {
+fn hold(file: &str, sent: Sent, counts: (usize, usize, usize)) {
     let tally = run_suite(file, sent);
     let way = match sent {
         Sent::Contextually => "contextual tuples",
@@ -266,6 +316,7 @@ fn hold(file: &str, sent: Sent, counts: (usize, usize)) {
     };
     report(&format!("{file}, checks, {way}"), tally.checks, 0);
     report(&format!("{file}, list_objects, {way}"), tally.lists, 0);
+    report(&format!("{file}, list_users, {way}"), tally.users, 0);
     let wrong = tally.wrong;
     assert!(
         wrong.is_empty(),
@@ -274,7 +325,7 @@ fn hold(file: &str, sent: Sent, counts: (usize, usize)) {
         wrong.join("\n")
     );
     assert_eq!(
-        (tally.checks, tally.lists),
+        (tally.checks, tally.lists, tally.users),
         counts,
         "the suite was cut short"
     );
@@ -282,12 +333,12 @@ fn hold(file: &str, sent: Sent, counts: (usize, usize)) {
 
 #[test]
 fn the_official_suite_comes_out_as_openfga_has_it() {
-    hold("consolidated_1_1_tests.yaml", Sent::Stored, (360, 270));
+    hold("consolidated_1_1_tests.yaml", Sent::Stored, (360, 270, 295));
 }
 
 #[test]
 fn the_suite_of_conditions_comes_out_as_openfga_has_it() {
-    hold("abac_tests.yaml", Sent::Stored, (125, 75));
+    hold("abac_tests.yaml", Sent::Stored, (125, 75, 91));
 }
 
 #[test]
@@ -295,13 +346,13 @@ fn the_official_suite_comes_out_the_same_when_the_question_brings_all_tuples() {
     hold(
         "consolidated_1_1_tests.yaml",
         Sent::Contextually,
-        (282, 211),
+        (282, 211, 245),
     );
 }
 
 #[test]
 fn the_suite_of_conditions_comes_out_the_same_when_the_question_brings_all_tuples() {
-    hold("abac_tests.yaml", Sent::Contextually, (116, 70));
+    hold("abac_tests.yaml", Sent::Contextually, (116, 70, 85));
 }
 
 /// Counts of a suite, for whoever runs it with `--nocapture`.

@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod bodies;
 mod cases;
+mod commands;
 mod context;
 mod docs;
 mod findings;

@@ -12,7 +12,7 @@ use super::{Truth, Walk};
 use crate::permission::{
     condition::Values,
     graph::{Assigned, Conditional, EdgeSubject, Graph, Node},
-    plan::{RelId, SubjectKind},
+    plan::{RelId, SubjectKind, TypeId},
 };
 
 /// The tuples of one place, stored and brought along.
@@ -81,23 +81,28 @@ impl<'a> Walk<'a> {
         let itself = self.is_named(layers);
         match self.question.subject.kind {
             SubjectKind::Object(of) if itself != Truth::Yes => {
-                let all = EdgeSubject::Wildcard(of);
-                let mut reading = Reading::default();
-                for (layer, assigned) in layers.each() {
-                    if assigned.wildcards.contains(&of) {
-                        return Truth::Yes;
-                    }
-                    for tuple in assigned.conditional.iter().filter(|to| to.subject == all) {
-                        let truth = self.holds(layer, *tuple);
-                        if reading.note(truth) {
-                            return Truth::Yes;
-                        }
-                    }
-                }
-                itself.or(reading.error())
+                itself.or(self.is_for_all(layers, of))
             }
             _ => itself,
         }
+    }
+
+    /// Whether all objects of type `of` are assigned.
+    pub(super) fn is_for_all(&mut self, layers: &Layers<'a>, of: TypeId) -> Truth {
+        let all = EdgeSubject::Wildcard(of);
+        let mut reading = Reading::default();
+        for (layer, assigned) in layers.each() {
+            if assigned.wildcards.contains(&of) {
+                return Truth::Yes;
+            }
+            for tuple in assigned.conditional.iter().filter(|to| to.subject == all) {
+                let truth = self.holds(layer, *tuple);
+                if reading.note(truth) {
+                    return Truth::Yes;
+                }
+            }
+        }
+        reading.error()
     }
 
     /// Puts the sets that are assigned here on `found`; no, or the error that reading them was.
