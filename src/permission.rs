@@ -22,6 +22,7 @@ mod json;
 mod listing;
 mod model;
 pub mod model_test;
+mod modules;
 mod names;
 mod plan;
 mod reach;

@@ -1,8 +1,8 @@
-//! Reads `OpenFGA`'s modelling language, schema 1.1, from one file.
+//! Reads `OpenFGA`'s modelling language, schemas 1.1 and 1.2, one file at a time.
 //!
 //! Recursive descent along `OpenFGA`'s grammar. Two of its rules surprise: operators never mix without
 //! parentheses (`a or b and c` is an error), and a `[…]` list may only come first in its expression.
-//! Modules (`module`, `extend`) are refused; conditions are read as far as their names.
+//! A file may be a module (`module NAME` instead of `model`): [`super::modules`] puts those together.
 //!
 //! One pass over at most [`MAX_MODEL_BYTES`]; parentheses nest at most
 //! [`MAX_NESTING`] deep, so the call stack is bounded whatever the text says.
@@ -10,7 +10,7 @@
 mod condition;
 mod cursor;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use self::cursor::Cursor;
 use super::model::{
@@ -20,15 +20,23 @@ use super::model::{
 
 /// The model written in `text`, or everything that is wrong with its syntax.
 pub(crate) fn parse(text: &str) -> Result<Model, Vec<Fault>> {
+    parse_file(text, 0)
+}
+
+/// The same for one of many files.
+pub(crate) fn parse_file(text: &str, file: u32) -> Result<Model, Vec<Fault>> {
     if text.len() > MAX_MODEL_BYTES {
         return Err(vec![Fault::new(
-            Place::default(),
+            Place {
+                file,
+                ..Place::default()
+            },
             FaultKind::Syntax,
             format!("the model is longer than {MAX_MODEL_BYTES} bytes"),
         )]);
     }
     let mut parser = Parser {
-        cursor: Cursor::new(text),
+        cursor: Cursor::new(text, file),
         faults: Vec::new(),
         restrictions: Vec::new(),
     };
@@ -67,7 +75,7 @@ impl Parser {
                     let definition = self.type_def()?;
                     model.types.push(definition);
                 }
-                "extend" => self.extension()?,
+                "extend" => self.extension(&mut model)?,
                 "condition" => self.condition(&mut model.conditions)?,
                 _ => return Err(self.cursor.fault("`type` or `condition`")),
             }
@@ -79,11 +87,15 @@ impl Parser {
         self.cursor.newline();
         let at = self.cursor.place();
         if self.cursor.keyword("module") {
-            return Err(Fault::new(
-                at,
-                FaultKind::Unsupported,
-                "modular models (`module`) are not supported yet: write one file that starts with `model`",
-            ));
+            if !self.cursor.spaces() {
+                return Err(self.cursor.fault("the name of the module"));
+            }
+            let (module, _) = self.name("the name of the module")?;
+            return Ok(Model {
+                module: Some(module),
+                schema_at: at,
+                ..Model::default()
+            });
         }
         if !self.cursor.keyword("model") {
             return Err(self.cursor.fault("`model`"));
@@ -105,18 +117,28 @@ impl Parser {
         })
     }
 
-    fn extension(&mut self) -> Result<(), Fault> {
+    fn extension(&mut self, model: &mut Model) -> Result<(), Fault> {
         self.cursor.word();
         self.cursor.spaces();
         if !self.cursor.keyword("type") {
             return Err(self.cursor.fault("`type`"));
         }
         let extended = self.type_def()?;
-        self.faults.push(Fault::new(
-            extended.at,
-            FaultKind::Unsupported,
-            "`extend` can only be used in a modular model",
-        ));
+        let mut known = model.extensions.iter();
+        if model.module.is_none() {
+            self.faults.push(Fault::new(
+                extended.at,
+                FaultKind::Unsupported,
+                "`extend` can only be used in a modular model",
+            ));
+        } else if known.any(|known| known.name == extended.name) {
+            self.faults.push(Fault::new(
+                extended.at,
+                FaultKind::Syntax,
+                format!("`{}` is already extended in this file", extended.name),
+            ));
+        }
+        model.extensions.push(extended);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<Model, Vec<Fault>> {
     }
     let document: Document = serde_json::from_str(text).map_err(|error| {
         let place = Place {
+            file: 0,
             line: u32::try_from(error.line()).unwrap_or(u32::MAX),
             column: u32::try_from(error.column()).unwrap_or(u32::MAX),
         };
@@ -149,9 +150,9 @@ impl Document {
         }
         Ok(Model {
             schema: self.schema_version,
-            schema_at: Place::default(),
             types,
             conditions,
+            ..Model::default()
         })
     }
 }

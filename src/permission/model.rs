@@ -11,6 +11,8 @@ pub(crate) const MAX_MODEL_BYTES: usize = 256 * 1024;
 /// Where something stands in the model's text; both count from 1, and 0 means unknown (JSON).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Place {
+    /// Which file of a modular model; 0 in all others.
+    pub(crate) file: u32,
     pub(crate) line: u32,
     pub(crate) column: u32,
 }
@@ -20,7 +22,11 @@ pub(crate) struct Place {
 pub(crate) struct Model {
     pub(crate) schema: String,
     pub(crate) schema_at: Place,
+    /// The name of the module, where this is one file of a modular model.
+    pub(crate) module: Option<String>,
     pub(crate) types: Vec<TypeDef>,
+    /// Relations that a module adds to types of others.
+    pub(crate) extensions: Vec<TypeDef>,
     pub(crate) conditions: Vec<ConditionDef>,
 }
 

@@ -19,7 +19,8 @@ use serde_saphyr::{Budget, Options, Spanned};
 pub(super) use self::tuples::{Entry, Loader};
 use super::{
     dsl, json,
-    model::{Fault, Model},
+    model::{Fault, MAX_MODEL_BYTES, Model},
+    modules,
     plan::Plan,
     source::{Folder, Stamp},
     store::Store,
@@ -105,9 +106,7 @@ pub(super) fn plan<T>(
         .extension()
         .is_some_and(|ending| ending == "mod")
     {
-        return Err(vec![format!(
-            "{shown}:{line}: modular models (`{name}`) are not supported yet: name one `.fga` or `.json` file"
-        )]);
+        return modular_plan(folder, name, &format!("{shown}:{line}"));
     }
     let text = folder.read(name).map_err(|error| {
         vec![format!(
@@ -119,6 +118,46 @@ pub(super) fn plan<T>(
         line => format!("{name}:{line}:{}: {}", fault.at.column, fault.message),
     };
     compile(&text, is_json(&text), place)
+}
+
+/// The plan of the modules that the `fga.mod` called `name` lists. `by` says who named it.
+fn modular_plan(folder: &mut Folder, name: &str, by: &str) -> Result<Plan, Vec<String>> {
+    let read = |folder: &mut Folder, what: &str, name: &str, by: &str| {
+        folder
+            .read(name)
+            .map_err(|error| vec![format!("{by}: {what} `{name}` cannot be read: {error}")])
+    };
+    let text = read(folder, "model file", name, by)?;
+    let manifest = modules::manifest(&text).map_err(|faults| {
+        let place = |fault: &Fault| format!("{name}:{}: {}", fault.at.line, fault.message);
+        faults.iter().map(place).collect::<Vec<_>>()
+    })?;
+    let base = Path::new(name).parent().unwrap_or(Path::new(""));
+    let mut files = Vec::new();
+    let mut bytes = 0;
+    for (path, line) in &manifest.contents {
+        let path = base.join(path).display().to_string();
+        let text = read(folder, "module", &path, &format!("{name}:{line}"))?;
+        bytes += text.len();
+        if bytes > MAX_MODEL_BYTES {
+            return Err(vec![format!(
+                "{name}:{line}: the modules are longer than {MAX_MODEL_BYTES} bytes together"
+            )]);
+        }
+        files.push((path, text));
+    }
+    let texts: Vec<&str> = files.iter().map(|(_, text)| text.as_str()).collect();
+    let place = |fault: &Fault| {
+        let file = files.get(fault.at.file as usize);
+        let file = file.map_or(name, |(path, _)| path.as_str());
+        match fault.at.line {
+            0 => format!("{file}: {}", fault.message),
+            line => format!("{file}:{line}:{}: {}", fault.at.column, fault.message),
+        }
+    };
+    modules::combine(&manifest.schema, &texts)
+        .and_then(|model| Plan::compile(&model))
+        .map_err(|faults| faults.iter().map(place).collect())
 }
 
 fn compile(

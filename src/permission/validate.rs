@@ -84,7 +84,12 @@ fn schema(model: &Model, faults: &mut Vec<Fault>) {
         "" => Fault::new(
             model.schema_at,
             FaultKind::SchemaRequired,
-            "a schema version is required: write `schema 1.1`",
+            match &model.module {
+                Some(module) => format!(
+                    "this is module `{module}` of a modular model: name the `fga.mod` that lists it"
+                ),
+                None => "a schema version is required: write `schema 1.1`".to_owned(),
+            },
         ),
         other => Fault::new(
             model.schema_at,

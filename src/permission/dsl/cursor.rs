@@ -10,6 +10,8 @@ use crate::permission::model::{Fault, FaultKind, Place};
 /// A position in a model's text.
 #[derive(Debug)]
 pub(super) struct Cursor {
+    /// Which file of a modular model.
+    file: u32,
     text: String,
     at: usize,
     /// Byte offset at which each line starts.
@@ -17,7 +19,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    pub(super) fn new(source: &str) -> Self {
+    pub(super) fn new(source: &str, file: u32) -> Self {
         let mut text = String::with_capacity(source.len());
         let mut lines = vec![0];
         for (number, line) in source.split('\n').enumerate() {
@@ -30,7 +32,12 @@ impl Cursor {
                 text.push_str(code.trim_end());
             }
         }
-        Self { text, at: 0, lines }
+        Self {
+            file,
+            text,
+            at: 0,
+            lines,
+        }
     }
 
     /// Where the next character stands.
@@ -38,6 +45,7 @@ impl Cursor {
         let line = self.lines.partition_point(|&start| start <= self.at) - 1;
         let column = self.text[self.lines[line]..self.at].chars().count();
         Place {
+            file: self.file,
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
             column: u32::try_from(column + 1).unwrap_or(u32::MAX),
         }

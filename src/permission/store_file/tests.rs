@@ -187,11 +187,49 @@ fn a_condition_that_cannot_be_is_refused_with_its_place() {
         faults[0].starts_with("model.fga:8:11: condition `late`: "),
         "{faults:?}"
     );
-    let faults = load_files(&[("store.fga.yaml", "model_file: fga.mod\n")]).unwrap_err();
+}
+
+const CORE: &str = "module core\ntype user\ntype doc\n  relations\n    define owner: [user]\n";
+const WIKI: &str =
+    "module wiki\nextend type doc\n  relations\n    define viewer: [user] or owner\n";
+
+fn modular(wiki: &str) -> Result<Store, Vec<String>> {
+    load_files(&[
+        (
+            "store.fga.yaml",
+            "model_file: model/fga.mod\ntuples: [{ user: user:a, relation: owner, object: doc:1 }]\n",
+        ),
+        (
+            "model/fga.mod",
+            "schema: '1.2'\ncontents:\n  - wiki/wiki.fga\n  - core.fga\n",
+        ),
+        ("model/core.fga", CORE),
+        ("model/wiki/wiki.fga", wiki),
+    ])
+}
+
+#[test]
+fn a_modular_model_is_read_from_below_its_own_folder() {
+    assert!(is_viewer(&modular(WIKI).unwrap(), "user:a"));
+}
+
+#[test]
+fn a_fault_in_a_module_names_its_file_and_line() {
+    let faults = modular(&WIKI.replace("or owner", "or nobody")).unwrap_err();
     assert!(
-        faults[0].starts_with("store.fga.yaml:1: modular models"),
+        faults[0].starts_with("model/wiki/wiki.fga:4:30: "),
         "{faults:?}"
     );
+    let faults = modular(&WIKI.replace("type doc", "type page")).unwrap_err();
+    assert!(
+        faults[0].starts_with("model/wiki/wiki.fga:2:13: extended type `page`"),
+        "{faults:?}"
+    );
+    let faults = load_files(&[
+        ("store.fga.yaml", "model_file: core.fga\n"),
+        ("core.fga", CORE),
+    ]);
+    assert!(faults.unwrap_err()[0].contains("`fga.mod`"));
 }
 
 #[test]
