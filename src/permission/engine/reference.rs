@@ -4,8 +4,11 @@
 //! side by side and takes whichever comes first, so some answers depend on luck; this engine gives the
 //! set of all answers that luck allows, and the real one must give one of them.
 
+mod disguise;
+
 use std::fmt::Write;
 
+use self::disguise::Disguised;
 use super::tests::store;
 use crate::permission::{
     Ask, dsl,
@@ -253,7 +256,7 @@ fn random_tuples(dice: &mut Dice, model: &Model) -> Vec<String> {
     tuples
 }
 
-/// Compares every question about one random store; the number of questions.
+/// Compares every question about one random store, plain and disguised; the number of questions.
 fn compare(seed: u64) -> usize {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let text = random_model(&mut dice);
@@ -263,6 +266,8 @@ fn compare(seed: u64) -> usize {
     }
     let tuples = random_tuples(&mut dice, &model);
     let store = store(&text, &tuples);
+    let decoys = random_tuples(&mut dice, &model);
+    let disguised = Disguised::new(&text, &tuples, &decoys);
     let mut asked = 0;
     let subjects = [
         "user:0",
@@ -283,17 +288,23 @@ fn compare(seed: u64) -> usize {
                 };
                 let possible = reference.check(object, relation, &mut Vec::new());
                 let found = store.check(&Ask::new(user, relation, object));
-                let agrees = match found {
-                    Ok(true) => possible.has(YES),
-                    Ok(false) => possible.has(NO) || possible.has(CYCLE),
-                    Err(_) => false,
-                };
-                assert!(
-                    agrees,
-                    "seed {seed}: {user} {relation} {object}: {found:?}, not {possible:?}\n{text}\n{}",
-                    tuples.join("\n")
-                );
-                asked += 1;
+                let split = disguised.store.check(&Ask {
+                    contextual_tuples: &disguised.along(),
+                    ..Ask::new(user, relation, object)
+                });
+                for found in [found, split] {
+                    let agrees = match found {
+                        Ok(true) => possible.has(YES),
+                        Ok(false) => possible.has(NO) || possible.has(CYCLE),
+                        Err(_) => false,
+                    };
+                    assert!(
+                        agrees,
+                        "seed {seed}: {user} {relation} {object}: {found:?}, not {possible:?}\n{text}\n{}",
+                        tuples.join("\n")
+                    );
+                    asked += 1;
+                }
             }
         }
     }
