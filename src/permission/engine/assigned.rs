@@ -19,7 +19,9 @@ use crate::permission::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layers<'a> {
     pub(super) stored: Assigned<'a>,
-    extra: Assigned<'a>,
+    /// Looked up only when needed: most questions bring nothing along.
+    extra: Option<&'a Graph>,
+    node: Node,
     /// No conditions, nothing brought along: the usual case.
     pub(super) is_plain: bool,
 }
@@ -60,12 +62,12 @@ impl Reading {
 impl<'a> Walk<'a> {
     pub(super) fn assigned(&self, node: Node) -> Layers<'a> {
         let stored = self.question.graph.assigned(node);
-        let extra = self.question.extra.map(|extra| extra.assigned(node));
-        let is_plain = extra.is_none() && stored.conditional.is_empty();
+        let extra = self.question.extra;
         Layers {
             stored,
-            extra: extra.unwrap_or_default(),
-            is_plain,
+            extra,
+            node,
+            is_plain: extra.is_none() && stored.conditional.is_empty(),
         }
     }
 
@@ -108,7 +110,7 @@ impl<'a> Walk<'a> {
     /// Puts the sets that are assigned here on `found`; no, or the error that reading them was.
     pub(super) fn usersets(&mut self, layers: &Layers<'a>, found: &mut Vec<Node>) -> Truth {
         found.extend_from_slice(layers.stored.usersets);
-        found.extend_from_slice(layers.extra.usersets);
+        found.extend_from_slice(layers.extra().usersets);
         let mut failed: Vec<(RelId, Truth)> = Vec::new();
         for (layer, assigned) in layers.each() {
             for tuple in assigned.conditional {
@@ -128,7 +130,7 @@ impl<'a> Walk<'a> {
     /// Puts the objects that are assigned here on `found`; no, or the error that reading them was.
     pub(super) fn objects(&mut self, layers: &Layers<'a>, found: &mut Vec<u32>) -> Truth {
         found.extend_from_slice(layers.stored.objects);
-        found.extend_from_slice(layers.extra.objects);
+        found.extend_from_slice(layers.extra().objects);
         let mut reading = Reading {
             counted: !found.is_empty(),
             failed: None,
@@ -252,7 +254,12 @@ impl<'a> Walk<'a> {
 impl<'a> Layers<'a> {
     /// What came with the question first: it counts before what is stored.
     fn each(&self) -> [(Layer, Assigned<'a>); 2] {
-        [(Layer::Extra, self.extra), (Layer::Stored, self.stored)]
+        [(Layer::Extra, self.extra()), (Layer::Stored, self.stored)]
+    }
+
+    fn extra(&self) -> Assigned<'a> {
+        let extra = self.extra.map(|extra| extra.assigned(self.node));
+        extra.unwrap_or_default()
     }
 }
 
