@@ -15,10 +15,7 @@ mod weak;
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::Regex;
-
-use super::{document::floor, normalise::fold, views::Cipher};
+use super::{document::floor, literals::Windows, normalise::fold, pattern::Pattern, views::Cipher};
 
 /// One row of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -36,20 +33,24 @@ struct Rule {
 
 /// What one literal leads to.
 #[derive(Clone, Copy, Debug)]
-enum Lead {
+pub(super) enum Lead {
     /// The text may be enciphered.
     Cipher(Cipher),
     /// A row of the table.
     Rule(usize),
 }
 
-/// The compiled rules.
+/// The rules.
 #[derive(Debug)]
 pub(super) struct Injection {
-    automaton: AhoCorasick,
-    /// What each literal of the automaton leads to.
-    leads: Vec<Lead>,
-    rules: Vec<(Rule, Option<Regex>)>,
+    rules: Vec<(Rule, Pattern)>,
+}
+
+/// What the literals of one text lead to so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    ciphers: Vec<Cipher>,
+    windows: Windows,
 }
 
 /// What a scan brings home; ranges are in the folded text.
@@ -61,101 +62,90 @@ pub(super) struct Found {
 }
 
 impl Injection {
-    /// Compiles the tables.
-    pub(super) fn new() -> Result<Self, String> {
+    /// Takes the tables.
+    pub(super) fn new() -> Self {
         let rows = rules::RULES
             .iter()
             .chain(languages::RULES)
             .chain(weak::RULES);
-        let mut rules = Vec::new();
-        let (mut literals, mut leads) = (Vec::new(), Vec::new());
-        for rule in rows {
-            for literal in rule.literals {
-                literals.push(fold(literal).0);
-                leads.push(Lead::Rule(rules.len()));
-            }
-            let pattern = (!rule.pattern.is_empty())
-                .then(|| Regex::new(&spelled_out(rule.pattern)))
-                .transpose()
-                .map_err(|error| format!("{}: {error}", rule.id))?;
-            rules.push((*rule, pattern));
+        Self {
+            rules: rows.map(|rule| (*rule, Pattern::default())).collect(),
         }
-        for cipher in [Cipher::Atbash, Cipher::Reversed, Cipher::Rot13] {
-            for word in rules::CIPHERED {
-                literals.push(cipher.apply(word).text);
-                leads.push(Lead::Cipher(cipher));
-            }
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&literals)
-            .map_err(|error| error.to_string())?;
-        Ok(Self {
-            automaton,
-            leads,
-            rules,
-        })
     }
 
-    /// Searches `text`, which is folded.
-    pub(super) fn scan(&self, text: &str) -> Found {
-        let mut found = Found::default();
-        let mut windows: Vec<(usize, Range<usize>)> = Vec::new();
-        // Where in `windows` each rule's last one is; made when the first literal is seen.
-        let mut last: Vec<usize> = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(text) {
-            let rule = match self.leads[hit.pattern().as_usize()] {
-                Lead::Rule(rule) => rule,
-                Lead::Cipher(cipher) => {
-                    if !found.ciphers.contains(&cipher) {
-                        found.ciphers.push(cipher);
-                    }
-                    continue;
+    /// Every literal and what it leads to.
+    pub(super) fn literals(&self) -> impl Iterator<Item = (String, Lead)> {
+        let phrases = self
+            .rules
+            .iter()
+            .enumerate()
+            .flat_map(|(index, (rule, _))| {
+                let literals = rule.literals.iter();
+                literals.map(move |literal| (fold(literal).0, Lead::Rule(index)))
+            });
+        let ciphers = [Cipher::Atbash, Cipher::Reversed, Cipher::Rot13];
+        let ciphered = ciphers.into_iter().flat_map(|cipher| {
+            let words = rules::CIPHERED.iter();
+            words.map(move |word| (cipher.apply(word).text, Lead::Cipher(cipher)))
+        });
+        phrases.chain(ciphered)
+    }
+
+    /// Notes a literal of `text`, which is folded.
+    pub(super) fn note(&self, text: &str, lead: Lead, hit: &Range<usize>, seen: &mut Seen) {
+        let rule = match lead {
+            Lead::Rule(rule) => rule,
+            Lead::Cipher(cipher) => {
+                if !seen.ciphers.contains(&cipher) {
+                    seen.ciphers.push(cipher);
                 }
-            };
-            if last.is_empty() {
-                last = vec![usize::MAX; self.rules.len()];
+                return;
             }
-            let window = if self.rules[rule].1.is_some() {
-                floor(text, hit.start().saturating_sub(BEFORE))..floor(text, hit.end() + AFTER)
-            } else {
-                hit.range()
-            };
-            match windows.get_mut(last[rule]) {
-                Some((_, open)) if window.start <= open.end => open.end = window.end.max(open.end),
-                _ => {
-                    last[rule] = windows.len();
-                    windows.push((rule, window));
-                }
-            }
-        }
-        if !windows.is_empty() {
-            self.verify(text, &windows, &mut found);
+        };
+        let window = if self.rules[rule].0.pattern.is_empty() {
+            hit.clone()
+        } else {
+            floor(text, hit.start.saturating_sub(BEFORE))..floor(text, hit.end + AFTER)
+        };
+        seen.windows.add(self.rules.len(), rule, window);
+    }
+
+    /// Tries the rules that were led to.
+    pub(super) fn finish(&self, text: &str, seen: Seen) -> Found {
+        let mut found = Found {
+            ciphers: seen.ciphers,
+            ..Found::default()
+        };
+        if !seen.windows.is_empty() {
+            self.verify(text, &seen.windows, &mut found);
         }
         found
     }
 
-    fn verify(&self, text: &str, windows: &[(usize, Range<usize>)], found: &mut Found) {
+    fn verify(&self, text: &str, windows: &Windows, found: &mut Found) {
         let mut weak: Vec<(usize, Range<usize>)> = Vec::new();
-        for (index, window) in windows {
-            let (rule, pattern) = &self.rules[*index];
+        for (index, window) in windows.iter() {
+            let (rule, pattern) = &self.rules[index];
             let mut take = |range: Range<usize>| {
                 if rule.weight >= STRONG {
                     found.hits.push((rule.id, range));
                 } else {
-                    weak.push((*index, range));
+                    weak.push((index, range));
                 }
             };
-            match pattern {
-                None if is_whole(text, window) => take(window.clone()),
-                None => {}
-                Some(pattern) => {
-                    for found in pattern.find_iter(&text[window.clone()]).take(MOST_A_WINDOW) {
-                        take(window.start + found.start()..window.start + found.end());
-                    }
+            if rule.pattern.is_empty() {
+                if is_whole(text, &window) {
+                    take(window);
                 }
+                continue;
             }
+            let pattern = pattern.get(|| spelled_out(rule.pattern));
+            for found in pattern.find_iter(&text[window.clone()]).take(MOST_A_WINDOW) {
+                take(window.start + found.start()..window.start + found.end());
+            }
+        }
+        if weak.is_empty() {
+            return;
         }
         weak.sort_by_key(|(_, range)| range.start);
         if let Some(range) = self.gathered(&weak) {

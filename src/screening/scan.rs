@@ -7,11 +7,12 @@ use std::ops::Range;
 
 use super::{
     finding::{Action, Category, Requirement, Trust},
-    injection::Injection,
+    injection::{self, Injection},
+    literals::Literals,
     normalise::{clean, fold},
     personal,
-    secrets::Secrets,
-    views::{View, views},
+    secrets::{self, Secrets},
+    views::{Cipher, View, views},
 };
 
 /// A finding before its place in the body is known.
@@ -50,18 +51,42 @@ impl Wanted {
     }
 }
 
-/// Every detector, compiled.
+/// What a literal leads to.
+#[derive(Clone, Copy, Debug)]
+enum Lead {
+    Phrase(injection::Lead),
+    /// A rule for secrets.
+    Secret(usize),
+}
+
+/// What the literals of a text led to.
+#[derive(Debug, Default)]
+struct Found {
+    ciphers: Vec<Cipher>,
+    phrases: Vec<(&'static str, Range<usize>)>,
+    secrets: Vec<(&'static str, Range<usize>)>,
+}
+
+/// Every detector.
 #[derive(Debug)]
 pub(super) struct Detectors {
     injection: Injection,
+    literals: Literals<Lead>,
     secrets: Secrets,
 }
 
 impl Detectors {
     pub(super) fn new() -> Result<Self, String> {
+        let (injection, secrets) = (Injection::new(), Secrets::new());
+        let phrases = injection.literals();
+        let phrases = phrases.map(|(literal, lead)| (literal, Lead::Phrase(lead)));
+        let keywords = secrets.literals();
+        let keywords = keywords.map(|(keyword, rule)| (keyword, Lead::Secret(rule)));
+        let literals = Literals::new(phrases.chain(keywords))?;
         Ok(Self {
-            injection: Injection::new()?,
-            secrets: Secrets::new()?,
+            injection,
+            literals,
+            secrets,
         })
     }
 
@@ -83,10 +108,12 @@ impl Detectors {
                 range: clean.map.source(&range),
             });
         };
-        if wanted.secrets {
-            for (rule, range) in self.secrets.scan(&clean.text) {
-                add(Category::Secret, rule, range);
-            }
+        let found = self.phrases_and_secrets(&clean.text, wanted);
+        for (rule, range) in found.secrets {
+            add(Category::Secret, rule, range);
+        }
+        for (rule, range) in found.phrases {
+            add(Category::Injection, rule, range);
         }
         if wanted.personal_data {
             for (rule, range) in personal::scan(&clean.text) {
@@ -98,15 +125,8 @@ impl Detectors {
         } else {
             Vec::new()
         };
-        if wanted.phrases {
-            let (folded, map) = fold(&clean.text);
-            let found = self.injection.scan(&folded);
-            for (rule, range) in found.hits {
-                add(Category::Injection, rule, map.source(&range));
-            }
-            if depth < MAX_DEPTH {
-                other.extend(found.ciphers.iter().map(|cipher| cipher.apply(&clean.text)));
-            }
+        if depth < MAX_DEPTH {
+            other.extend(found.ciphers.iter().map(|cipher| cipher.apply(&clean.text)));
         }
         for view in other {
             for hit in self.read_view(&view, wanted, depth) {
@@ -121,6 +141,39 @@ impl Detectors {
                     range,
                 });
             }
+        }
+    }
+
+    /// What literals lead to; ranges are in `text`.
+    fn phrases_and_secrets(&self, text: &str, wanted: Wanted) -> Found {
+        if !(wanted.phrases || wanted.secrets) {
+            return Found::default();
+        }
+        let (folded, map) = fold(text);
+        let mut phrases = injection::Seen::default();
+        let mut secrets = secrets::Seen::default();
+        self.literals.each(&folded, |leads, range| {
+            for lead in leads {
+                match *lead {
+                    Lead::Phrase(lead) if wanted.phrases => {
+                        self.injection.note(&folded, lead, &range, &mut phrases);
+                    }
+                    Lead::Secret(rule) if wanted.secrets => {
+                        self.secrets
+                            .note(text, rule, &map.source(&range), &mut secrets);
+                    }
+                    Lead::Phrase(_) | Lead::Secret(_) => {}
+                }
+            }
+        });
+        let found = self.injection.finish(&folded, phrases);
+        let phrases = found.hits.into_iter();
+        Found {
+            ciphers: found.ciphers,
+            phrases: phrases
+                .map(|(rule, range)| (rule, map.source(&range)))
+                .collect(),
+            secrets: self.secrets.finish(text, &secrets),
         }
     }
 

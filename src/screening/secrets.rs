@@ -9,12 +9,9 @@
 
 mod rules;
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::Regex;
-
-use super::document::floor;
+use super::{document::floor, literals::Windows, pattern::Pattern};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -36,74 +33,50 @@ impl Rule {
     }
 }
 
-/// The compiled rules.
+/// The rules.
 #[derive(Debug)]
 pub(super) struct Secrets {
-    automaton: AhoCorasick,
-    /// The rules of each keyword.
-    leads: Vec<Vec<usize>>,
-    rules: Vec<(Rule, Regex)>,
+    rules: Vec<(Rule, Pattern)>,
+}
+
+/// What the keywords of one text lead to so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    windows: Windows,
+    ahead: Ahead,
 }
 
 impl Secrets {
-    /// Compiles the tables.
-    pub(super) fn new() -> Result<Self, String> {
-        let mut rules = Vec::new();
-        let mut leads: Vec<Vec<usize>> = Vec::new();
-        let mut keywords: Vec<&str> = Vec::new();
-        let mut known: HashMap<&str, usize> = HashMap::new();
-        for rule in rules::SHAPED.iter().chain(rules::ASSIGNED) {
-            for keyword in rule.keywords {
-                let lead = *known.entry(keyword).or_insert_with(|| {
-                    keywords.push(keyword);
-                    leads.push(Vec::new());
-                    keywords.len() - 1
-                });
-                leads[lead].push(rules.len());
-            }
-            let pattern = spelled_out(rule);
-            let pattern = Regex::new(&pattern).map_err(|error| format!("{}: {error}", rule.id))?;
-            rules.push((*rule, pattern));
+    /// Takes the tables.
+    pub(super) fn new() -> Self {
+        let rules = rules::SHAPED.iter().chain(rules::ASSIGNED);
+        Self {
+            rules: rules.map(|rule| (*rule, Pattern::default())).collect(),
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&keywords)
-            .map_err(|error| error.to_string())?;
-        Ok(Self {
-            automaton,
-            leads,
-            rules,
+    }
+
+    /// Every keyword and the rule it leads to.
+    pub(super) fn literals(&self) -> impl Iterator<Item = (String, usize)> {
+        let rules = self.rules.iter().enumerate();
+        rules.flat_map(|(index, (rule, _))| {
+            let keywords = rule.keywords.iter();
+            keywords.map(move |keyword| (keyword.to_ascii_lowercase(), index))
         })
     }
 
-    /// Searches `text`; ranges are those of the secrets.
-    pub(super) fn scan(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
-        let mut windows: Vec<(usize, Range<usize>)> = Vec::new();
-        let mut last: Vec<usize> = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(text) {
-            if last.is_empty() {
-                last = vec![usize::MAX; self.rules.len()];
-            }
-            let window =
-                floor(text, hit.start().saturating_sub(BEFORE))..floor(text, hit.end() + AFTER);
-            let assigned = is_assigned(&text.as_bytes()[hit.end()..floor(text, hit.end() + REACH)]);
-            for &rule in &self.leads[hit.pattern().as_usize()] {
-                if !assigned && self.rules[rule].0.is_assigned() {
-                    continue;
-                }
-                match windows.get_mut(last[rule]) {
-                    Some((_, open)) if window.start <= open.end => open.end = window.end,
-                    _ => {
-                        last[rule] = windows.len();
-                        windows.push((rule, window.clone()));
-                    }
-                }
-            }
+    /// Notes a keyword of `text`. Keywords come in the order of their ends.
+    pub(super) fn note(&self, text: &str, rule: usize, hit: &Range<usize>, seen: &mut Seen) {
+        if self.rules[rule].0.is_assigned() && !seen.ahead.is_assigned(text.as_bytes(), hit.end) {
+            return;
         }
+        let window = floor(text, hit.start.saturating_sub(BEFORE))..floor(text, hit.end + AFTER);
+        seen.windows.add(self.rules.len(), rule, window);
+    }
+
+    /// Tries the rules that were led to; ranges are those of the secrets.
+    pub(super) fn finish(&self, text: &str, seen: &Seen) -> Vec<(&'static str, Range<usize>)> {
         let mut found = Vec::new();
-        for (rule, window) in windows {
+        for (rule, window) in seen.windows.iter() {
             self.verify(rule, text, window, &mut found);
         }
         found
@@ -118,6 +91,7 @@ impl Secrets {
     ) {
         let (rule, pattern) = &self.rules[rule];
         for groups in pattern
+            .get(|| spelled_out(rule))
             .captures_iter(&text[window.clone()])
             .take(MOST_A_WINDOW)
         {
@@ -133,22 +107,46 @@ impl Secrets {
     }
 }
 
-/// Whether what follows a name can be an assignment of something with a digit. Words like `key` and
-/// `access` are everywhere; this keeps prose away from the patterns.
-fn is_assigned(after: &[u8]) -> bool {
-    after.iter().any(u8::is_ascii_digit)
-        && after
+/// Where the next digit and the next operator stand. Kept between keywords, so that a text of
+/// keywords alone is looked through once.
+#[derive(Debug, Default)]
+struct Ahead {
+    digit: usize,
+    operator: usize,
+}
+
+impl Ahead {
+    /// Whether what follows `end` can be an assignment of something with a digit. Words like `key`
+    /// and `access` are everywhere; this keeps prose away from the patterns.
+    fn is_assigned(&mut self, text: &[u8], end: usize) -> bool {
+        let next = |from: usize, is: fn(&[u8]) -> bool| {
+            let rest = from.max(end)..text.len();
+            rest.into_iter()
+                .find(|at| is(&text[*at..]))
+                .unwrap_or(text.len())
+        };
+        if self.operator < end || self.operator == 0 {
+            self.operator = next(self.operator, begins_with_operator);
+        }
+        if self.operator >= text.len().min(end + OPERATOR) {
+            return false;
+        }
+        if self.digit < end || self.digit == 0 {
+            self.digit = next(self.digit, |rest| rest[0].is_ascii_digit());
+        }
+        self.digit < text.len().min(end + REACH)
+    }
+}
+
+fn begins_with_operator(text: &[u8]) -> bool {
+    match text[0] {
+        b'=' | b':' | b'>' | b'|' => true,
+        b',' => text
             .iter()
-            .take(OPERATOR)
-            .enumerate()
-            .any(|(at, byte)| match byte {
-                b'=' | b':' | b'>' | b'|' => true,
-                b',' => after[at..]
-                    .iter()
-                    .take(4)
-                    .any(|b| matches!(b, b'"' | b'\'' | b'`')),
-                _ => false,
-            })
+            .take(4)
+            .any(|byte| matches!(byte, b'"' | b'\'' | b'`')),
+        _ => false,
+    }
 }
 
 /// Whether the captured text can be a secret and not an example, a name or a word. `whole` is the
