@@ -49,7 +49,7 @@ pub(super) struct Injection {
 /// What the literals of one text lead to so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    ciphers: Vec<Cipher>,
+    ciphers: Vec<(Cipher, Range<usize>)>,
     windows: Windows,
 }
 
@@ -57,8 +57,8 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) hits: Vec<(&'static str, Range<usize>)>,
-    /// Ciphers whose words were seen.
-    pub(super) ciphers: Vec<Cipher>,
+    /// Ciphers whose words were seen, and where to decipher; the parts of one cipher are apart.
+    pub(super) ciphers: Vec<(Cipher, Range<usize>)>,
 }
 
 impl Injection {
@@ -86,7 +86,7 @@ impl Injection {
         let ciphers = [Cipher::Atbash, Cipher::Reversed, Cipher::Rot13];
         let ciphered = ciphers.into_iter().flat_map(|cipher| {
             let words = rules::CIPHERED.iter();
-            words.map(move |word| (cipher.apply(word).text, Lead::Cipher(cipher)))
+            words.map(move |word| (cipher.apply(word, 0..word.len()).text, Lead::Cipher(cipher)))
         });
         phrases.chain(ciphered)
     }
@@ -96,8 +96,15 @@ impl Injection {
         let rule = match lead {
             Lead::Rule(rule) => rule,
             Lead::Cipher(cipher) => {
-                if !seen.ciphers.contains(&cipher) {
-                    seen.ciphers.push(cipher);
+                let part = floor(text, hit.start.saturating_sub(NEAR))..floor(text, hit.end + NEAR);
+                let mut same = seen
+                    .ciphers
+                    .iter_mut()
+                    .rev()
+                    .filter(|(of, _)| *of == cipher);
+                match same.next() {
+                    Some((_, open)) if part.start <= open.end => open.end = part.end,
+                    _ => seen.ciphers.push((cipher, part)),
                 }
                 return;
             }

@@ -37,9 +37,14 @@ pub(super) fn scan(text: &str) -> Vec<Hit> {
 
 /// A card inside a longer run of groups: `4111 1111 1111 1111 123`.
 fn part(text: &str, number: &Number, found: &mut Vec<Hit>) {
-    let groups = number.groups();
-    for first in 0..groups.len() {
-        for last in (first + 1)..groups.len() {
+    let lengths = number.shape();
+    for first in 0..lengths.len() {
+        let mut length = lengths[first];
+        for (last, more) in lengths.iter().enumerate().skip(first + 1) {
+            length += more;
+            if length > checks::LONGEST_CARD {
+                break;
+            }
             let part = number.slice(first, last + 1);
             if checks::is_card(text, &part) {
                 found.push(("personal_data.card", part.range()));
@@ -67,20 +72,30 @@ fn classify(text: &str, number: &Number) -> Option<&'static str> {
     }
 }
 
-/// Whether one of `words` (lower case) stands within the few words before `at`, or right after.
+/// Whether one of `words` (lower case, a letter first) stands within the few words before `range`,
+/// or right after.
 fn near(text: &str, range: &Range<usize>, words: &[&str]) -> bool {
     let from = super::document::floor(text, range.start.saturating_sub(BEFORE));
     let to = super::document::floor(text, range.end + AFTER);
-    let around = text[from..to].to_ascii_lowercase();
-    words.iter().any(|word| contains_word(&around, word))
+    let around = &text.as_bytes()[from..to];
+    let mut inside = false;
+    (0..around.len()).any(|at| {
+        let letter = around[at].is_ascii_alphabetic();
+        let begins = letter && !inside;
+        inside = letter;
+        begins
+            && words
+                .iter()
+                .any(|word| begins_with_word(&around[at..], word))
+    })
 }
 
-fn contains_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let inside = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
-        let before = at.checked_sub(1).and_then(|at| text.as_bytes().get(at));
-        !inside(before) && !inside(text.as_bytes().get(at + word.len()))
-    })
+fn begins_with_word(text: &[u8], word: &str) -> bool {
+    let length = word.len();
+    text[0].to_ascii_lowercase() == word.as_bytes()[0]
+        && text.len() >= length
+        && text[..length].eq_ignore_ascii_case(word.as_bytes())
+        && !text.get(length).is_some_and(u8::is_ascii_alphabetic)
 }
 
 /// Bytes before and after a number in which a word speaks for it.

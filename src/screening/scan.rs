@@ -62,7 +62,7 @@ enum Lead {
 /// What the literals of a text led to.
 #[derive(Debug, Default)]
 struct Found {
-    ciphers: Vec<Cipher>,
+    ciphers: Vec<(Cipher, Range<usize>)>,
     phrases: Vec<(&'static str, Range<usize>)>,
     secrets: Vec<(&'static str, Range<usize>)>,
 }
@@ -94,12 +94,21 @@ impl Detectors {
     pub(super) fn scan(&self, text: &str, wanted: Wanted) -> Vec<Hit> {
         let mut hits = Vec::new();
         if wanted.invisible || wanted.personal_data || wanted.phrases || wanted.secrets {
-            self.read(text, wanted, 0, &mut hits);
+            let mut budget = text.len() * 2 + SMALL;
+            self.read(text, wanted, 0, &mut budget, &mut hits);
         }
         hits
     }
 
-    fn read(&self, text: &str, wanted: Wanted, depth: usize, hits: &mut Vec<Hit>) {
+    /// Reads `text` and its views, which may have `budget` bytes together at all levels.
+    fn read(
+        &self,
+        text: &str,
+        wanted: Wanted,
+        depth: usize,
+        budget: &mut usize,
+        hits: &mut Vec<Hit>,
+    ) {
         let clean = clean(text);
         let mut add = |category, rule, range: Range<usize>| {
             hits.push(Hit {
@@ -126,10 +135,15 @@ impl Detectors {
             Vec::new()
         };
         if depth < MAX_DEPTH {
-            other.extend(found.ciphers.iter().map(|cipher| cipher.apply(&clean.text)));
+            let ciphers = found.ciphers.into_iter();
+            other.extend(ciphers.map(|(cipher, part)| cipher.apply(&clean.text, part)));
         }
         for view in other {
-            for hit in self.read_view(&view, wanted, depth) {
+            let Some(left) = budget.checked_sub(view.text.len()) else {
+                continue;
+            };
+            *budget = left;
+            for hit in self.read_view(&view, wanted, depth, budget) {
                 add(hit.category, hit.rule, view.origin.source(&hit.range));
             }
         }
@@ -169,7 +183,9 @@ impl Detectors {
         let found = self.injection.finish(&folded, phrases);
         let phrases = found.hits.into_iter();
         Found {
-            ciphers: found.ciphers,
+            ciphers: (found.ciphers.into_iter())
+                .map(|(cipher, part)| (cipher, map.source(&part)))
+                .collect(),
             phrases: phrases
                 .map(|(rule, range)| (rule, map.source(&range)))
                 .collect(),
@@ -177,7 +193,7 @@ impl Detectors {
         }
     }
 
-    fn read_view(&self, view: &View, wanted: Wanted, depth: usize) -> Vec<Hit> {
+    fn read_view(&self, view: &View, wanted: Wanted, depth: usize, budget: &mut usize) -> Vec<Hit> {
         let mut hits = Vec::new();
         let wanted = if view.phrases_only {
             Wanted {
@@ -194,10 +210,12 @@ impl Detectors {
         } else {
             depth + 1
         };
-        self.read(&view.text, wanted, depth, &mut hits);
+        self.read(&view.text, wanted, depth, budget, &mut hits);
         hits
     }
 }
 
+/// Bytes of views that any text may have, beyond twice its length.
+const SMALL: usize = 4_096;
 /// How often a reading is read again.
 const MAX_DEPTH: usize = 2;

@@ -1,8 +1,9 @@
 //! Other readings of a text: what it says once decoded.
 //!
 //! A view is made only when a cheap trigger fires, so ordinary text pays for the triggers alone.
-//! Views are scanned like any text, and may have views of their own (two levels). Together the
-//! views of one text are never longer than twice the text, so a body cannot grow by decoding.
+//! Views are scanned like any text, and may have views of their own (two levels). A view holds what
+//! was decoded and its neighbourhood, not the whole text, and what was decoded in one way is one
+//! view; the scan bounds the bytes of all views of a text, at all levels.
 //!
 //! The offsets of a decoded run are those of the whole run: a phrase inside base64 has no bytes of
 //! its own in the body.
@@ -18,7 +19,7 @@ use base64::{
 };
 use memchr::memchr3_iter;
 
-use super::offsets::OffsetMap;
+use super::{document::floor, offsets::OffsetMap};
 
 pub(super) use self::letters::{Cipher, leet, spaced};
 
@@ -34,12 +35,10 @@ pub(super) struct View {
 /// How a view's offsets lead back.
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// Byte by byte.
+    /// By a map; a decoded run leads back to the run as a whole.
     Mapped(OffsetMap),
-    /// Back to front, of a text this long.
-    Reversed(usize),
-    /// Only as a whole.
-    Whole(Range<usize>),
+    /// Back to front, of this part of the text.
+    Reversed(Range<usize>),
 }
 
 impl Origin {
@@ -47,8 +46,7 @@ impl Origin {
     pub(super) fn source(&self, range: &Range<usize>) -> Range<usize> {
         match self {
             Self::Mapped(map) => map.source(range),
-            Self::Reversed(length) => length - range.end..length - range.start,
-            Self::Whole(whole) => whole.clone(),
+            Self::Reversed(part) => part.end - range.end..part.end - range.start,
         }
     }
 }
@@ -56,35 +54,16 @@ impl Origin {
 /// The views of `text`, which is clean (no invisible characters). Ciphers are asked for apart: what
 /// triggers them are enciphered words, which the phrase rules look for.
 pub(super) fn views(text: &str) -> Vec<View> {
-    let mut budget = text.len() * 2;
     let mut views = Vec::new();
-    let mut keep = |view: View| {
-        if let Some(left) = budget.checked_sub(view.text.len())
-            && views.len() < MAX_VIEWS
-        {
-            budget = left;
-            views.push(view);
-        }
-    };
-    if let Some(view) = unescaped(text) {
-        keep(view);
-    }
-    for view in encoded_runs(text) {
-        keep(view);
-    }
-    if let Some(view) = spaced(text) {
-        keep(view);
-    }
+    views.extend(unescaped(text));
+    views.extend(encoded_runs(text));
+    views.extend(spaced(text));
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     if digits >= letters::FEWEST_DIGITS_OF_CODES {
-        for view in letters::codes(text) {
-            keep(view);
-        }
+        views.extend(letters::codes(text));
     }
-    if digits >= letters::FEWEST_DIGITS_OF_LEET
-        && let Some(view) = leet(text)
-    {
-        keep(view);
+    if digits >= letters::FEWEST_DIGITS_OF_LEET {
+        views.extend(leet(text));
     }
     views
 }
@@ -92,28 +71,101 @@ pub(super) fn views(text: &str) -> Vec<View> {
 /// `%41`, `&#65;`, `\u0041` and `\x41` written out, when there are at least three.
 fn unescaped(text: &str) -> Option<View> {
     let bytes = text.as_bytes();
-    let mut out = String::new();
-    let mut map = OffsetMap::default();
-    let (mut copied, mut count) = (0, 0);
+    let mut rewriting = Rewriting::of(text);
+    let mut count = 0;
     for at in memchr3_iter(b'%', b'&', b'\\', bytes) {
-        if at < copied {
-            continue;
-        }
-        if let Some((char, length)) = escape(&bytes[at..]) {
-            out.push_str(&text[copied..at]);
-            let start = out.len();
-            out.push(char);
-            map.push(start..out.len(), at..at + length);
-            copied = at + length;
+        if at >= rewriting.at
+            && let Some((char, length)) = escape(&bytes[at..])
+        {
+            rewriting.replace(at..at + length, char);
             count += 1;
         }
     }
-    out.push_str(&text[copied..]);
-    (count >= 3).then_some(View {
-        text: out,
-        origin: Origin::Mapped(map),
-        phrases_only: false,
-    })
+    (count >= 3).then(|| rewriting.finish(false))
+}
+
+/// A view in the making: characters put in the place of others, and what stands around them.
+#[derive(Debug)]
+struct Rewriting<'a> {
+    text: &'a str,
+    /// Up to where the text has been read.
+    at: usize,
+    out: String,
+    map: OffsetMap,
+}
+
+impl<'a> Rewriting<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            out: String::new(),
+            map: OffsetMap::default(),
+        }
+    }
+
+    /// Puts `char` in the place of `source`, which comes after all that was replaced before.
+    fn replace(&mut self, source: Range<usize>, char: char) {
+        let near = floor(self.text, source.start.saturating_sub(AROUND));
+        let end = if self.out.is_empty() {
+            self.at
+        } else {
+            floor(self.text, self.at + AROUND)
+        };
+        if end < near {
+            self.out.push_str(&self.text[self.at..end]);
+            let start = self.out.len();
+            self.out.push('\n');
+            self.map.push(start..self.out.len(), end..near);
+            self.at = near;
+        }
+        self.out.push_str(&self.text[self.at..source.start]);
+        let start = self.out.len();
+        self.out.push(char);
+        self.map.push(start..self.out.len(), source.clone());
+        self.at = source.end;
+    }
+
+    fn finish(mut self, phrases_only: bool) -> View {
+        let end = floor(self.text, self.at + AROUND);
+        self.out.push_str(&self.text[self.at..end]);
+        View {
+            text: self.out,
+            origin: Origin::Mapped(self.map),
+            phrases_only,
+        }
+    }
+}
+
+/// A view in the making: decoded runs, each on a line.
+#[derive(Debug, Default)]
+struct Decoded {
+    text: String,
+    map: OffsetMap,
+    /// Where the last run ends in the source.
+    at: usize,
+}
+
+impl Decoded {
+    fn push(&mut self, run: &str, source: Range<usize>) {
+        if !self.text.is_empty() {
+            let start = self.text.len();
+            self.text.push('\n');
+            self.map.push(start..self.text.len(), self.at..source.start);
+        }
+        let start = self.text.len();
+        self.text.push_str(run);
+        self.at = source.end;
+        self.map.push(start..self.text.len(), source);
+    }
+
+    fn finish(self) -> Option<View> {
+        (!self.text.is_empty()).then_some(View {
+            text: self.text,
+            origin: Origin::Mapped(self.map),
+            phrases_only: false,
+        })
+    }
 }
 
 /// The character that an escape stands for, and the escape's length. Multi-byte sequences behind
@@ -145,9 +197,9 @@ fn escape(bytes: &[u8]) -> Option<(char, usize)> {
 }
 
 /// The base64 and hex runs of `text`, decoded, where they hold text.
-fn encoded_runs(text: &str) -> Vec<View> {
+fn encoded_runs(text: &str) -> Option<View> {
     let bytes = text.as_bytes();
-    let mut views = Vec::new();
+    let mut runs = Decoded::default();
     let mut at = MIN_RUN - 1;
     // A run of MIN_RUN characters covers one of these positions, wherever it begins.
     while at < bytes.len() {
@@ -161,15 +213,11 @@ fn encoded_runs(text: &str) -> Vec<View> {
         if end - start >= MIN_RUN
             && let Some(decoded) = decode_run(&bytes[start..end])
         {
-            views.push(View {
-                text: decoded,
-                origin: Origin::Whole(start..end),
-                phrases_only: false,
-            });
+            runs.push(&decoded, start..end);
         }
         at = end + MIN_RUN;
     }
-    views
+    runs.finish()
 }
 
 /// The end of the run around `at`, line breaks between full lines passed.
@@ -267,8 +315,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Shortest run that is tried, in characters: 15 bytes of base64.
 const MIN_RUN: usize = 20;
-/// Most views of one text.
-const MAX_VIEWS: usize = 64;
+/// Bytes on both sides of what was rewritten that are read with it. Longer than the longest phrase.
+const AROUND: usize = 512;
 
 const NAMED: [(&str, char); 6] = [
     ("&lt;", '<'),

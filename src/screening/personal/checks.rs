@@ -4,11 +4,14 @@ use super::{Hit, near, numbers::Number};
 
 /// A payment card: a brand's prefix and length, Luhn, and groups as cards have them.
 pub(super) fn is_card(text: &str, number: &Number) -> bool {
-    let digits = &number.digits;
+    let digits = number.digits();
     let Some(maestro) = card_brand(digits) else {
         return false;
     };
-    let grouped = match number.shape().as_slice() {
+    if !luhn(digits) {
+        return false;
+    }
+    let grouped = match number.shape() {
         [_] => !maestro || digits.len() == 16,
         shape => {
             let separator = number.separator(text);
@@ -20,12 +23,12 @@ pub(super) fn is_card(text: &str, number: &Number) -> bool {
         }
     };
     let all_same = digits.iter().all(|digit| *digit == digits[0]);
-    (grouped || near(text, &number.range(), CARD_WORDS)) && !all_same && luhn(digits)
+    (grouped || near(text, &number.range(), CARD_WORDS)) && !all_same
 }
 
 /// Whether a brand has such numbers; true inside when only Maestro, whose prefixes are many, does.
 fn card_brand(digits: &[u8]) -> Option<bool> {
-    if !(12..=19).contains(&digits.len()) {
+    if !(12..=LONGEST_CARD).contains(&digits.len()) {
         return None;
     }
     let prefix = |length: usize| value(&digits[..length]);
@@ -58,7 +61,7 @@ pub(super) fn is_ssn(text: &str, number: &Number) -> bool {
     if !(written || bare) {
         return false;
     }
-    let (area, group, serial) = ssn_parts(&number.digits);
+    let (area, group, serial) = ssn_parts(number.digits());
     let famous = matches!(
         (area, group, serial),
         (78, 5, 1120) | (219, 9, 9999) | (123, 45, 6789)
@@ -73,7 +76,7 @@ pub(super) fn is_itin(text: &str, number: &Number) -> bool {
     if !(has_ssn_form(text, number) || bare) {
         return false;
     }
-    let (area, group, _) = ssn_parts(&number.digits);
+    let (area, group, _) = ssn_parts(number.digits());
     area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99)
 }
 
@@ -92,20 +95,20 @@ fn ssn_parts(digits: &[u8]) -> (u32, u32, u32) {
 /// A US provider number: ten digits, Luhn with the prefix 80840, and a word that says so, as one
 /// in ten numbers passes the checksum.
 pub(super) fn is_npi(text: &str, number: &Number) -> bool {
-    let digits = &number.digits;
-    let written = matches!(number.shape().as_slice(), [10] | [4, 3, 3]);
+    let digits = number.digits();
+    let written = matches!(number.shape(), [10] | [4, 3, 3]);
     if !written || !matches!(digits[0], b'1' | b'2') || digits.iter().all(|d| *d == digits[0]) {
         return false;
     }
     let prefixed: Vec<u8> = b"80840".iter().chain(digits).copied().collect();
-    let grouped = number.groups().len() == 3 && number.separator(text).is_some();
+    let grouped = number.shape().len() == 3 && number.separator(text).is_some();
     luhn(&prefixed) && (grouped || near(text, &number.range(), NPI_WORDS))
 }
 
 /// An IPv4 address, unless it is a version, a mask or nobody's.
 pub(super) fn is_ipv4(text: &str, number: &Number) -> bool {
     let range = number.range();
-    if number.groups().len() != 4 || number.separator(text) != Some(b'.') {
+    if number.shape().len() != 4 || number.separator(text) != Some(b'.') {
         return false;
     }
     let bytes = text.as_bytes();
@@ -187,6 +190,9 @@ fn value(digits: &[u8]) -> u32 {
         .iter()
         .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
+
+/// Digits of the longest card number.
+pub(super) const LONGEST_CARD: usize = 19;
 
 const CARD_WORDS: &[&str] = &[
     "card",

@@ -4,16 +4,21 @@ use std::ops::Range;
 
 /// Most groups of one number; more is a table, not a number.
 const MAX_GROUPS: usize = 10;
-/// Most digits of one number: the longest card has 19.
+/// Most digits of one number, its last group left out: the longest card has 19.
 const MAX_DIGITS: usize = 24;
+/// Digits that are kept: more than any number has that means something.
+const KEPT: usize = 48;
 
-/// A number as it is written: `+49 (170) 123-4567`.
-#[derive(Clone, Debug, Default)]
+/// A number as it is written: `+49 (170) 123-4567`. No heap, as tables are full of them.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Number {
-    /// The digits alone.
-    pub(super) digits: Vec<u8>,
-    /// Where each group of digits stands in the text.
-    groups: Vec<Range<usize>>,
+    digits: [u8; KEPT],
+    /// How many digits there are, kept or not.
+    count: usize,
+    /// Where each group of digits begins in the text, and its length.
+    starts: [usize; MAX_GROUPS],
+    lengths: [usize; MAX_GROUPS],
+    groups: usize,
     /// Begins with `+`.
     pub(super) plus: bool,
     /// Has a group in parentheses.
@@ -21,45 +26,69 @@ pub(super) struct Number {
 }
 
 impl Number {
-    pub(super) fn groups(&self) -> &[Range<usize>] {
-        &self.groups
+    const EMPTY: Self = Self {
+        digits: [0; KEPT],
+        count: 0,
+        starts: [0; MAX_GROUPS],
+        lengths: [0; MAX_GROUPS],
+        groups: 0,
+        plus: false,
+        parentheses: false,
+    };
+
+    /// The digits alone; of a very long number, its first ones.
+    pub(super) fn digits(&self) -> &[u8] {
+        &self.digits[..self.count.min(KEPT)]
     }
 
     /// The lengths of the groups, as in `[3, 2, 4]`.
-    pub(super) fn shape(&self) -> Vec<usize> {
-        self.groups.iter().map(ExactSizeIterator::len).collect()
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.lengths[..self.groups]
     }
 
     /// From the first digit to the last.
     pub(super) fn range(&self) -> Range<usize> {
-        let start = self.groups.first().map_or(0, |group| group.start);
-        start..self.groups.last().map_or(start, |group| group.end)
+        let last = self.groups.saturating_sub(1);
+        self.starts[0]..self.starts[last] + self.lengths[last]
     }
 
     /// The text between the groups, when it is the same everywhere: one space, dash or dot.
     pub(super) fn separator(&self, text: &str) -> Option<u8> {
-        let mut gaps = self
-            .groups
-            .windows(2)
-            .map(|pair| &text.as_bytes()[pair[0].end..pair[1].start]);
+        let mut gaps = (1..self.groups).map(|group| {
+            let before = self.starts[group - 1] + self.lengths[group - 1];
+            &text.as_bytes()[before..self.starts[group]]
+        });
         let first = gaps.next()?;
         (first.len() == 1 && gaps.all(|gap| gap == first)).then(|| first[0])
     }
 
     /// The groups from `first` up to `last`, as a number.
     pub(super) fn slice(&self, first: usize, last: usize) -> Self {
-        let skipped: usize = self.groups[..first]
-            .iter()
-            .map(ExactSizeIterator::len)
-            .sum();
-        let groups = self.groups[first..last].to_vec();
-        let length: usize = groups.iter().map(ExactSizeIterator::len).sum();
-        Self {
-            digits: self.digits[skipped..skipped + length].to_vec(),
-            groups,
+        let skipped: usize = self.lengths[..first].iter().sum();
+        let mut part = Self {
             plus: self.plus && first == 0,
-            parentheses: false,
+            ..Self::EMPTY
+        };
+        for group in first..last {
+            let from = (skipped + part.count).min(KEPT);
+            let to = (from + self.lengths[group]).min(KEPT);
+            part.add(
+                &self.digits[from..to],
+                self.starts[group],
+                self.lengths[group],
+            );
         }
+        part
+    }
+
+    fn add(&mut self, digits: &[u8], start: usize, length: usize) {
+        let from = self.count.min(KEPT);
+        let kept = digits.len().min(KEPT - from);
+        self.digits[from..from + kept].copy_from_slice(&digits[..kept]);
+        self.count += length;
+        self.starts[self.groups] = start;
+        self.lengths[self.groups] = length;
+        self.groups += 1;
     }
 }
 
@@ -74,7 +103,7 @@ pub(super) fn numbers(text: &str) -> impl Iterator<Item = Number> {
             let number = read(bytes, at);
             let end = number.range().end;
             let ends_word = bytes.get(end).is_none_or(|byte| !is_word(*byte));
-            let long_enough = number.digits.len() >= 7 || number.groups.len() == 4;
+            let long_enough = number.count >= 7 || number.groups == 4;
             let start = std::mem::replace(&mut at, end);
             if starts_word && ends_word && long_enough {
                 return Some(with_sign(bytes, number, start));
@@ -102,17 +131,16 @@ fn with_sign(bytes: &[u8], mut number: Number, start: usize) -> Number {
 }
 
 fn read(bytes: &[u8], start: usize) -> Number {
-    let mut number = Number::default();
+    let mut number = Number::EMPTY;
     let mut at = start;
     loop {
         let rest = &bytes[at..];
         let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        number.digits.extend_from_slice(&rest[..length]);
-        number.groups.push(at..at + length);
+        number.add(&rest[..length], at, length);
         at += length;
         let gap = separator_len(&bytes[at..], &mut number.parentheses);
         let next = bytes.get(at + gap).is_some_and(u8::is_ascii_digit);
-        let full = number.groups.len() == MAX_GROUPS || number.digits.len() >= MAX_DIGITS;
+        let full = number.groups == MAX_GROUPS || number.count >= MAX_DIGITS;
         if gap == 0 || !next || full {
             return number;
         }

@@ -7,7 +7,7 @@ use super::{near, numbers::Number};
 
 /// Whether `number` is written as a telephone number.
 pub(super) fn is_phone(text: &str, number: &Number) -> bool {
-    let digits = &number.digits;
+    let digits = number.digits();
     if !(7..=15).contains(&digits.len())
         || is_date(number)
         || digits.iter().all(|d| *d == digits[0])
@@ -22,9 +22,9 @@ pub(super) fn is_phone(text: &str, number: &Number) -> bool {
 
 /// `+` or `00` and a country code, with a length that country has.
 fn is_international(number: &Number) -> bool {
-    let digits = match number.digits.strip_prefix(b"00") {
-        Some(rest) if !number.plus && number.groups().len() > 1 => rest,
-        _ if number.plus => &number.digits,
+    let digits = match number.digits().strip_prefix(b"00") {
+        Some(rest) if !number.plus && number.shape().len() > 1 => rest,
+        _ if number.plus => number.digits(),
         _ => return false,
     };
     let text = str::from_utf8(digits).unwrap_or_default();
@@ -37,12 +37,12 @@ fn is_international(number: &Number) -> bool {
 
 /// `(212) 555-0123`, `212-555-0123`, `1-212-555-0123`.
 fn is_north_american(text: &str, number: &Number) -> bool {
-    let (first, shape) = match number.shape().as_slice() {
-        [1, 3, 3, 4] if number.digits[0] == b'1' => (1, true),
+    let (first, shape) = match number.shape() {
+        [1, 3, 3, 4] if number.digits()[0] == b'1' => (1, true),
         [3, 3, 4] => (0, true),
         _ => (0, false),
     };
-    let digits = &number.digits[first..];
+    let digits = &number.digits()[first..];
     let written = number.parentheses || matches!(number.separator(text), Some(b'-' | b'.' | b' '));
     shape && written && matches!(digits[0], b'2'..=b'9') && matches!(digits[3], b'2'..=b'9')
 }
@@ -51,23 +51,23 @@ fn is_north_american(text: &str, number: &Number) -> bool {
 fn is_national(text: &str, number: &Number) -> bool {
     let shape = number.shape();
     let separated = number.parentheses || matches!(number.separator(text), Some(b' ' | b'-'));
-    number.digits[0] == b'0'
-        && number.digits[1] != b'0'
+    number.digits()[0] == b'0'
+        && number.digits()[1] != b'0'
         && separated
         && (2..=5).contains(&shape.len())
         && shape[0] >= 2
-        && (10..=11).contains(&number.digits.len())
+        && (10..=11).contains(&number.digits().len())
 }
 
 /// Not obviously something else, where a word calls it a telephone number.
 fn is_plausible(text: &str, number: &Number) -> bool {
-    let decimal = number.groups().len() == 2 && number.separator(text) == Some(b'.');
-    number.groups().len() <= 5 && !decimal
+    let decimal = number.shape().len() == 2 && number.separator(text) == Some(b'.');
+    number.shape().len() <= 5 && !decimal
 }
 
 /// `2024-01-31` and `31.01.2024`, with or without a time behind.
 fn is_date(number: &Number) -> bool {
-    let dated = matches!(number.shape().as_slice(), [4, 2, 2, ..] | [2, 2, 4, ..]);
+    let dated = matches!(number.shape(), [4, 2, 2, ..] | [2, 2, 4, ..]);
     !number.plus && dated
 }
 

@@ -1,6 +1,8 @@
 //! Views that undo tricks with single letters: spacing, digits for letters, codes, simple ciphers.
 
-use super::{Origin, View};
+use std::ops::Range;
+
+use super::{Decoded, Origin, Rewriting, View};
 use crate::screening::{document::floor, offsets::OffsetMap};
 
 /// A cipher that swaps letters one for one, or turns the text round.
@@ -15,8 +17,9 @@ pub(in crate::screening) enum Cipher {
 }
 
 impl Cipher {
-    /// Deciphers `text`; enciphers too, as each is its own inverse.
-    pub(in crate::screening) fn apply(self, text: &str) -> View {
+    /// Deciphers `part` of `text`; enciphers too, as each is its own inverse.
+    pub(in crate::screening) fn apply(self, text: &str, part: Range<usize>) -> View {
+        let text = &text[part.clone()];
         let swap = |char: char| match (self, char) {
             (Self::Rot13, 'a'..='m' | 'A'..='M') => shift(char, 13),
             (Self::Rot13, 'n'..='z' | 'N'..='Z') => shift(char, -13),
@@ -27,13 +30,13 @@ impl Cipher {
         if self == Self::Reversed {
             return View {
                 text: text.chars().rev().collect(),
-                origin: Origin::Reversed(text.len()),
+                origin: Origin::Reversed(part),
                 phrases_only: true,
             };
         }
         View {
             text: text.chars().map(swap).collect(),
-            origin: Origin::Mapped(OffsetMap::default()),
+            origin: Origin::Mapped(OffsetMap::from_base(part.start)),
             phrases_only: true,
         }
     }
@@ -48,41 +51,36 @@ fn mirror(char: char, first: u8, last: u8) -> char {
     u8::try_from(char).map_or(char, |byte| char::from(first + (last - byte)))
 }
 
-/// `i g n o r e` and `i-g-n-o-r-e` written together, when at least eight letters stand alone. A
-/// wider gap, or a blank between dashes, ends a word.
+/// `i g n o r e` and `i-g-n-o-r-e` written together, when at least eight characters stand alone. A
+/// wider gap, or a blank between dashes, ends a word. Runs of figures are no words.
 pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
     let bytes = text.as_bytes();
-    let mut out = String::new();
-    let mut map = OffsetMap::default();
-    let (mut at, mut copied, mut letters) = (0, 0, 0);
+    let mut rewriting = Rewriting::of(text);
+    let (mut at, mut letters) = (0, 0);
     while at + 4 < bytes.len() {
         let run = if bytes[at + 1] == bytes[at + 3] {
             alternating(&bytes[at..])
         } else {
             0
         };
-        if run >= 3 && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()) {
-            out.push_str(&text[copied..at]);
-            for letter in 0..run {
-                let from = at + letter * 2;
-                let to = if letter + 1 < run { from + 2 } else { from + 1 };
-                let start = out.len();
-                out.push(char::from(bytes[from]));
-                map.push(start..out.len(), from..to);
-            }
-            at += run * 2 - 1;
-            copied = at;
-            letters += run;
-        } else {
+        if run < 3 || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
             at += 1;
+            continue;
+        }
+        let end = at + run * 2 - 1;
+        let run = at..end;
+        at = end;
+        let alone = || bytes[run.clone()].iter().step_by(2);
+        let alphabetic = alone().filter(|byte| byte.is_ascii_alphabetic()).count();
+        if alphabetic * 3 < alone().count() {
+            continue;
+        }
+        letters += alone().count();
+        for from in run.clone().step_by(2) {
+            rewriting.replace(from..(from + 2).min(end), char::from(bytes[from]));
         }
     }
-    out.push_str(&text[copied..]);
-    (letters >= 8).then_some(View {
-        text: out,
-        origin: Origin::Mapped(map),
-        phrases_only: true,
-    })
+    (letters >= 8).then(|| rewriting.finish(true))
 }
 
 /// How many characters, one separator apart, `bytes` begins with. Blanks count as characters, so
@@ -178,25 +176,36 @@ fn letter(byte: u8) -> Option<char> {
 }
 
 /// Runs of at least eight hex pairs, octets of bits or decimal codes with blanks between, decoded.
-pub(in crate::screening) fn codes(text: &str) -> Vec<View> {
-    let mut views = Vec::new();
+pub(in crate::screening) fn codes(text: &str) -> Option<View> {
+    let bytes = text.as_bytes();
+    let ends_word = |byte: &u8| matches!(byte, b' ' | b'\n' | b',');
+    let mut runs = Decoded::default();
     let mut run = Run::default();
     let mut at = 0;
-    for word in text.split([' ', '\n', ',']) {
-        let start = at;
-        at += word.len() + 1;
-        if word.is_empty() {
+    while at < bytes.len() {
+        // Codes of printable characters begin with a digit, whatever their base.
+        if !bytes[at].is_ascii_digit() || (at > 0 && !ends_word(&bytes[at - 1])) {
+            if run.base != 0 && !ends_word(&bytes[at]) {
+                run.end_in(&mut runs);
+            }
+            at += 1;
             continue;
         }
-        if !run.take(word, start) {
-            views.extend(run.finish());
-            run = Run::default();
-            run.take(word, start);
+        let length = bytes[at..].iter().take(LONGEST_CODE + 1);
+        let length = length.take_while(|byte| !ends_word(byte)).count();
+        let word = &text[at..floor(text, at + length)];
+        if !run.take(word, at) {
+            run.end_in(&mut runs);
+            run.take(word, at);
         }
+        at += word.len();
     }
-    views.extend(run.finish());
-    views
+    run.end_in(&mut runs);
+    runs.finish()
 }
+
+/// Bytes of the longest code: an octet of bits.
+const LONGEST_CODE: usize = 8;
 
 /// A run of codes of one base.
 #[derive(Debug, Default)]
@@ -243,11 +252,12 @@ impl Run {
         true
     }
 
-    fn finish(&mut self) -> Option<View> {
-        (self.text.len() >= 8).then(|| View {
-            text: std::mem::take(&mut self.text),
-            origin: Origin::Whole(self.start..self.end),
-            phrases_only: false,
-        })
+    /// Ends the run, which is kept if it is long enough, and begins another.
+    fn end_in(&mut self, runs: &mut Decoded) {
+        if self.text.len() >= 8 {
+            runs.push(&self.text, self.start..self.end);
+        }
+        self.base = 0;
+        self.text.clear();
     }
 }
