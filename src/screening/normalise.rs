@@ -171,9 +171,14 @@ fn decompose(char: char, into: &mut String) -> &str {
     into
 }
 
-/// Scripts without case, accents and compatibility forms, which need no table.
+/// Letters without case, accents and compatibility forms, which need no table.
 fn is_settled(char: char) -> bool {
-    matches!(char, '\u{3041}'..='\u{304a}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+    matches!(
+        char,
+        'а'..='и' | 'к'..='я' | 'א'..='ת' | '\u{627}'..='\u{63a}' | '\u{641}'..='\u{64a}'
+            | '\u{915}'..='\u{928}' | '\u{e01}'..='\u{e2e}' | '\u{3041}'..='\u{304a}'
+            | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'
+    )
 }
 
 /// Blocks whose characters are another way to write ASCII.

@@ -38,6 +38,7 @@ pub(super) fn scan(text: &str) -> Vec<Hit> {
 /// A card inside a longer run of groups: `4111 1111 1111 1111 123`.
 fn part(text: &str, number: &Number, found: &mut Vec<Hit>) {
     let lengths = number.shape();
+    let mut skipped = 0;
     for first in 0..lengths.len() {
         let mut length = lengths[first];
         for (last, more) in lengths.iter().enumerate().skip(first + 1) {
@@ -45,12 +46,17 @@ fn part(text: &str, number: &Number, found: &mut Vec<Hit>) {
             if length > checks::LONGEST_CARD {
                 break;
             }
+            let digits = number.digits().get(skipped..skipped + length);
+            if !digits.is_some_and(checks::are_card_digits) {
+                continue;
+            }
             let part = number.slice(first, last + 1);
             if checks::is_card(text, &part) {
                 found.push(("personal_data.card", part.range()));
                 return;
             }
         }
+        skipped += lengths[first];
     }
 }
 

@@ -26,6 +26,11 @@ pub(super) fn is_card(text: &str, number: &Number) -> bool {
     (grouped || near(text, &number.range(), CARD_WORDS)) && !all_same
 }
 
+/// Whether these can be the digits of a card, however they are written.
+pub(super) fn are_card_digits(digits: &[u8]) -> bool {
+    card_brand(digits).is_some() && luhn(digits)
+}
+
 /// Whether a brand has such numbers; true inside when only Maestro, whose prefixes are many, does.
 fn card_brand(digits: &[u8]) -> Option<bool> {
     if !(12..=LONGEST_CARD).contains(&digits.len()) {
