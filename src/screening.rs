@@ -165,11 +165,9 @@ impl Screener {
         for lane in document.lanes() {
             let seams = lane.seams();
             for lane in std::iter::once(&lane).chain(&seams) {
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Err(Error::Deadline);
-                }
                 let trust = lane.trust.unwrap_or(Trust::Untrusted);
-                let hits = self.detectors.scan(&lane.text, Wanted::of(want, trust));
+                let wanted = Wanted::of(want, trust);
+                let hits = self.detectors.scan(&lane.text, wanted, deadline)?;
                 found.extend(hits.into_iter().map(|hit| placed(document, lane, &hit)));
             }
         }

@@ -15,7 +15,13 @@ mod weak;
 
 use std::ops::Range;
 
-use super::{document::floor, literals::Windows, normalise::fold, pattern::Pattern, views::Cipher};
+use super::{
+    document::floor,
+    literals::{CHECKED, Windows},
+    normalise::fold,
+    pattern::Pattern,
+    views::Cipher,
+};
 
 /// One row of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -117,21 +123,35 @@ impl Injection {
         seen.windows.add(self.rules.len(), rule, window);
     }
 
-    /// Tries the rules that were led to.
-    pub(super) fn finish(&self, text: &str, seen: Seen) -> Found {
+    /// Tries the rules that were led to, calling `go_on` now and then.
+    pub(super) fn finish<E>(
+        &self,
+        text: &str,
+        seen: Seen,
+        go_on: impl Fn() -> Result<(), E>,
+    ) -> Result<Found, E> {
         let mut found = Found {
             ciphers: seen.ciphers,
             ..Found::default()
         };
         if !seen.windows.is_empty() {
-            self.verify(text, &seen.windows, &mut found);
+            self.verify(text, &seen.windows, &mut found, go_on)?;
         }
-        found
+        Ok(found)
     }
 
-    fn verify(&self, text: &str, windows: &Windows, found: &mut Found) {
+    fn verify<E>(
+        &self,
+        text: &str,
+        windows: &Windows,
+        found: &mut Found,
+        go_on: impl Fn() -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut weak: Vec<(usize, Range<usize>)> = Vec::new();
-        for (index, window) in windows.iter() {
+        for (count, (index, window)) in windows.iter().enumerate() {
+            if count % CHECKED == CHECKED - 1 {
+                go_on()?;
+            }
             let (rule, pattern) = &self.rules[index];
             let mut take = |range: Range<usize>| {
                 if rule.weight >= STRONG {
@@ -152,12 +172,13 @@ impl Injection {
             }
         }
         if weak.is_empty() {
-            return;
+            return Ok(());
         }
         weak.sort_by_key(|(_, range)| range.start);
         if let Some(range) = self.gathered(&weak) {
             found.hits.push((WEAK_RULE, range));
         }
+        Ok(())
     }
 
     /// The first neighbourhood where different weak phrases add up to a strong one.

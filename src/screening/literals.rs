@@ -77,6 +77,9 @@ impl<Lead> Literals<Lead> {
     }
 }
 
+/// How many neighbourhoods are tried between two looks at the clock.
+pub(super) const CHECKED: usize = 16;
+
 fn compile<'a>(literals: impl Iterator<Item = &'a str>) -> Result<noncontiguous::NFA, String> {
     noncontiguous::Builder::new()
         .match_kind(MatchKind::Standard)

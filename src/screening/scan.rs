@@ -3,9 +3,10 @@
 //! The one place where detectors meet: text in, hits out, all offsets in the text that came in.
 //! Decoded readings are scanned the same way, one level down.
 
-use std::ops::Range;
+use std::{ops::Range, time::Instant};
 
 use super::{
+    error::Error,
     finding::{Action, Category, Requirement, Trust},
     injection::{self, Injection},
     literals::Literals,
@@ -90,25 +91,34 @@ impl Detectors {
         })
     }
 
-    /// Scans `text`.
-    pub(super) fn scan(&self, text: &str, wanted: Wanted) -> Vec<Hit> {
+    /// Scans `text`, unless time runs out.
+    pub(super) fn scan(
+        &self,
+        text: &str,
+        wanted: Wanted,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Hit>, Error> {
         let mut hits = Vec::new();
         if wanted.invisible || wanted.personal_data || wanted.phrases || wanted.secrets {
-            let mut budget = text.len() * 2 + SMALL;
-            self.read(text, wanted, 0, &mut budget, &mut hits);
+            let mut budget = Budget {
+                bytes: text.len() * 2 + SMALL,
+                deadline,
+            };
+            self.read(text, wanted, 0, &mut budget, &mut hits)?;
         }
-        hits
+        Ok(hits)
     }
 
-    /// Reads `text` and its views, which may have `budget` bytes together at all levels.
+    /// Reads `text` and its views, which share the budget at all levels.
     fn read(
         &self,
         text: &str,
         wanted: Wanted,
         depth: usize,
-        budget: &mut usize,
+        budget: &mut Budget,
         hits: &mut Vec<Hit>,
-    ) {
+    ) -> Result<(), Error> {
+        budget.check()?;
         let clean = clean(text);
         let mut add = |category, rule, range: Range<usize>| {
             hits.push(Hit {
@@ -117,7 +127,7 @@ impl Detectors {
                 range: clean.map.source(&range),
             });
         };
-        let found = self.phrases_and_secrets(&clean.text, wanted);
+        let found = self.phrases_and_secrets(&clean.text, wanted, budget)?;
         for (rule, range) in found.secrets {
             add(Category::Secret, rule, range);
         }
@@ -139,11 +149,11 @@ impl Detectors {
             other.extend(ciphers.map(|(cipher, part)| cipher.apply(&clean.text, part)));
         }
         for view in other {
-            let Some(left) = budget.checked_sub(view.text.len()) else {
+            let Some(left) = budget.bytes.checked_sub(view.text.len()) else {
                 continue;
             };
-            *budget = left;
-            for hit in self.read_view(&view, wanted, depth, budget) {
+            budget.bytes = left;
+            for hit in self.read_view(&view, wanted, depth, budget)? {
                 add(hit.category, hit.rule, view.origin.source(&hit.range));
             }
         }
@@ -156,12 +166,18 @@ impl Detectors {
                 });
             }
         }
+        Ok(())
     }
 
     /// What literals lead to; ranges are in `text`.
-    fn phrases_and_secrets(&self, text: &str, wanted: Wanted) -> Found {
+    fn phrases_and_secrets(
+        &self,
+        text: &str,
+        wanted: Wanted,
+        budget: &Budget,
+    ) -> Result<Found, Error> {
         if !(wanted.phrases || wanted.secrets) {
-            return Found::default();
+            return Ok(Found::default());
         }
         let (folded, map) = fold(text);
         let mut phrases = injection::Seen::default();
@@ -180,20 +196,26 @@ impl Detectors {
                 }
             }
         });
-        let found = self.injection.finish(&folded, phrases);
+        let found = self.injection.finish(&folded, phrases, || budget.check())?;
         let phrases = found.hits.into_iter();
-        Found {
+        Ok(Found {
             ciphers: (found.ciphers.into_iter())
                 .map(|(cipher, part)| (cipher, map.source(&part)))
                 .collect(),
             phrases: phrases
                 .map(|(rule, range)| (rule, map.source(&range)))
                 .collect(),
-            secrets: self.secrets.finish(text, &secrets),
-        }
+            secrets: self.secrets.finish(text, &secrets, || budget.check())?,
+        })
     }
 
-    fn read_view(&self, view: &View, wanted: Wanted, depth: usize, budget: &mut usize) -> Vec<Hit> {
+    fn read_view(
+        &self,
+        view: &View,
+        wanted: Wanted,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Result<Vec<Hit>, Error> {
         let mut hits = Vec::new();
         let wanted = if view.phrases_only {
             Wanted {
@@ -210,8 +232,25 @@ impl Detectors {
         } else {
             depth + 1
         };
-        self.read(&view.text, wanted, depth, budget, &mut hits);
-        hits
+        self.read(&view.text, wanted, depth, budget, &mut hits)?;
+        Ok(hits)
+    }
+}
+
+/// What one text may still cost.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    /// Of views.
+    bytes: usize,
+    deadline: Option<Instant>,
+}
+
+impl Budget {
+    fn check(&self) -> Result<(), Error> {
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Error::Deadline),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -11,7 +11,11 @@ mod rules;
 
 use std::ops::Range;
 
-use super::{document::floor, literals::Windows, pattern::Pattern};
+use super::{
+    document::floor,
+    literals::{CHECKED, Windows},
+    pattern::Pattern,
+};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +77,22 @@ impl Secrets {
         seen.windows.add(self.rules.len(), rule, window);
     }
 
-    /// Tries the rules that were led to; ranges are those of the secrets.
-    pub(super) fn finish(&self, text: &str, seen: &Seen) -> Vec<(&'static str, Range<usize>)> {
+    /// Tries the rules that were led to, calling `go_on` now and then; ranges are those of the
+    /// secrets.
+    pub(super) fn finish<E>(
+        &self,
+        text: &str,
+        seen: &Seen,
+        go_on: impl Fn() -> Result<(), E>,
+    ) -> Result<Vec<(&'static str, Range<usize>)>, E> {
         let mut found = Vec::new();
-        for (rule, window) in seen.windows.iter() {
+        for (count, (rule, window)) in seen.windows.iter().enumerate() {
+            if count % CHECKED == CHECKED - 1 {
+                go_on()?;
+            }
             self.verify(rule, text, window, &mut found);
         }
-        found
+        Ok(found)
     }
 
     fn verify(
