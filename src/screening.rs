@@ -15,7 +15,9 @@
 //! # Cost
 //!
 //! Linear in the body whatever it says; no tree is built. The whole screening runs in place, on the
-//! check's own thread.
+//! check's own thread: about 10 ns a byte of an ordinary chat, a few times that for texts made to be
+//! expensive (`benches/prompt.rs`). A rule that no text has led to yet compiles then, which makes
+//! that one check some tenths of a millisecond slower a rule.
 
 mod body;
 mod document;
@@ -76,7 +78,7 @@ pub struct Screener {
 }
 
 impl Screener {
-    /// Compiles every rule. Takes tens of milliseconds: once, at start or reload.
+    /// Builds the table of literals. Takes about ten milliseconds: once, at start or reload.
     ///
     /// # Errors
     ///
