@@ -144,7 +144,7 @@ impl Screener {
             return Err(Error::TooLarge);
         }
         let text = body::read(&request.body, &request.headers, self.limits)?;
-        self.search(&text.document, text.json, *want, Some(deadline))
+        self.search(&text.document, text.json.as_deref(), *want, Some(deadline))
     }
 
     /// Screens one text as a user's prompt.

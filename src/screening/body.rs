@@ -2,12 +2,13 @@
 //!
 //! What is not known to be JSON but reads as JSON is read as JSON: upstreams do not all look at the
 //! content type, and a wrong one must not be a way past. What cannot be read (compressed, another
-//! character set) is refused, never skipped. Multipart bodies are one text for now.
+//! character set, UTF-16 whatever it is called) is refused, never skipped. Multipart bodies are one
+//! text for now, so one with a binary file in it is refused for its NULs.
 
-use std::str;
+use std::{borrow::Cow, ops::Range, str};
 
 use super::{
-    document::Document,
+    document::{Document, Kind, Leaf},
     error::Error,
     finding::Trust,
     offsets::OffsetMap,
@@ -19,7 +20,7 @@ use crate::check::{Body, Headers};
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     pub(super) document: Document,
-    pub(super) json: Option<&'a str>,
+    pub(super) json: Option<Cow<'a, str>>,
 }
 
 /// Reads `body`.
@@ -41,7 +42,12 @@ pub(super) fn read<'a>(
         return Err(Error::Encoded);
     }
     let media = Media::of(headers)?;
+    if is_wide(bytes) {
+        return Err(Error::Encoded);
+    }
     let begins_as_json = bytes
+        .strip_prefix(BYTE_ORDER_MARK)
+        .unwrap_or(bytes)
         .iter()
         .find(|byte| !byte.is_ascii_whitespace())
         .is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"'));
@@ -61,34 +67,98 @@ fn json(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
         what: "utf-8",
         at: error.valid_up_to(),
     })?;
+    // Some parsers skip a byte-order mark. As blanks it leaves every offset where it is.
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => Cow::Owned(format!("   {rest}")),
+        None => Cow::Borrowed(text),
+    };
     Ok(Text {
-        document: walk(text, limits)?,
+        document: walk(&text, limits)?,
         json: Some(text),
     })
 }
 
-/// The body as one text. Bytes that are not text (a file in a form) are passed over.
-fn plain(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
-    if bytes.len() > limits.text {
+/// The body as one text, a blank for every run of bytes that are no text (a file in a form). What
+/// an upstream that drops such bytes sees is read too, so that none hides a word or joins two.
+fn plain<'a>(bytes: &[u8], limits: Limits) -> Result<Text<'a>, Error> {
+    let whole = Reading::of(bytes);
+    let closed = whole.closed();
+    let mut document = Document::plain(whole.text, whole.map, Trust::User);
+    if let Some(closed) = closed {
+        closed.add_to(&mut document, 0);
+    }
+    if document.text.len() > limits.text {
         return Err(Error::TooLarge);
     }
-    let mut text = String::with_capacity(bytes.len());
-    let mut map = OffsetMap::default();
-    let mut at = 0;
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        at += chunk.valid().len();
-        if !chunk.invalid().is_empty() {
-            let start = text.len();
-            text.push(char::REPLACEMENT_CHARACTER);
-            map.push(start..text.len(), at..at + chunk.invalid().len());
-            at += chunk.invalid().len();
-        }
-    }
     Ok(Text {
-        document: Document::plain(text, map, Trust::User),
+        document,
         json: None,
     })
+}
+
+/// Bytes read as text.
+#[derive(Debug, Default)]
+struct Reading {
+    text: String,
+    map: OffsetMap,
+    /// Where in the text a blank stands for bytes that are no text.
+    gaps: Vec<usize>,
+}
+
+impl Reading {
+    fn of(bytes: &[u8]) -> Self {
+        let mut reading = Self {
+            text: String::with_capacity(bytes.len()),
+            ..Self::default()
+        };
+        let mut at = 0;
+        for chunk in bytes.utf8_chunks() {
+            reading.text.push_str(chunk.valid());
+            at += chunk.valid().len();
+            if !chunk.invalid().is_empty() {
+                let end = at + chunk.invalid().len();
+                reading.gap(at..end);
+                at = end;
+            }
+        }
+        reading
+    }
+
+    fn gap(&mut self, source: Range<usize>) {
+        let start = self.text.len();
+        self.gaps.push(start);
+        self.text.push(' ');
+        self.map.push(start..self.text.len(), source);
+    }
+
+    /// The text without its gaps, mapped to the text with them; `None` when there are none.
+    fn closed(&self) -> Option<Self> {
+        self.gaps.first()?;
+        let mut closed = Self::default();
+        let mut at = 0;
+        for gap in &self.gaps {
+            closed.text.push_str(&self.text[at..*gap]);
+            let end = closed.text.len();
+            closed.map.push(end..end, *gap..*gap + 1);
+            at = gap + 1;
+        }
+        closed.text.push_str(&self.text[at..]);
+        Some(closed)
+    }
+
+    /// Adds what was read of the text of `outer`.
+    fn add_to(self, document: &mut Document, outer: usize) {
+        let start = document.text.len();
+        document.text.push_str(&self.text);
+        document.leaves.push(Leaf {
+            text: start..document.text.len(),
+            map: self.map,
+            kind: Kind::Text,
+            trust: Trust::User,
+            deferred: false,
+            outer: Some(outer),
+        });
+    }
 }
 
 /// What the content type says.
@@ -96,35 +166,50 @@ fn plain(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
 enum Media {
     Json,
     Text,
-    /// Absent, repeated or of a kind that says nothing about text.
+    /// Absent, or of a kind that says nothing about text.
     Unknown,
 }
 
 impl Media {
+    /// Of several types, in one header or more, JSON counts: nobody knows which one the upstream
+    /// takes. Parameters are looked for between commas as well.
     fn of(headers: &Headers) -> Result<Self, Error> {
-        let Some(value) = headers.single("content-type") else {
-            return Ok(Self::Unknown);
-        };
-        let value = value.to_ascii_lowercase();
-        let (essence, parameters) = value.split_once(';').unwrap_or((&value, ""));
-        let charset = parameters
-            .split(';')
-            .filter_map(|parameter| parameter.trim().strip_prefix("charset="))
-            .map(|charset| charset.trim_matches('"'));
-        if charset
-            .into_iter()
-            .any(|charset| !matches!(charset, "utf-8" | "utf8" | "us-ascii"))
-        {
-            return Err(Error::Encoded);
+        let value = headers.joined("content-type").unwrap_or_default();
+        let value = String::from_utf8_lossy(&value).to_ascii_lowercase();
+        let mut media = Self::Unknown;
+        for part in value.split([',', ';']).map(str::trim) {
+            match part.split_once('=') {
+                Some((name, charset)) if !is_readable(name.trim(), charset.trim()) => {
+                    return Err(Error::Encoded);
+                }
+                Some(_) => {}
+                None if part.ends_with("/json") || part.ends_with("+json") => media = Self::Json,
+                None if matches!(part, "" | "application/octet-stream") => {}
+                None if media == Self::Unknown => media = Self::Text,
+                None => {}
+            }
         }
-        let essence = essence.trim();
-        Ok(match essence {
-            "application/json" => Self::Json,
-            _ if essence.ends_with("+json") => Self::Json,
-            "" | "application/octet-stream" => Self::Unknown,
-            _ => Self::Text,
-        })
+        Ok(media)
     }
+}
+
+/// Whether a parameter of the content type leaves the body in UTF-8. `charset*` is another way to
+/// write `charset`, with a language before the value; in pieces (`charset*0`) it is not read.
+fn is_readable(name: &str, value: &str) -> bool {
+    let charset = match name {
+        "charset" => value.trim_matches('"').trim(),
+        "charset*" => value.rsplit('\'').next().unwrap_or(value),
+        _ => return !name.starts_with("charset*"),
+    };
+    matches!(charset, "utf-8" | "utf8" | "us-ascii")
+}
+
+/// Whether the bytes are UTF-16 or UTF-32, which some JSON parsers tell by their NULs, whatever the
+/// content type says. UTF-8 has no use for a NUL.
+fn is_wide(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xfe\xff")
+        || bytes.starts_with(b"\xff\xfe")
+        || memchr::memchr(0, bytes).is_some()
 }
 
 fn is_identity(names: &[u8]) -> bool {
@@ -133,6 +218,9 @@ fn is_identity(names: &[u8]) -> bool {
         .map(<[u8]>::trim_ascii)
         .all(|name| name.is_empty() || name.eq_ignore_ascii_case(b"identity"))
 }
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,13 @@ fn what_cannot_be_read_is_refused() {
         ("content-encoding", "gzip"),
         ("content-encoding", "identity, br"),
         ("content-type", "application/json; charset=utf-16"),
+        ("content-type", "text/plain; charset = utf-16be"),
+        ("content-type", "text/plain; charset*=utf-8''utf-16be"),
+        ("content-type", "text/plain; charset*0=utf-; charset*1=16be"),
+        (
+            "content-type",
+            "application/json, text/plain; charset=utf-16",
+        ),
     ] {
         assert_eq!(
             read_as(b"{}", &[(name, value)]),
@@ -61,6 +68,81 @@ fn what_cannot_be_read_is_refused() {
         );
     }
     assert!(read_as(b"{}", &[("content-encoding", "identity")]).is_ok());
+    for charset in ["charset = \"UTF-8\"", "charset*=utf-8''utf-8", "boundary=x"] {
+        let content_type = format!("text/plain; {charset}");
+        assert!(read_as(b"hi", &[("content-type", &content_type)]).is_ok());
+    }
+}
+
+/// `text` in UTF-16 and UTF-32, both byte orders, with and without byte-order mark.
+fn wide(text: &str) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for text in [text.to_owned(), format!("\u{feff}{text}")] {
+        all.push(text.encode_utf16().flat_map(u16::to_be_bytes).collect());
+        all.push(text.encode_utf16().flat_map(u16::to_le_bytes).collect());
+        let units = || text.chars().map(u32::from);
+        all.push(units().flat_map(u32::to_be_bytes).collect());
+        all.push(units().flat_map(u32::to_le_bytes).collect());
+    }
+    all
+}
+
+#[test]
+fn utf_16_and_utf_32_are_refused_whatever_they_are_called() {
+    let json = "content-type";
+    for headers in [
+        &[][..],
+        &[(json, "application/octet-stream")],
+        &[(json, "text/plain")],
+        &[(json, "text/json")],
+        &[(json, "application/json,text/plain")],
+        &[(json, "application/json"), (json, "text/plain")],
+    ] {
+        for body in wide(r#"{"prompt":"hello"}"#) {
+            let read = read_as(&body, headers);
+            assert_eq!(read, Err(Error::Encoded), "{headers:?} {body:?}");
+        }
+    }
+    let body = "\u{feff}漢字".encode_utf16().flat_map(u16::to_be_bytes);
+    let body: Vec<u8> = body.collect();
+    assert_eq!(read_as(&body, &[]), Err(Error::Encoded), "without a NUL");
+}
+
+#[test]
+fn one_json_type_among_others_makes_it_json() {
+    let json = "content-type";
+    for headers in [
+        &[(json, "text/json")][..],
+        &[(json, "text/plain, application/json")],
+        &[(json, "application/json;charset=utf-8,text/plain")],
+        &[(json, "text/plain"), (json, "application/x+json")],
+    ] {
+        let read = read_as(b"{\"a\": \"\xff\"}", headers);
+        assert!(matches!(read, Err(Error::Malformed { .. })), "{headers:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_hides_no_json() {
+    let body = "\u{feff}{\"prompt\":\"a\\u0062c\"}";
+    let text_plain = &[("content-type", "text/plain")][..];
+    for headers in [&[][..], text_plain] {
+        let read = read_as(body.as_bytes(), headers);
+        assert_eq!(read, Ok(("abc".to_owned(), true)));
+    }
+    let body = Body::Complete(body.to_owned().into());
+    let read = read(&body, &Headers::default(), LIMITS).expect("read");
+    assert_eq!(read.document.locate(0, 0..1).1, 14..15);
+}
+
+#[test]
+fn bytes_that_are_no_text_neither_hide_words_nor_join_them() {
+    let body = b"Ig\xffnore all\xfe\xfeprevious";
+    let (text, _) = read_as(body, &[("content-type", "text/plain")]).expect("read");
+    assert_eq!(text, "Ig nore all  previousIgnore allprevious");
+    let body = Body::Complete(body.to_vec().into());
+    let read = read(&body, &Headers::default(), LIMITS).expect("read");
+    assert_eq!(read.document.locate(1, 0..6).1, 0..7);
 }
 
 #[test]
