@@ -41,7 +41,7 @@ pub(super) fn read<'a>(
     {
         return Err(Error::Encoded);
     }
-    let media = Media::of(headers)?;
+    let (media, form) = media(headers)?;
     if is_wide(bytes) {
         return Err(Error::Encoded);
     }
@@ -55,10 +55,10 @@ pub(super) fn read<'a>(
         Media::Json => json(bytes, limits),
         Media::Unknown if begins_as_json => json(bytes, limits),
         Media::Text if begins_as_json => match json(bytes, limits) {
-            Err(Error::Malformed { .. }) => plain(bytes, limits),
+            Err(Error::Malformed { .. }) => plain(bytes, form, limits),
             read => read,
         },
-        Media::Text | Media::Unknown => plain(bytes, limits),
+        Media::Text | Media::Unknown => plain(bytes, form, limits),
     }
 }
 
@@ -80,12 +80,21 @@ fn json(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
 
 /// The body as one text, a blank for every run of bytes that are no text (a file in a form). What
 /// an upstream that drops such bytes sees is read too, so that none hides a word or joins two.
-fn plain<'a>(bytes: &[u8], limits: Limits) -> Result<Text<'a>, Error> {
+fn plain<'a>(bytes: &[u8], form: bool, limits: Limits) -> Result<Text<'a>, Error> {
     let whole = Reading::of(bytes);
     let closed = whole.closed();
+    let decoded = form.then(|| Reading::of_form(&whole.text));
     let mut document = Document::plain(whole.text, whole.map, Trust::User);
     if let Some(closed) = closed {
         closed.add_to(&mut document, 0);
+    }
+    if let Some(decoded) = decoded {
+        let closed = decoded.closed();
+        decoded.add_to(&mut document, 0);
+        let outer = document.leaves.len() - 1;
+        if let Some(closed) = closed {
+            closed.add_to(&mut document, outer);
+        }
     }
     if document.text.len() > limits.text {
         return Err(Error::TooLarge);
@@ -122,6 +131,53 @@ impl Reading {
             }
         }
         reading
+    }
+
+    /// A form's text with its `+` and `%41` decoded, mapped to the form's.
+    fn of_form(form: &str) -> Self {
+        let bytes = form.as_bytes();
+        let mut reading = Self::default();
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = at + escapes(&bytes[at..]);
+            if end > at {
+                reading.unescape(&form[at..end], at);
+                at = end;
+                continue;
+            }
+            let rest = &bytes[at + 1..];
+            let end = at + 1 + memchr::memchr2(b'%', b'+', rest).unwrap_or(rest.len());
+            match bytes[at] {
+                b'+' => {
+                    reading.text.push(' ');
+                    reading.text.push_str(&form[at + 1..end]);
+                }
+                _ => reading.text.push_str(&form[at..end]),
+            }
+            at = end;
+        }
+        reading
+    }
+
+    /// Adds the bytes of `escapes`, a run of `%41` at `source`.
+    fn unescape(&mut self, escapes: &str, source: usize) {
+        let byte = |at: usize| u8::from_str_radix(&escapes[at + 1..at + 3], 16).unwrap_or_default();
+        let bytes: Vec<u8> = (0..escapes.len()).step_by(3).map(byte).collect();
+        let mut at = source;
+        for chunk in bytes.utf8_chunks() {
+            for char in chunk.valid().chars() {
+                let start = self.text.len();
+                self.text.push(char);
+                let end = at + 3 * char.len_utf8();
+                self.map.push(start..self.text.len(), at..end);
+                at = end;
+            }
+            if !chunk.invalid().is_empty() {
+                let end = at + 3 * chunk.invalid().len();
+                self.gap(at..end);
+                at = end;
+            }
+        }
     }
 
     fn gap(&mut self, source: Range<usize>) {
@@ -170,27 +226,35 @@ enum Media {
     Unknown,
 }
 
-impl Media {
-    /// Of several types, in one header or more, JSON counts: nobody knows which one the upstream
-    /// takes. Parameters are looked for between commas as well.
-    fn of(headers: &Headers) -> Result<Self, Error> {
-        let value = headers.joined("content-type").unwrap_or_default();
-        let value = String::from_utf8_lossy(&value).to_ascii_lowercase();
-        let mut media = Self::Unknown;
-        for part in value.split([',', ';']).map(str::trim) {
-            match part.split_once('=') {
-                Some((name, charset)) if !is_readable(name.trim(), charset.trim()) => {
-                    return Err(Error::Encoded);
-                }
-                Some(_) => {}
-                None if part.ends_with("/json") || part.ends_with("+json") => media = Self::Json,
-                None if matches!(part, "" | "application/octet-stream") => {}
-                None if media == Self::Unknown => media = Self::Text,
-                None => {}
+/// What the content type says, and whether one of its types is a form's. Of several types, in one
+/// header or more, JSON counts: nobody knows which one the upstream takes. Parameters are looked for
+/// between commas as well.
+fn media(headers: &Headers) -> Result<(Media, bool), Error> {
+    let value = headers.joined("content-type").unwrap_or_default();
+    let value = String::from_utf8_lossy(&value).to_ascii_lowercase();
+    let (mut media, mut form) = (Media::Unknown, false);
+    for part in value.split([',', ';']).map(str::trim) {
+        form |= part == "application/x-www-form-urlencoded";
+        match part.split_once('=') {
+            Some((name, charset)) if !is_readable(name.trim(), charset.trim()) => {
+                return Err(Error::Encoded);
             }
+            Some(_) => {}
+            None if part.ends_with("/json") || part.ends_with("+json") => media = Media::Json,
+            None if matches!(part, "" | "application/octet-stream") => {}
+            None if media == Media::Unknown => media = Media::Text,
+            None => {}
         }
-        Ok(media)
     }
+    Ok((media, form))
+}
+
+/// How many bytes of escapes (`%41`) `bytes` begins with.
+fn escapes(bytes: &[u8]) -> usize {
+    let is_escape = |escape: &&[u8]| {
+        escape[0] == b'%' && escape[1].is_ascii_hexdigit() && escape[2].is_ascii_hexdigit()
+    };
+    bytes.chunks_exact(3).take_while(is_escape).count() * 3
 }
 
 /// Whether a parameter of the content type leaves the body in UTF-8. `charset*` is another way to

@@ -153,3 +153,23 @@ fn bytes_that_are_no_text_are_passed_over_and_offsets_stay_right() {
     let at = read.document.text.find('b').expect("b");
     assert_eq!(read.document.locate(0, at..at + 1).1, 3..4);
 }
+
+#[test]
+fn forms_are_decoded() {
+    let form = "application/x-www-form-urlencoded";
+    let body = b"a=%49gnore+all%20previous&b=+x%&c=caf%C3%A9%ffs";
+    let decoded = "a=Ignore all previous&b= x%&c=caf\u{e9} s";
+    let (text, _) = read_as(body, &[("content-type", form)]).expect("read");
+    assert!(text.contains(decoded), "{text}");
+    assert!(text.ends_with("caf\u{e9}s"), "{text}");
+    let (text, _) = read_as(body, &[("content-type", "text/plain")]).expect("read");
+    assert_eq!(text.as_bytes(), body);
+
+    let body = Body::Complete(body.to_vec().into());
+    let read = read(&body, &headers(&[("content-type", form)]), LIMITS).expect("read");
+    assert_eq!(read.document.locate(1, 2..3).1, 2..5);
+    assert_eq!(read.document.locate(1, 2..12).1, 2..14);
+    assert_eq!(read.document.locate(2, 2..12).1, 2..14);
+    let at = decoded.find('\u{e9}').expect("the letter");
+    assert_eq!(read.document.locate(1, at..at + 2).1, 37..43);
+}
