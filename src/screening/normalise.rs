@@ -7,7 +7,8 @@
 //! same folding when rules are built, so they still match.
 //!
 //! Both keep an [`OffsetMap`] back to what they were given. Cost: ASCII text is not copied by
-//! `clean` and takes one vectorised pass in `fold`.
+//! `clean` and takes one vectorised pass in `fold`. Folded text is never longer than twice the text,
+//! since ligatures of whole phrases are left as they are.
 
 mod confusables;
 
@@ -114,6 +115,11 @@ pub(super) fn fold(text: &str) -> (String, OffsetMap) {
             continue;
         }
         fold_char(char, &mut decomposed, &mut out);
+        if out.len() > MAX_GROWTH * src.end + MOST_EXPANDED {
+            // More than any language needs: taken as it is.
+            out.truncate(start);
+            out.push(char);
+        }
         if out.len() - start != src.len() || out.as_bytes()[start] < 0x80 {
             map.push(start..out.len(), src);
         }
@@ -167,7 +173,13 @@ fn decompose(char: char, into: &mut String) -> &str {
     const NFKD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfkd();
     into.clear();
     let mut buffer = [0; 4];
-    into.push_str(&NFKD.normalize(char.encode_utf8(&mut buffer)));
+    let written: &str = char.encode_utf8(&mut buffer);
+    into.push_str(&NFKD.normalize(written));
+    if into.chars().nth(MOST_EXPANDED).is_some() {
+        // A whole phrase in one character (U+FDFA has 18) is no letter in disguise.
+        into.clear();
+        into.push_str(written);
+    }
     into
 }
 
@@ -329,6 +341,10 @@ impl Hidden {
     }
 }
 
+/// Most characters that one character is written out as.
+const MOST_EXPANDED: usize = 4;
+/// Folded text is at most so many times as long as what it was folded from.
+const MAX_GROWTH: usize = 2;
 /// Tag letters in the flag of a region: `gbeng`, `gbsct`, `gbwls`.
 const LONGEST_FLAG: usize = 6;
 

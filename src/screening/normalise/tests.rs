@@ -74,3 +74,31 @@ fn honest_invisible_characters_are_not_reported() {
         assert!(clean(text).invisible.is_empty(), "{text}");
     }
 }
+
+#[test]
+fn folding_never_blows_text_up() {
+    for unit in [
+        "\u{fdfa}",
+        "\u{fdfb}",
+        "\u{3316}",
+        "\u{fdf2}",
+        "\u{1d160}",
+        "\u{fb2c}",
+        "ΐ",
+    ] {
+        let text = unit.repeat(1_000);
+        let (folded, map) = fold(&text);
+        assert!(
+            folded.len() <= 2 * text.len() + 4,
+            "{unit}: {}",
+            folded.len()
+        );
+        let last = folded.chars().next_back().expect("text").len_utf8();
+        let source = map.source(&(folded.len() - last..folded.len()));
+        assert_eq!(source, text.len() - unit.len()..text.len(), "{unit}");
+    }
+    // What is written with more bytes at first is still folded after them.
+    let (folded, _) = fold(&format!("{}𝐢𝐠𝐧𝐨𝐫𝐞", "\u{fdf2}".repeat(1_000)));
+    assert!(folded.ends_with("ignore"));
+    assert_eq!(fold("\u{fdfa}ﬃ㎏").0, "\u{fdfa}ffikg");
+}
