@@ -30,10 +30,10 @@ pub(super) struct Clean<'a> {
     pub(super) invisible: Vec<Range<usize>>,
 }
 
-/// Strips invisible characters and writes compatibility forms of ASCII as ASCII. Invisible letters
+/// Strips invisible and control characters and writes compatibility forms of ASCII as ASCII. Invisible letters
 /// (Unicode tags, variation selectors) are written out, since models read them.
 pub(super) fn clean(text: &str) -> Clean<'_> {
-    if text.is_ascii() {
+    if text.is_ascii() && !has_control(text.as_bytes()) {
         return Clean {
             text: Cow::Borrowed(text),
             map: OffsetMap::default(),
@@ -46,7 +46,7 @@ pub(super) fn clean(text: &str) -> Clean<'_> {
     let mut decomposed = String::new();
     let mut at = 0;
     while let Some(char) = text[at..].chars().next() {
-        let run = ascii_len(&text.as_bytes()[at..]);
+        let run = plain_len(&text.as_bytes()[at..]);
         if run > 0 {
             // Only the edges of a run say anything about what is hidden around it.
             hidden.seen(char);
@@ -80,9 +80,22 @@ pub(super) fn clean(text: &str) -> Clean<'_> {
     }
 }
 
-/// How many ASCII bytes `bytes` begins with.
-fn ascii_len(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| byte.is_ascii()).count()
+/// How many ASCII bytes that are kept `bytes` begins with.
+fn plain_len(bytes: &[u8]) -> usize {
+    let is_plain = |byte: &&u8| byte.is_ascii() && !is_control(**byte);
+    bytes.iter().take_while(is_plain).count()
+}
+
+/// Whether any byte is stripped. Without an early end, so that it is vectorised.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .fold(false, |any, byte| any | is_control(*byte))
+}
+
+/// ASCII controls that have no place in a text: all but tab and line breaks.
+fn is_control(byte: u8) -> bool {
+    byte == 0x7f || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
 /// Text in lower case with single blanks, accents and look-alikes folded; and the map back.
@@ -218,6 +231,8 @@ fn is_mark(char: char) -> bool {
 enum Unseen {
     /// Turns the reading direction round by force.
     Bidi,
+    /// A control character other than tab and line breaks.
+    Control,
     /// Only ever set by typesetting software: soft hyphen, word joiner marks.
     Format,
     /// A letter of the tag block, with the ASCII character it copies.
@@ -232,6 +247,9 @@ impl Unseen {
     fn of(char: char) -> Option<Self> {
         let low_byte = |base: u32| u8::try_from(u32::from(char) - base).unwrap_or(0);
         Some(match char {
+            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => {
+                Self::Control
+            }
             '\u{202d}' | '\u{202e}' => Self::Bidi,
             '\u{e0020}'..='\u{e007e}' => Self::Tag(char::from(low_byte(0xe_0000))),
             '\u{fe00}'..='\u{fe0f}' => Self::Variation(low_byte(0xfe00)),
@@ -270,6 +288,9 @@ struct Hidden {
     run: Option<(Unseen, Range<usize>, usize)>,
     after_flag: bool,
     after_letter: bool,
+    after_word: bool,
+    /// Control characters after a letter or digit; hidden in a word if another follows.
+    controls: Option<Range<usize>>,
     /// Zero-width characters inside words.
     in_words: Vec<Range<usize>>,
     /// One that stands after a letter; inside a word if a letter follows.
@@ -283,7 +304,14 @@ impl Hidden {
         {
             self.in_words.push(range);
         }
+        let in_word = char.is_alphanumeric() || char == '_';
+        if let Some(range) = self.controls.take()
+            && in_word
+        {
+            self.found.push(range);
+        }
         self.close();
+        self.after_word = in_word;
         self.after_flag = char == '\u{1f3f4}';
         self.after_letter = char.is_ascii_alphabetic();
     }
@@ -292,6 +320,10 @@ impl Hidden {
     fn unseen(&mut self, kind: Unseen, at: &Range<usize>) -> Option<char> {
         if kind == Unseen::ZeroWidth && self.after_letter && self.pending.is_none() {
             self.pending = Some(at.clone());
+        }
+        if kind == Unseen::Control && self.after_word {
+            let start = self.controls.as_ref().map_or(at.start, |range| range.start);
+            self.controls = Some(start..at.end);
         }
         let same = |run: &Unseen| std::mem::discriminant(run) == std::mem::discriminant(&kind);
         let length = match &mut self.run {
@@ -322,6 +354,8 @@ impl Hidden {
         };
         let smuggled = match kind {
             Unseen::Bidi => true,
+            // It depends on what stands around them.
+            Unseen::Control => false,
             Unseen::Format => length >= 16,
             Unseen::Tag(_) => !self.after_flag || length > LONGEST_FLAG,
             Unseen::Variation(_) => length >= 3,

@@ -4,6 +4,7 @@ use super::*;
 fn ascii_is_not_copied_and_blanks_are_single() {
     let text = "Ignore \n\n ALL\tprevious";
     assert!(matches!(clean(text).text, Cow::Borrowed(_)));
+    assert!(matches!(clean("a\r\n\tb").text, Cow::Borrowed(_)));
     let (folded, map) = fold(text);
     assert_eq!(folded, "ignore all previous");
     assert_eq!(&text[map.source(&(7..10))], "ALL");
@@ -69,6 +70,7 @@ fn honest_invisible_characters_are_not_reported() {
         "\u{feff}a byte-order mark",
         "می‌خواهم",
         "copied\u{200b} from a page",
+        "\u{c}a page\n\u{c}another \u{1b}[31mred\u{1b}[0m",
         "soft\u{ad}hy\u{ad}phens in a news\u{ad}paper",
     ] {
         assert!(clean(text).invisible.is_empty(), "{text}");
@@ -101,4 +103,35 @@ fn folding_never_blows_text_up() {
     let (folded, _) = fold(&format!("{}𝐢𝐠𝐧𝐨𝐫𝐞", "\u{fdf2}".repeat(1_000)));
     assert!(folded.ends_with("ignore"));
     assert_eq!(fold("\u{fdfa}ﬃ㎏").0, "\u{fdfa}ffikg");
+}
+
+#[test]
+fn control_characters_in_words_are_stripped_and_reported() {
+    for control in [
+        "\0",
+        "\u{1}",
+        "\u{8}",
+        "\u{c}",
+        "\u{7f}",
+        "\u{85}",
+        "\u{9f}",
+        "\0\0\u{1}",
+    ] {
+        for (left, right) in [
+            ("Ig", "nore"),
+            ("AKIA", "QX7"),
+            ("é", "é"),
+            ("4111", "1111"),
+        ] {
+            let text = format!("{left}{control}{right}");
+            let cleaned = clean(&text);
+            assert_eq!(cleaned.text, format!("{left}{right}"));
+            let hidden = left.len()..left.len() + control.len();
+            assert_eq!(cleaned.invisible, [hidden], "{text:?}");
+            assert_eq!(cleaned.map.source(&(0..cleaned.text.len())), 0..text.len());
+        }
+        let around = clean(&format!("{control}a {control} b.{control}c{control}")).invisible;
+        assert!(around.is_empty(), "{control:?}");
+    }
+    assert_eq!(clean("a\0\u{200b}\0b").invisible, [1..6]);
 }
