@@ -9,8 +9,8 @@
 //!
 //! A body that could not be read whole is an [`Error`], never "clean". Findings carry places, never
 //! the text. Trust comes from the place of a string in the known APIs' bodies, and whoever writes
-//! the body writes the system prompt too: on a route where callers may send their own, the
-//! upstream's gateway should set it instead. Compressed bodies are refused for now.
+//! the body writes the system prompt too: it is a user's text unless the route says `trust_system`.
+//! Compressed bodies are refused for now.
 //!
 //! # Cost
 //!
@@ -143,7 +143,12 @@ impl Screener {
         {
             return Err(Error::TooLarge);
         }
-        let text = body::read(&request.body, &request.headers, self.limits)?;
+        let mut text = body::read(&request.body, &request.headers, self.limits)?;
+        if !want.trust_system {
+            for leaf in &mut text.document.leaves {
+                leaf.trust = leaf.trust.max(Trust::User);
+            }
+        }
         self.search(&text.document, text.json.as_deref(), *want, Some(deadline))
     }
 

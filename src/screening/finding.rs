@@ -31,6 +31,9 @@ pub struct Requirement {
     pub secrets: Action,
     /// Card numbers, e-mail addresses and the like.
     pub personal_data: Action,
+    /// Whether system prompts in the body are the operator's own. The role `system` is a claim of
+    /// whoever wrote the body, so without this they are searched like a user's text.
+    pub trust_system: bool,
 }
 
 impl Default for Requirement {
@@ -39,6 +42,7 @@ impl Default for Requirement {
             injection: Action::Deny,
             secrets: Action::Deny,
             personal_data: Action::Flag,
+            trust_system: false,
         }
     }
 }
@@ -92,7 +96,8 @@ impl Category {
 /// How far the author of a text is trusted, by where it stands in the body.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Trust {
-    /// The operator's own instructions: not searched for injection phrases.
+    /// The operator's own instructions, on routes that trust them: not searched for injection
+    /// phrases.
     System,
     /// The person who asks.
     User,

@@ -19,6 +19,8 @@ pub(super) enum Place {
     Message,
     /// A list of messages.
     Messages,
+    /// A role under a key such as `Role`, which only some parsers take for one.
+    OddRole,
     /// One part of a message's content, or all of it.
     Part,
     /// A message's role.
@@ -38,7 +40,9 @@ impl Place {
             Self::Input => Self::Item,
             Self::Messages => Self::Message,
             Self::Fixed(_) | Self::Part | Self::Root | Self::System => self,
-            Self::Item | Self::Message | Self::Role | Self::Text => Self::Fixed(Trust::Untrusted),
+            Self::Item | Self::Message | Self::OddRole | Self::Role | Self::Text => {
+                Self::Fixed(Trust::Untrusted)
+            }
         }
     }
 
@@ -56,6 +60,7 @@ impl Place {
             )
             | (Self::System, "text" | "parts") => Self::System,
             (Self::Item | Self::Message, "role") => Self::Role,
+            (Self::Item | Self::Message, key) if key.eq_ignore_ascii_case("role") => Self::OddRole,
             (Self::Item | Self::Message, "content" | "parts" | "text" | "message") => Self::Part,
             (Self::Part, "text") => Self::Text,
             _ => UNTRUSTED,
@@ -67,7 +72,9 @@ impl Place {
         match self {
             Self::Fixed(trust) => (trust, false),
             Self::Input | Self::Item | Self::Root => (Trust::User, false),
-            Self::Message | Self::Messages | Self::Role => (Trust::Untrusted, false),
+            Self::Message | Self::Messages | Self::OddRole | Self::Role => {
+                (Trust::Untrusted, false)
+            }
             Self::Part | Self::Text => (Trust::Untrusted, true),
             Self::System => (Trust::System, false),
         }

@@ -4,7 +4,8 @@
 //! messages, system prompts and inputs of the chat APIs. A role counts where those APIs read it and
 //! nowhere else, so a nested `"role": "system"` promotes nothing; it may follow the content it
 //! speaks for, so trust is settled at the end of each message; and when it is repeated the least
-//! trusted one counts, as nobody knows which one the upstream takes.
+//! trusted one counts, as nobody knows which one the upstream takes; one that is no string or spelt
+//! `Role` counts as untrusted.
 //!
 //! Strings that are JSON themselves (tool arguments) are walked again, two levels deep.
 //!
@@ -168,6 +169,12 @@ impl<'a, 'd> Walker<'a, 'd> {
     }
 
     fn value(&mut self, token: Token, place: Place) -> Result<(), Error> {
+        let no_role = place == Place::Role && token != Token::Quote;
+        if (no_role || place == Place::OddRole)
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.role = Some(Trust::Untrusted);
+        }
         match token {
             Token::Scalar => Ok(()),
             Token::Quote => self.leaf(place),
