@@ -11,8 +11,11 @@
 //!
 //! Cost: one pass, no tree; memory is the decoded text plus one frame a level of nesting.
 
+mod media;
+
 use std::ops::Range;
 
+use self::media::is_encoded_media;
 use super::{
     document::{Document, Kind, Leaf},
     error::Error,
@@ -337,20 +340,6 @@ fn trust_of_role(role: &str) -> Trust {
     } else {
         Trust::Untrusted
     }
-}
-
-/// Whether `text` is an encoded picture, sound or document, as the key it stands under promises:
-/// nothing but base64, and not text once decoded.
-fn is_encoded_media(text: &str) -> bool {
-    let data = match text.strip_prefix("data:") {
-        Some(url) => url.split_once(";base64,").map_or("", |(_, data)| data),
-        None => text,
-    };
-    data.len() >= 8
-        && data
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
-        && !super::views::is_text_in_base64(data)
 }
 
 impl From<Malformed> for Error {

@@ -84,3 +84,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_for_media_hides_no_secret() {
+    let secret = "AKIAQX7TR2WNB5LKDJ4M";
+    for key in ["data", "url", "images", "bytes", "file_data", "b64_json"] {
+        for body in [
+            format!(r#"{{"{key}":"{secret}"}}"#),
+            format!(r#"{{"{key}":["{secret}"]}}"#),
+        ] {
+            let document = walk(&body, LIMITS).expect("valid");
+            assert!(document.text.contains(secret), "{body}");
+        }
+    }
+}
