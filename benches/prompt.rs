@@ -24,6 +24,7 @@ const HOSTILE: usize = 60_000;
 const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_millis(20);
 const WANT: Requirement = Requirement {
+    trust_system: false,
     injection: Action::Deny,
     secrets: Action::Deny,
     personal_data: Action::Deny,

@@ -150,7 +150,8 @@ async fn validate_prompt(
         .load_full()
         .pipeline
         .screener()
-        .screen_text(&question.prompt, &want);
+        .screen_text(&question.prompt, &want)
+        .map_err(|error| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
     let violations: Vec<Value> = findings.iter().map(violation).collect();
     Ok(Json(json!({
         "is_safe": findings.denial(&want).is_none(),
@@ -191,8 +192,13 @@ fn risk_score(findings: &Findings) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// The prompt with a placeholder such as `[secret.aws_access_key]` for each finding.
-fn sanitized(prompt: &str, findings: &Findings) -> String {
+/// The prompt with a placeholder such as `[secret.aws_access_key]` for each finding; `None` when
+/// there are more findings than are kept, and some would stay in clear.
+fn sanitized(prompt: &str, findings: &Findings) -> Option<String> {
+    let is_full = |category| findings.count(category) >= Findings::MAX_PER_CATEGORY;
+    if Category::ALL.into_iter().any(is_full) {
+        return None;
+    }
     let mut text = String::with_capacity(prompt.len());
     let mut done = 0;
     for finding in findings.iter() {
@@ -207,7 +213,7 @@ fn sanitized(prompt: &str, findings: &Findings) -> String {
         }
     }
     text.push_str(prompt.get(done..).unwrap_or_default());
-    text
+    Some(text)
 }
 
 fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {

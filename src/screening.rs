@@ -153,12 +153,13 @@ impl Screener {
     }
 
     /// Screens one text as a user's prompt.
-    #[must_use]
-    pub fn screen_text(&self, text: &str, want: &Requirement) -> Findings {
+    ///
+    /// # Errors
+    ///
+    /// That it has more readings than are looked at.
+    pub fn screen_text(&self, text: &str, want: &Requirement) -> Result<Findings, Error> {
         let document = Document::plain(text.to_owned(), OffsetMap::default(), Trust::User);
-        // Without a deadline a search has no way to fail.
         self.search(&document, None, *want, None)
-            .unwrap_or_default()
     }
 
     fn search(

@@ -235,15 +235,14 @@ fn media(headers: &Headers) -> Result<(Media, bool), Error> {
     let (mut media, mut form) = (Media::Unknown, false);
     for part in value.split([',', ';']).map(str::trim) {
         form |= part == "application/x-www-form-urlencoded";
-        match part.split_once('=') {
-            Some((name, charset)) if !is_readable(name.trim(), charset.trim()) => {
+        if let Some((name, charset)) = part.split_once('=') {
+            if !is_readable(name.trim(), charset.trim()) {
                 return Err(Error::Encoded);
             }
-            Some(_) => {}
-            None if part.ends_with("/json") || part.ends_with("+json") => media = Media::Json,
-            None if matches!(part, "" | "application/octet-stream") => {}
-            None if media == Media::Unknown => media = Media::Text,
-            None => {}
+        } else if part.ends_with("/json") || part.ends_with("+json") {
+            media = Media::Json;
+        } else if media == Media::Unknown && !matches!(part, "" | "application/octet-stream") {
+            media = Media::Text;
         }
     }
     Ok((media, form))

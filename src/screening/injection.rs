@@ -167,7 +167,13 @@ impl Injection {
                 continue;
             }
             let pattern = pattern.get(|| spelled_out(rule.pattern));
-            for found in pattern.find_iter(&text[window.clone()]).take(MOST_A_WINDOW) {
+            // Weak phrases count by their neighbours, so none of them may be left out.
+            let most = if rule.weight >= STRONG {
+                MOST_A_WINDOW
+            } else {
+                usize::MAX
+            };
+            for found in pattern.find_iter(&text[window.clone()]).take(most) {
                 take(window.start + found.start()..window.start + found.end());
             }
         }

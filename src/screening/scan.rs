@@ -101,7 +101,7 @@ impl Detectors {
         let mut hits = Vec::new();
         if wanted.invisible || wanted.personal_data || wanted.phrases || wanted.secrets {
             let mut budget = Budget {
-                bytes: text.len() * 2 + SMALL,
+                bytes: text.len() * 4 + SMALL,
                 deadline,
             };
             self.read(text, wanted, 0, &mut budget, &mut hits)?;
@@ -149,9 +149,9 @@ impl Detectors {
             other.extend(ciphers.map(|(cipher, part)| cipher.apply(&clean.text, part)));
         }
         for view in other {
-            let Some(left) = budget.bytes.checked_sub(view.text.len()) else {
-                continue;
-            };
+            // A reading that is left out is a text that was not read, and cannot be called clean.
+            let left = budget.bytes.checked_sub(view.text.len());
+            let left = left.ok_or(Error::TooLarge)?;
             budget.bytes = left;
             for hit in self.read_view(&view, wanted, depth, budget)? {
                 add(hit.category, hit.rule, view.origin.source(&hit.range));

@@ -12,6 +12,7 @@ mod rules;
 use std::ops::Range;
 
 use super::{
+    Findings,
     document::floor,
     literals::{CHECKED, Windows},
     pattern::Pattern,
@@ -103,19 +104,20 @@ impl Secrets {
         found: &mut Vec<(&'static str, Range<usize>)>,
     ) {
         let (rule, pattern) = &self.rules[rule];
-        for groups in pattern
+        // Only likely ones count against the cap, or look-alikes could use it up before the real one.
+        let likely = pattern
             .get(|| spelled_out(rule))
             .captures_iter(&text[window.clone()])
-            .take(MOST_A_WINDOW)
-        {
-            let Some(secret) = groups.get(1).or_else(|| groups.get(0)) else {
-                continue;
-            };
-            let whole = groups.get(0).map_or("", |whole| whole.as_str());
-            if is_likely(rule, whole, secret.as_str()) {
-                let range = window.start + secret.start()..window.start + secret.end();
-                found.push((rule.id, range));
-            }
+            .filter_map(|groups| {
+                let whole = groups.get(0)?;
+                let secret = groups.get(1).unwrap_or(whole);
+                is_likely(rule, whole.as_str(), secret.as_str()).then_some(secret.range())
+            });
+        for secret in likely.take(MOST_A_WINDOW) {
+            found.push((
+                rule.id,
+                window.start + secret.start..window.start + secret.end,
+            ));
         }
     }
 }
@@ -267,8 +269,9 @@ const AFTER: usize = 400;
 /// Bytes after a name in which an operator, and in which a digit, makes an assignment of it.
 const OPERATOR: usize = 96;
 const REACH: usize = 256;
-/// Most findings of one rule in one neighbourhood.
-const MOST_A_WINDOW: usize = 16;
+/// Most findings of one rule in one neighbourhood: one more than are kept of a category, so that a
+/// full category tells that there were more.
+const MOST_A_WINDOW: usize = Findings::MAX_PER_CATEGORY + 1;
 
 #[cfg(test)]
 mod tests;

@@ -119,7 +119,7 @@ fn assert_each(cases: &[(Value, &str)]) {
             "{changes}: {problems:?}"
         );
         assert!(
-            !problems.iter().any(|text| text.contains("pw")),
+            !problems.iter().any(|text| text.contains(":pw")),
             "{problems:?}"
         );
     }

@@ -21,9 +21,10 @@ pub(super) fn is_encoded_media(text: &str) -> bool {
         None => (text, false),
     };
     let long = data.len() >= SHORTEST;
-    let is_file = match begins_as_file(data) {
-        true => long || declared,
-        false => long && declared,
+    let is_file = if begins_as_file(data) {
+        long || declared
+    } else {
+        long && declared
     };
     is_file && is_base64(data) && !is_text_in_base64(data)
 }
