@@ -9,7 +9,10 @@ use crate::{check::Source, clock::UnixSeconds};
 /// A proven caller. Only this step can make one, so a step that asks for an `Identity` cannot be
 /// reached without a good token or certificate.
 #[derive(Clone)]
-pub struct Identity {
+pub struct Identity(Arc<Facts>);
+
+/// Shared by every check that the same token passes.
+struct Facts {
     claims: Map<String, Value>,
     expires_at: Option<UnixSeconds>,
     issuer: Arc<str>,
@@ -24,12 +27,12 @@ impl Identity {
         expires_at: UnixSeconds,
     ) -> Option<Self> {
         let subject = claims.get("sub")?.as_str()?.to_owned();
-        Some(Self {
+        Some(Self(Arc::new(Facts {
             claims,
             expires_at: Some(expires_at),
             issuer,
             subject,
-        })
+        })))
     }
 
     /// The caller that the proxy knows by its verified client certificate, if it showed one.
@@ -38,18 +41,20 @@ impl Identity {
         let principal = source.principal.as_deref()?;
         // A certificate may carry a NUL, and what follows it is cut off by C programs.
         let named = !principal.is_empty() && !principal.contains('\0');
-        named.then(|| Self {
-            claims: Map::new(),
-            expires_at: None,
-            issuer: PEER.into(),
-            subject: principal.to_owned(),
+        named.then(|| {
+            Self(Arc::new(Facts {
+                claims: Map::new(),
+                expires_at: None,
+                issuer: PEER.into(),
+                subject: principal.to_owned(),
+            }))
         })
     }
 
     /// The token's `sub`, or the certificate's principal; never empty.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.0.subject
     }
 
     /// The claim at `dotted`, when it is a string, a number or a boolean.
@@ -59,7 +64,7 @@ impl Identity {
     /// two different ones would read the same.
     #[must_use]
     pub fn claim(&self, dotted: &str) -> Option<Cow<'_, str>> {
-        match find(&self.claims, dotted)? {
+        match find(&self.0.claims, dotted)? {
             Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             Value::Number(number) => exact(number).map(Cow::Owned),
             Value::String(text) => Some(Cow::Borrowed(text)),
@@ -70,13 +75,18 @@ impl Identity {
     /// The issuer's name in the configuration; `peer` for a client certificate.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.0.issuer
     }
 
     /// The token's `exp`: nothing learnt from it may be kept longer.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixSeconds> {
-        self.expires_at
+        self.0.expires_at
+    }
+
+    /// Every claim of the token.
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.0.claims
     }
 }
 
@@ -84,9 +94,9 @@ impl fmt::Debug for Identity {
     /// Without the claims: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
-            .field("issuer", &self.issuer)
-            .field("subject", &self.subject)
-            .field("expires_at", &self.expires_at)
+            .field("issuer", &self.0.issuer)
+            .field("subject", &self.0.subject)
+            .field("expires_at", &self.0.expires_at)
             .finish_non_exhaustive()
     }
 }

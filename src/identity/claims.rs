@@ -4,6 +4,8 @@
 //! Every claim is judged in a fixed order, and an expired token is called expired before anything
 //! else is said about it.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,49 +14,69 @@ use super::{
 };
 use crate::clock::UnixSeconds;
 
-/// Checks lifetime, audience, subject and scopes. Returns the whole second the token expires in.
+/// When a token is valid, as it says itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetime {
+    expires: f64,
+    /// The later of `nbf` and `iat`.
+    starts: Option<f64>,
+}
+
+/// Checks lifetime, audience, subject and scopes.
 pub(super) fn check(
     claims: &Map<String, Value>,
     settings: &Settings,
     scopes: &[String],
     now: UnixSeconds,
-) -> Result<UnixSeconds, Error> {
-    let expires_at = check_lifetime(claims, settings.leeway.as_secs_f64(), now)?;
+) -> Result<Lifetime, Error> {
+    let lifetime = Lifetime::read(claims)?;
+    lifetime.check(settings.leeway, now)?;
     check_audience(claims, &settings.audiences)?;
     match claims.get("sub") {
         Some(Value::String(subject)) if !subject.is_empty() => {}
         _ => return Err(Error::Malformed("`sub` is not a non-empty string")),
     }
     check_scopes(claims, scopes)?;
-    Ok(expires_at)
+    Ok(lifetime)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "seconds are exact in f64 for 285 million years, and the cast back saturates"
-)]
-fn check_lifetime(
-    claims: &Map<String, Value>,
-    leeway: f64,
-    now: UnixSeconds,
-) -> Result<UnixSeconds, Error> {
-    let now = now as f64;
-    let expires = date(claims, "exp")?.ok_or(Error::Malformed("`exp` is missing"))?;
-    let not_before = date(claims, "nbf")?;
-    let issued = date(claims, "iat")?;
-    if now >= expires + leeway {
-        return Err(Error::Expired);
+impl Lifetime {
+    fn read(claims: &Map<String, Value>) -> Result<Self, Error> {
+        let expires = date(claims, "exp")?.ok_or(Error::Malformed("`exp` is missing"))?;
+        let not_before = date(claims, "nbf")?;
+        let issued = date(claims, "iat")?;
+        let starts = [not_before, issued].into_iter().flatten();
+        Ok(Self {
+            expires,
+            starts: starts.reduce(f64::max),
+        })
     }
-    if [not_before, issued]
-        .iter()
-        .flatten()
-        .any(|date| *date > now + leeway)
-    {
-        return Err(Error::NotYetValid);
+
+    /// Whether `now` lies within, give or take `leeway`.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds are exact in f64 for 285 million years"
+    )]
+    pub(super) fn check(&self, leeway: Duration, now: UnixSeconds) -> Result<(), Error> {
+        let (now, leeway) = (now as f64, leeway.as_secs_f64());
+        if now >= self.expires + leeway {
+            return Err(Error::Expired);
+        }
+        if self.starts.is_some_and(|starts| starts > now + leeway) {
+            return Err(Error::NotYetValid);
+        }
+        Ok(())
     }
-    Ok(expires as UnixSeconds)
+
+    /// The whole second the token expires in.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates"
+    )]
+    pub(super) fn expires_at(&self) -> UnixSeconds {
+        self.expires as UnixSeconds
+    }
 }
 
 /// The date `name`, if it is there; anything but a number there is refused.
@@ -92,7 +114,7 @@ fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) -> Result<(),
 
 /// A scope counts when `scope`, `scp` or `permissions` grants it. A claim of these names that
 /// holds something else grants nothing.
-fn check_scopes(claims: &Map<String, Value>, wanted: &[String]) -> Result<(), Error> {
+pub(super) fn check_scopes(claims: &Map<String, Value>, wanted: &[String]) -> Result<(), Error> {
     let granted = |wanted: &String| {
         ["scope", "scp", "permissions"]
             .iter()

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 pub(super) use self::settings::{KeySource, Settings, web_address};
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub defaults: IssuerDefaults,
     /// The trusted issuers by a name of the operator's choice; routes and metrics use the name.
     pub issuers: BTreeMap<String, IssuerConfig>,
+    /// Most memory for tokens proven before; 0 keeps none.
+    pub token_cache: Bytes,
 }
 
 /// Every tunable of an issuer.

@@ -12,10 +12,11 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
+    cache::Version,
     config::{KeySource, Settings},
     demand::Demand,
     error::Error,
-    keys::{Keys, Signature},
+    keys::{KeySetId, Keys, Signature},
     source::Failure,
     token::Token,
 };
@@ -28,6 +29,7 @@ pub(super) struct Issuer {
     failure: ArcSwapOption<Failure>,
     pub(super) name: Arc<str>,
     pub(super) settings: Settings,
+    pub(super) version: Version,
 }
 
 struct KeySet {
@@ -56,6 +58,7 @@ impl Issuer {
             failure: ArcSwapOption::empty(),
             name: settings.name.as_str().into(),
             settings,
+            version: Version::next(),
         };
         if let KeySource::Secret(secret) = &issuer.settings.source {
             let secret = secret.expose().as_bytes();
@@ -100,25 +103,38 @@ impl Issuer {
     }
 
     /// Proves the signature of `token`. Waits only for an issuer's very first key set, and for a
-    /// fetch when the token names an unknown key and the budget allows one.
-    pub(super) async fn prove(&self, token: &Token<'_>, deadline: Instant) -> Result<(), Error> {
+    /// fetch when the token names an unknown key and the budget allows one. Says which key set
+    /// it was.
+    pub(super) async fn prove(
+        &self,
+        token: &Token<'_>,
+        deadline: Instant,
+    ) -> Result<KeySetId, Error> {
         let mut found = self.check(token);
         if found.is_none() {
             self.demand.first(deadline).await;
             found = self.check(token);
         }
-        if found == Some(Signature::UnknownKey) && self.demand.refetch(deadline).await {
+        if matches!(found, Some((Signature::UnknownKey, _))) && self.demand.refetch(deadline).await
+        {
             found = self.check(token);
         }
         match found {
             None => Err(Error::KeysUnavailable(self.settings.name.clone())),
-            Some(Signature::Bad) => Err(Error::Forged),
-            Some(Signature::Good) => Ok(()),
-            Some(Signature::OtherAlgorithm) => {
+            Some((Signature::Bad, _)) => Err(Error::Forged),
+            Some((Signature::Good, keys)) => Ok(keys),
+            Some((Signature::OtherAlgorithm, _)) => {
                 Err(Error::Algorithm("the token's key is for other algorithms"))
             }
-            Some(Signature::UnknownKey) => Err(Error::UnknownKey),
+            Some((Signature::UnknownKey, _)) => Err(Error::UnknownKey),
         }
+    }
+
+    /// Whether `keys` are the current key set, and not too old to be used.
+    pub(super) fn still_has(&self, keys: &KeySetId) -> bool {
+        let current = self.current.load();
+        let set = current.as_ref();
+        set.is_some_and(|set| set.keys.id() == keys && self.is_fresh(set))
     }
 
     /// For `/readyz`.
@@ -145,10 +161,11 @@ impl Issuer {
         }
     }
 
-    fn check(&self, token: &Token<'_>) -> Option<Signature> {
+    fn check(&self, token: &Token<'_>) -> Option<(Signature, KeySetId)> {
         let current = self.current.load();
         let set = current.as_ref()?;
-        self.is_fresh(set).then(|| set.keys.check(token))
+        self.is_fresh(set)
+            .then(|| (set.keys.check(token), *set.keys.id()))
     }
 
     fn is_fresh(&self, set: &KeySet) -> bool {

@@ -13,7 +13,10 @@ mod public;
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{
+    digest::{self, SHA256_OUTPUT_LEN},
+    hmac,
+};
 use jsonwebtoken::{Algorithm, jwk::Jwk};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,12 +37,28 @@ pub(super) enum Signature {
     UnknownKey,
 }
 
+/// Tells key sets of one issuer apart: a digest of what was published. Sets that say the same in
+/// other words count as different, which costs a signature check a token and no more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct KeySetId([u8; SHA256_OUTPUT_LEN]);
+
 /// Keys that may check an issuer's tokens.
 pub(super) enum Keys {
     /// Public keys of a key set.
-    Public(Vec<PublicKey>),
+    Public(KeySetId, Vec<PublicKey>),
     /// One shared secret, a key for each of the issuer's algorithms.
     Shared(Vec<(Algorithm, hmac::Key)>),
+}
+
+impl KeySetId {
+    const ONLY: Self = Self([0; SHA256_OUTPUT_LEN]);
+
+    fn of(published: &[u8]) -> Self {
+        let mut id = Self::ONLY;
+        let digest = digest::digest(&digest::SHA256, published);
+        id.0.copy_from_slice(digest.as_ref());
+        id
+    }
 }
 
 impl Keys {
@@ -70,7 +89,7 @@ impl Keys {
                 "none of its {count} keys can be used with the issuer's `algorithms`"
             ));
         }
-        Ok(Self::Public(keys))
+        Ok(Self::Public(KeySetId::of(bytes), keys))
     }
 
     /// A shared secret for HS* `algorithms`; others get no key.
@@ -87,10 +106,19 @@ impl Keys {
         Self::Shared(algorithms.iter().filter_map(key).collect())
     }
 
+    /// Which set of its issuer's this is. A shared secret is the only one its issuer ever has:
+    /// another secret is another configuration.
+    pub(super) fn id(&self) -> &KeySetId {
+        match self {
+            Self::Public(id, _) => id,
+            Self::Shared(_) => &KeySetId::ONLY,
+        }
+    }
+
     /// How many keys there are, for people.
     pub(super) fn count(&self) -> usize {
         match self {
-            Self::Public(keys) => keys.iter().filter(|key| key.is_usable()).count(),
+            Self::Public(_, keys) => keys.iter().filter(|key| key.is_usable()).count(),
             Self::Shared(_) => 1,
         }
     }
@@ -98,7 +126,7 @@ impl Keys {
     /// Checks the signature of `token`, whose algorithm is one of the issuer's.
     pub(super) fn check(&self, token: &Token<'_>) -> Signature {
         match self {
-            Self::Public(keys) => check_public(keys, token),
+            Self::Public(_, keys) => check_public(keys, token),
             Self::Shared(keys) => {
                 let matches = keys.iter().any(|(algorithm, key)| {
                     *algorithm == token.algorithm
@@ -148,7 +176,7 @@ fn check_public(keys: &[PublicKey], token: &Token<'_>) -> Signature {
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
-            Self::Public(_) => "public",
+            Self::Public(..) => "public",
             Self::Shared(_) => "shared",
         };
         write!(f, "Keys({kind}, {})", self.count())

@@ -1,11 +1,11 @@
-//! How old key sets are, and how fetching them goes.
+//! How old key sets are, how fetching them goes, and how often a token was known.
 
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use prometheus::{IntGaugeVec, Registry};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Registry};
 
 use super::Verifier;
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Metrics {
     age: IntGaugeVec,
+    cache_bytes: IntGauge,
+    pub(super) cache_hits: IntCounter,
+    pub(super) cache_misses: IntCounter,
     /// The issuers shown, so that one removed by a reload disappears. Held while setting gauges.
     shown: Arc<Mutex<BTreeSet<String>>>,
     upstream: upstream::Metrics,
@@ -26,14 +29,29 @@ impl Metrics {
     /// Adds this step's families to `registry`; fetches are counted in `upstream`.
     pub fn register(registry: &Registry, upstream: upstream::Metrics) -> prometheus::Result<Self> {
         let help = "Time since the issuer's key set was fetched or found unchanged; without a set, since start.";
+        let requests = telemetry::counters(
+            registry,
+            "subzero_cache_requests_total",
+            "Look-ups in caches: answered from there, or not.",
+            &["cache", "outcome"],
+        )?;
+        let bytes = telemetry::gauges(
+            registry,
+            "subzero_cache_bytes",
+            "What caches hold, estimated.",
+            &["cache"],
+        )?;
         Ok(Self {
+            cache_bytes: bytes.with_label_values(&["token"]),
+            cache_hits: requests.with_label_values(&["token", "hit"]),
+            cache_misses: requests.with_label_values(&["token", "miss"]),
             age: telemetry::gauges(registry, "subzero_keys_age_seconds", help, &["issuer"])?,
             shown: Arc::default(),
             upstream,
         })
     }
 
-    /// Brings the ages up to now: call it before each scrape, with the verifier in use.
+    /// Brings ages and sizes up to now: call it before each scrape, with the verifier in use.
     pub fn refresh(&self, verifier: &Verifier) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let now: BTreeSet<String> = verifier.issuers.keys().cloned().collect();
@@ -46,6 +64,9 @@ impl Metrics {
             self.age.with_label_values(&[name]).set(age);
         }
         *shown = now;
+        let held = verifier.cache.as_ref().map_or(0, |cache| cache.size());
+        self.cache_bytes
+            .set(i64::try_from(held).unwrap_or(i64::MAX));
     }
 
     /// The series that count fetches for one issuer.

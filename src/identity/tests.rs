@@ -53,7 +53,7 @@ fn metrics() -> (Registry, Metrics) {
 }
 
 fn verifier(issuers: &Value, base: &Path) -> Result<Verifier, Vec<Problem>> {
-    let config = json!({"defaults": defaults(), "issuers": issuers});
+    let config = json!({"defaults": defaults(), "issuers": issuers, "token_cache": "1MiB"});
     let config: Config = serde_json::from_value(config).expect("config");
     Verifier::new(&config, base, Clock::fixed(NOW), metrics().1, None)
 }

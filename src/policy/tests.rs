@@ -39,6 +39,7 @@ const IDENTITY: &str = "
 defaults: { algorithms: [RS256], leeway: 30s, refresh: 10m, fetch_timeout: 2s, max_stale: 24h,
   unknown_kid_burst: 3, unknown_kid_interval: 10s, allow_private_addresses: false }
 issuers: { main: { issuer: https://issuer.example, audiences: [api] } }
+token_cache: 1MiB
 ";
 
 fn get(target: &str) -> Check {

@@ -26,7 +26,8 @@ struct Running {
 impl Running {
     /// Starts a verifier whose one issuer, called `file`, is `issuer`.
     fn start(issuer: &Value, previous: Option<&Verifier>) -> Self {
-        let config = json!({"defaults": defaults(), "issuers": {"file": issuer}});
+        let config =
+            json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB"});
         let config: Config = serde_json::from_value(config).expect("config");
         let (_, metrics) = metrics();
         let verifier = Verifier::new(
@@ -313,7 +314,8 @@ async fn a_key_file_is_read_again_when_it_changes_and_a_broken_one_is_not_used()
 async fn ages_and_fetches_are_counted() {
     let provider = Provider::start(&key_set(&[&EC])).await;
     let issuer = discovered(&provider, &json!({}));
-    let config = json!({"defaults": defaults(), "issuers": {"auth0": issuer}});
+    let config =
+        json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB"});
     let config: Config = serde_json::from_value(config).expect("config");
     let (registry, metrics) = metrics();
     let clock = Clock::fixed(NOW);
@@ -341,8 +343,10 @@ async fn ages_and_fetches_are_counted() {
     }
     task.abort();
 
-    let none: Config =
-        serde_json::from_value(json!({"defaults": defaults(), "issuers": {}})).expect("config");
+    let none: Config = serde_json::from_value(
+        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB"}),
+    )
+    .expect("config");
     let empty = Verifier::new(
         &none,
         Path::new("/"),

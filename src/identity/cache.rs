@@ -1,0 +1,192 @@
+//! Tokens proven before: what was found out about each, kept in bounded memory.
+//!
+//! An entry says that one issuer, under one configuration, admitted one token with one key set.
+//! Its key is made of all of the first two: the issuer's [`Version`], which no other configuration
+//! ever has, and a digest over a secret of this process and the whole token. A shortened token or
+//! a bare hash has let others be served somebody else's verdict. Tokens themselves are not kept.
+//!
+//! What can change while an entry lives is not believed but looked at on every hit: the time, the
+//! issuer's key set and its age, and what the route asks for. Only admissions are kept, so
+//! a refusal is always found out afresh. A configuration's entries are not searched for when it
+//! goes: nothing asks for its version any more, and they make room when room is needed.
+//!
+//! # Cost
+//!
+//! The digest (0.5 µs for a token of 900 bytes) and 0.1 µs. One shard is locked for reading while
+//! an `Arc` is cloned, never across an await.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use aws_lc_rs::{
+    digest::{self, SHA256_OUTPUT_LEN},
+    rand,
+};
+use quick_cache::{Weighter, sync};
+use serde_json::{Map, Value};
+
+use super::{caller::Identity, claims::Lifetime, credential::MAX_TOKEN, keys::KeySetId};
+
+/// Admitted tokens, shared by all configurations of the process.
+pub(super) struct Cache {
+    entries: sync::Cache<Key, Arc<Proof>, ByWeight>,
+    max: usize,
+    secret: [u8; 32],
+}
+
+/// One issuer under one configuration. Never used twice in a process.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Version(u64);
+
+/// Stands for a whole token, within this process.
+pub(super) type TokenDigest = [u8; SHA256_OUTPUT_LEN];
+
+/// What an entry is found by: equal only if issuer, configuration and token are.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Key {
+    pub(super) issuer: Version,
+    pub(super) token: TokenDigest,
+}
+
+/// What was found out about a token.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) identity: Identity,
+    /// The key set whose key matched.
+    pub(super) keys: KeySetId,
+    pub(super) lifetime: Lifetime,
+    weight: u64,
+}
+
+impl Version {
+    pub(super) fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Proof {
+    pub(super) fn new(identity: Identity, keys: KeySetId, lifetime: Lifetime) -> Self {
+        let texts = identity.subject().len() + object_size(identity.claims());
+        Self {
+            weight: (ENTRY_SIZE + texts) as u64,
+            identity,
+            keys,
+            lifetime,
+        }
+    }
+}
+
+impl Cache {
+    /// Room for entries of `max` bytes together. `None` if the system has no random numbers.
+    pub(super) fn new(max: usize) -> Option<Self> {
+        let mut secret = [0; 32];
+        rand::fill(&mut secret).ok()?;
+        let entries = sync::Cache::with_weighter((max / USUAL_SIZE).max(1), max as u64, ByWeight);
+        Some(Self {
+            entries,
+            max,
+            secret,
+        })
+    }
+
+    /// How much there is room for, in bytes.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How much is held, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.entries.weight()
+    }
+
+    /// The digest of `token`, unless it is longer than any token that is admitted.
+    pub(super) fn digest(&self, token: &str) -> Option<TokenDigest> {
+        if token.len() > MAX_TOKEN {
+            return None;
+        }
+        let mut context = digest::Context::new(&digest::SHA256);
+        for field in [&self.secret, token.as_bytes()] {
+            context.update(&(field.len() as u64).to_be_bytes());
+            context.update(field);
+        }
+        context.finish().as_ref().try_into().ok()
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Proof>> {
+        self.entries.get(key)
+    }
+
+    pub(super) fn insert(&self, key: Key, proof: Proof) {
+        self.entries.insert(key, Arc::new(proof));
+    }
+
+    /// Forgets what can never hold again.
+    pub(super) fn remove(&self, key: &Key) {
+        self.entries.remove(key);
+    }
+}
+
+impl fmt::Debug for Cache {
+    /// Without the secret and the entries.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (size, max) = (self.size(), self.max);
+        write!(f, "Cache({size} of {max} bytes)")
+    }
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<Key, Arc<Proof>> for ByWeight {
+    fn weight(&self, _key: &Key, proof: &Arc<Proof>) -> u64 {
+        proof.weight
+    }
+}
+
+/// What `value` holds on the heap.
+fn heap_size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => allocated(text.capacity()),
+        Value::Array(list) => {
+            let slots = allocated(list.capacity() * size_of::<Value>());
+            slots + list.iter().map(heap_size).sum::<usize>()
+        }
+        Value::Object(members) => object_size(members),
+    }
+}
+
+/// What `members` hold on the heap. Nodes of the tree have eleven places and are half full or more.
+fn object_size(members: &Map<String, Value>) -> usize {
+    const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 12 * size_of::<usize>();
+    let nodes = members.len().div_ceil(5) * allocated(NODE);
+    let texts = members
+        .iter()
+        .map(|(name, value)| allocated(name.capacity()) + heap_size(value));
+    nodes + texts.sum::<usize>()
+}
+
+/// What an allocator spends on `size` bytes: it rounds up, by a quarter at most from 64 bytes on.
+fn allocated(size: usize) -> usize {
+    match size {
+        0 => 0,
+        1..64 => size.next_multiple_of(16),
+        _ => size + size / 8,
+    }
+}
+
+/// An entry without its texts: itself, the identity, and the places that the cache keeps for it,
+/// keys that it remembers after they went included.
+const ENTRY_SIZE: usize = size_of::<Proof>() + 128 + 2 * (size_of::<Key>() + 64);
+
+/// About what an entry takes; a guess is good enough.
+const USUAL_SIZE: usize = 2 << 10;
+
+#[cfg(test)]
+mod tests;
