@@ -42,7 +42,7 @@ use self::{
 };
 pub use self::{
     caller::Identity,
-    config::{Audiences, Config, IssuerConfig, IssuerDefaults, Requirement},
+    config::{Audiences, Config, IssuerConfig, IssuerDefaults, Place, Requirement, Stripped},
     error::Error,
     issuer::IssuerReadiness,
     metrics::Metrics,
@@ -116,7 +116,7 @@ impl Verifier {
         refresh::run(fetched.cloned().collect(), |issuer| self.source(issuer)).await
     }
 
-    /// Identifies the caller of `request` by its bearer token, as `want` asks.
+    /// Identifies the caller of `request` by its token, as `want` asks.
     ///
     /// Waits only when the token names an unknown key, or before an issuer's first key set has
     /// come or failed to, and then not past `deadline`.
@@ -126,7 +126,7 @@ impl Verifier {
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Identity, Error> {
-        let token = credential::bearer(&request.headers)?;
+        let token = credential::find(request, want.token.as_ref())?;
         self.verify_token(token, want, deadline).await
     }
 

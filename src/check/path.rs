@@ -81,6 +81,14 @@ impl RequestPath {
         self.normal.is_none()
     }
 
+    /// Every query parameter whose name, once decoded, is `name`: name and value as they are spelt.
+    pub fn spelt<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let pairs = self.query.iter().flat_map(|query| query.split('&'));
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .filter(move |(key, _)| decode_form(key).is_some_and(|key| key == name))
+    }
+
     /// The decoded value of query parameter `name`: `None` when it is absent, repeated or not
     /// valid UTF-8 after decoding.
     #[must_use]

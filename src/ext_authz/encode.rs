@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::{
     check::{Check, HttpRequest},
+    identity::Stripped,
     pipeline::{Decision, Outcome},
     policy::Route,
     proto::{
@@ -21,10 +22,11 @@ use crate::{
 /// What Envoy is told. Each variant becomes a response whose status says the same.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// Pass, with these headers for the upstream.
+    /// Pass, with these headers set and removed, and these query parameters removed.
     Allow {
         set: Vec<(&'static str, String)>,
         remove: Vec<String>,
+        remove_query: Vec<String>,
         metadata: Struct,
     },
     /// Refuse, with this answer for the caller.
@@ -47,10 +49,17 @@ impl Answer {
         match decision.outcome {
             Outcome::Allow => {
                 let set = headers_for_upstream(decision);
-                let remove = headers_to_remove(check, &set);
+                let mut remove = headers_to_remove(check, &set);
+                let mut remove_query = Vec::new();
+                match stripped(decision) {
+                    Some(Stripped::Header(name)) => remove.push(name.to_owned()),
+                    Some(Stripped::Query(name)) => remove_query.push(name.to_owned()),
+                    None => {}
+                }
                 Self::Allow {
                     set,
                     remove,
+                    remove_query,
                     metadata,
                 }
             }
@@ -86,11 +95,13 @@ impl From<Answer> for CheckResponse {
             Answer::Allow {
                 set,
                 remove,
+                remove_query,
                 metadata,
             } => {
                 let response = OkHttpResponse {
                     headers: set.into_iter().map(overwrite).collect(),
                     headers_to_remove: remove,
+                    query_parameters_to_remove: remove_query,
                     ..OkHttpResponse::default()
                 };
                 (GRPC_OK, HttpResponse::OkResponse(response), metadata)
@@ -247,6 +258,11 @@ fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
         set.push(("x-subzero-findings", visible(&decision.findings.summary())));
     }
     set
+}
+
+/// The credential, when the route keeps it from the upstream.
+fn stripped(decision: &Decision) -> Option<Stripped<'_>> {
+    decision.route.as_ref()?.identity.as_ref()?.stripped()
 }
 
 /// Every spelling of our own headers, so that what a client sent never reaches the upstream, also

@@ -3,6 +3,7 @@
 //! An issuer says only what differs from `defaults`; [`Settings`] is the two put together, checked
 //! and resolved, so that equal settings on a reload mean that the issuer's keys may be kept.
 
+mod place;
 mod settings;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::units::{Bytes, Span};
 
+pub use self::place::{Place, Stripped};
 pub(super) use self::settings::{KeySource, Settings, web_address};
 
 /// The configuration's `identity` section.
@@ -101,6 +103,12 @@ pub struct Requirement {
     /// Scopes the token must carry, all of them.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Keep the token from the upstream.
+    #[serde(default)]
+    pub strip: bool,
+    /// Where the token is; left out, in `Authorization: Bearer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Place>,
 }
 
 /// Whom a token must be meant for: a list, or the word `any`.

@@ -1,10 +1,26 @@
-//! The one bearer token of a request.
+//! The one token of a request.
 //!
 //! A proxy may join repeated headers by `,`. A token has no comma and no blank in it, so the
 //! joined form is refused like the repeated one: which of two tokens counts is not ours to guess.
+//! For the same reason a cookie or a query parameter may stand once only, whatever else is in its
+//! header or query, and a parameter whose name is spelt with escapes is refused: the proxy, asked
+//! to take it out, would not find it.
 
-use super::error::Error;
-use crate::check::Headers;
+use super::{config::Place, error::Error};
+use crate::check::{Headers, HttpRequest};
+
+/// The token in the route's `place`; without one, in `Authorization: Bearer`.
+pub(super) fn find<'a>(
+    request: &'a HttpRequest,
+    place: Option<&'a Place>,
+) -> Result<&'a str, Error> {
+    match place {
+        None => bearer(&request.headers),
+        Some(Place::Cookie(name)) => one(cookies(&request.headers, name)),
+        Some(Place::Header(name)) => one(request.headers.all(name)),
+        Some(Place::Query(name)) => query(request, name),
+    }
+}
 
 /// The token in `Authorization: Bearer`.
 pub(super) fn bearer(headers: &Headers) -> Result<&str, Error> {
@@ -22,12 +38,56 @@ pub(super) fn bearer(headers: &Headers) -> Result<&str, Error> {
         return Err(Error::Missing);
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    let token = &rest[spaces..];
+    text(&rest[spaces..])
+}
+
+/// The token among the cookies of this name.
+///
+/// A comma ends a cookie too: cookies have none, and it is what repeated headers are joined by.
+fn cookies<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = headers
+        .all("cookie")
+        .flat_map(|value| value.split(|byte| matches!(byte, b';' | b',')));
+    pairs.filter_map(move |pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = (&pair[..equals], &pair[equals + 1..]);
+        (key.trim_ascii() == name.as_bytes()).then(|| value.trim_ascii())
+    })
+}
+
+/// The token in the query parameter of this name.
+fn query<'a>(request: &'a HttpRequest, name: &'a str) -> Result<&'a str, Error> {
+    let path = request.path.as_ref();
+    let path = path.map_err(|_| Error::Malformed("the path cannot be read"))?;
+    let mut spelling = Ok(());
+    let values = path.spelt(name).map(|(key, value)| {
+        if key != name {
+            spelling = Err(Error::Malformed(
+                "the parameter's name is spelt with escapes",
+            ));
+        }
+        value.as_bytes()
+    });
+    let token = one(values);
+    spelling.and(token)
+}
+
+/// The only one of `values`.
+fn one<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<&'a str, Error> {
+    let value = values.next().ok_or(Error::Missing)?;
+    if values.next().is_some() {
+        return Err(Error::Malformed("several credentials"));
+    }
+    text(value)
+}
+
+/// `token`, if it is made as tokens are.
+fn text(token: &[u8]) -> Result<&str, Error> {
     if token.len() > MAX_TOKEN {
         return Err(Error::Malformed("the token is longer than 16 KiB"));
     }
     if token.is_empty() || !token.iter().copied().all(is_token_byte) {
-        return Err(Error::Malformed("not one token after `Bearer`"));
+        return Err(Error::Malformed("not one token"));
     }
     str::from_utf8(token).map_err(|_| Error::Malformed("the token is not text"))
 }
@@ -40,50 +100,4 @@ fn is_token_byte(byte: u8) -> bool {
 pub(super) const MAX_TOKEN: usize = 16 << 10;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verdict::Reason;
-
-    fn outcome(values: &[&[u8]]) -> Result<String, Reason> {
-        let mut headers = Headers::default();
-        for value in values {
-            headers.push("Authorization", value.to_vec());
-        }
-        bearer(&headers)
-            .map(str::to_owned)
-            .map_err(|error| error.reason())
-    }
-
-    #[test]
-    fn one_token_is_taken_whatever_the_case_of_its_scheme() {
-        for value in ["Bearer a.b-_.c", "bearer a.b-_.c", "BEARER   a.b-_.c"] {
-            assert_eq!(outcome(&[value.as_bytes()]), Ok("a.b-_.c".to_owned()));
-        }
-    }
-
-    #[test]
-    fn no_token_is_missing_and_a_strange_one_malformed() {
-        let long = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
-        let full = format!("Bearer {}", "a".repeat(MAX_TOKEN));
-        assert!(outcome(&[full.as_bytes()]).is_ok());
-        let cases: [(&[&[u8]], Reason); 14] = [
-            (&[], Reason::TokenMissing),
-            (&[b""], Reason::TokenMissing),
-            (&[b"Basic YTpi"], Reason::TokenMissing),
-            (&[b"a.b.c"], Reason::TokenMissing),
-            (&[b"Bearer"], Reason::TokenMalformed),
-            (&[b"Bearer "], Reason::TokenMalformed),
-            (&[b"Bearer a b"], Reason::TokenMalformed),
-            (&[b"Bearer\ta"], Reason::TokenMalformed),
-            (&[b"Bearer a,Bearer b"], Reason::TokenMalformed),
-            (&[b"Bearer a,b"], Reason::TokenMalformed),
-            (&[b"Bearer a", b"Bearer a"], Reason::TokenMalformed),
-            (&[b"Basic YTpi", b"Bearer a"], Reason::TokenMalformed),
-            (&[b"Bearer a\xff"], Reason::TokenMalformed),
-            (&[long.as_bytes()], Reason::TokenMalformed),
-        ];
-        for (values, reason) in cases {
-            assert_eq!(outcome(values), Err(reason), "{}", values.len());
-        }
-    }
-}
+mod tests;

@@ -29,8 +29,8 @@ pub enum Error {
     /// Not a token as RFC 7519 and RFC 8725 have it, or more than one.
     #[error("{0}")]
     Malformed(&'static str),
-    /// No bearer token was sent.
-    #[error("no bearer token was sent")]
+    /// No token was sent where the route looks for it.
+    #[error("no token was sent")]
     Missing,
     /// Before its `nbf` or `iat`, leeway included.
     #[error("the token is not valid yet")]

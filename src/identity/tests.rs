@@ -88,6 +88,8 @@ fn want(issuers: &[&str], scopes: &[&str]) -> Requirement {
     Requirement {
         issuers: owned(issuers),
         scopes: owned(scopes),
+        strip: false,
+        token: None,
     }
 }
 

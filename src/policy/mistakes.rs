@@ -109,6 +109,8 @@ pub(super) fn check_issuers(
     known: &identity::Config,
     problems: &mut Vec<Problem>,
 ) {
+    let own = requirement.problems().into_iter();
+    problems.extend(own.map(|problem| problem.within("identity")));
     if requirement.issuers.is_empty() {
         problems.push(Problem::new(
             "identity.issuers",

@@ -209,3 +209,60 @@ token_cache: 16MiB
     let both = "{issuers: [auth0], scopes: [chat], audience: x}";
     assert!(serde_saphyr::from_str::<Requirement>(both).is_err());
 }
+
+#[test]
+fn a_route_says_where_its_token_is_and_whether_it_stays_there() {
+    let read = |text: &str| {
+        let text = format!("{{issuers: [a], {text}}}");
+        serde_saphyr::from_str::<Requirement>(&text)
+    };
+    for (text, stripped) in [
+        ("strip: false", None),
+        ("strip: true", Some(Stripped::Header("authorization"))),
+        ("token: {header: X-Token}", None),
+        (
+            "token: {header: X-Token}, strip: true",
+            Some(Stripped::Header("x-token")),
+        ),
+        (
+            "token: {query: access_token}, strip: true",
+            Some(Stripped::Query("access_token")),
+        ),
+        ("token: {cookie: __Host-session}", None),
+    ] {
+        let want = read(text).expect(text);
+        assert_eq!(want.problems(), [], "{text}");
+        assert_eq!(want.stripped(), stripped, "{text}");
+        let shown = serde_json::to_string(&want).expect("json");
+        assert_eq!(
+            serde_json::from_str::<Requirement>(&shown).expect("json"),
+            want
+        );
+    }
+    for (text, problem) in [
+        (
+            "token: {cookie: s}, strip: true",
+            "strip: cannot take one cookie",
+        ),
+        ("token: {cookie: ''}", "token.cookie: `` is not"),
+        ("token: {cookie: a=b}", "token.cookie: `a=b` is not"),
+        ("token: {header: Authorization}", "when `token` is left out"),
+        ("token: {header: Cookie}", "write `token: { cookie: NAME }`"),
+        ("token: {header: Host}", "`host` has another purpose"),
+        ("token: {header: X_Subzero-Subject}", "has another purpose"),
+        ("token: {header: 'a b'}", "token.header: `a b` is not"),
+        ("token: {query: a%62}", "token.query: `a%62` is not"),
+    ] {
+        let problems = read(text).expect(text).problems();
+        let found = problems.iter().map(ToString::to_string).collect::<String>();
+        assert!(found.contains(problem), "{text}: {found}");
+    }
+    for text in [
+        "token: {}",
+        "token: header",
+        "token: {header: a, cookie: b}",
+        "token: {body: a}",
+    ] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
