@@ -18,5 +18,6 @@ mod lifecycle;
 mod operator;
 mod paths;
 mod permissions;
+mod places;
 mod tokens;
 mod world;

@@ -189,7 +189,8 @@ async fn the_last_good_keys_serve_until_they_are_too_old() {
     let limits = json!({"refresh": "100ms", "max_stale": "3s"});
     let running = Running::start(&discovered(&provider, &limits), None);
     let name = provider.issuer();
-    assert_eq!(running.refused(&name, &EC).await, None);
+    let known = EC.token(&claims_with("iss", json!(name)));
+    assert!(outcome(&running.verifier, &known).await.is_ok());
 
     provider.fail(500, "");
     running.until("http: answered 500").await;
@@ -209,6 +210,8 @@ async fn the_last_good_keys_serve_until_they_are_too_old() {
     assert!(!running.detail().0);
     let refused = running.refused(&name, &EC).await;
     assert_eq!(refused, Some(Reason::KeysUnavailable));
+    let known = outcome(&running.verifier, &known).await.err();
+    assert_eq!(known, Some(Reason::KeysUnavailable), "seen before");
 
     provider.serve(&key_set(&[&EC]));
     running.until("age: 0 s").await;
