@@ -12,8 +12,8 @@
 //!
 //! # Cost
 //!
-//! The digest (0.5 µs for a token of 900 bytes) and 0.1 µs. One shard is locked for reading while
-//! an `Arc` is cloned, never across an await.
+//! The digest (0.6 µs for a token of 860 bytes) and 0.3 µs for the rest. One shard is locked for
+//! reading while an `Arc` is cloned, never across an await.
 
 use std::{
     fmt,
@@ -162,14 +162,19 @@ fn heap_size(value: &Value) -> usize {
     }
 }
 
-/// What `members` hold on the heap. Nodes of the tree have eleven places and are half full or more.
+/// What `members` hold on the heap. Nodes of the tree have eleven places, and when there are several
+/// they are half full or more.
 fn object_size(members: &Map<String, Value>) -> usize {
     const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 12 * size_of::<usize>();
-    let nodes = members.len().div_ceil(5) * allocated(NODE);
+    let nodes = match members.len() {
+        0 => 0,
+        1..=11 => 1,
+        more => more.div_ceil(5) + 1,
+    };
     let texts = members
         .iter()
         .map(|(name, value)| allocated(name.capacity()) + heap_size(value));
-    nodes + texts.sum::<usize>()
+    nodes * allocated(NODE) + texts.sum::<usize>()
 }
 
 /// What an allocator spends on `size` bytes: it rounds up, by a quarter at most from 64 bytes on.
