@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     check::{Body, Headers, RequestPath, Source},
+    proto::HeaderAppendAction,
     screening::Findings,
 };
 

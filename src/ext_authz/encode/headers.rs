@@ -1,0 +1,106 @@
+//! Headers that Envoy sets for the upstream, and those it takes away.
+
+use crate::{
+    check::Check,
+    identity::Stripped,
+    pipeline::Decision,
+    proto::{BoolValue, HeaderAppendAction, HeaderValue, HeaderValueOption},
+};
+
+pub(super) fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
+    let mut set = vec![("x-subzero-decision", decision.id.simple().to_string())];
+    if let Some(subject) = &decision.subject {
+        set.push(("x-subzero-subject", visible(subject)));
+    }
+    if !decision.findings.is_empty() {
+        set.push(("x-subzero-findings", visible(&decision.findings.summary())));
+    }
+    set
+}
+
+/// The credential, when the route keeps it from the upstream.
+pub(super) fn stripped(decision: &Decision) -> Option<Stripped<'_>> {
+    decision.route.as_ref()?.identity.as_ref()?.stripped()
+}
+
+/// Every spelling of our own headers, so that what a client sent never reaches the upstream, also
+/// on an anonymous allow. `_` and `-` are the same to many upstreams.
+pub(super) fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<String> {
+    let names = check
+        .http
+        .iter()
+        .flat_map(|request| request.headers.names());
+    let spoofed = names.filter(|name| is_ours(name)).map(str::to_owned);
+    let always = OURS
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), name.replace('-', "_")])
+        .chain(ENVOY_AUTH.map(str::to_owned));
+    let mut remove: Vec<String> = spoofed
+        .chain(always)
+        .filter(|name| set.iter().all(|(own, _)| own != name))
+        .collect();
+    remove.sort_unstable();
+    remove.dedup();
+    remove
+}
+
+fn is_ours(name: &str) -> bool {
+    name.len() >= PREFIX.len()
+        && name
+            .bytes()
+            .zip(PREFIX.bytes())
+            .all(|(sent, own)| sent == own || (own == b'-' && sent == b'_'))
+}
+
+const PREFIX: &str = "x-subzero-";
+
+/// The headers of the contract.
+const OURS: [&str; 5] = [
+    "x-subzero-subject",
+    "x-subzero-decision",
+    "x-subzero-risk",
+    "x-subzero-findings",
+    "x-subzero-reason",
+];
+
+/// Envoy's own words about authorization. It forwards a client's, and does not show us the first.
+const ENVOY_AUTH: [&str; 2] = [
+    "x-envoy-auth-partial-body",
+    "x-envoy-auth-failure-mode-allowed",
+];
+
+/// Percent-encodes everything but visible ASCII, and bounds the length: a header value made from
+/// input must never carry CR, LF or NUL, nor fill the upstream's header limit.
+fn visible(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for byte in text.bytes().take(MAX_VALUE_BYTES) {
+        match byte {
+            b'!'..=b'~' if byte != b'%' => value.push(char::from(byte)),
+            _ => value.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+        }
+    }
+    value
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(nibble.into(), 16)
+        .unwrap_or_default()
+        .to_ascii_uppercase()
+}
+
+const MAX_VALUE_BYTES: usize = 512;
+
+pub(super) fn overwrite((key, value): (&'static str, String)) -> HeaderValueOption {
+    let header = HeaderValue {
+        key: key.to_owned(),
+        value,
+        ..HeaderValue::default()
+    };
+    #[expect(deprecated, reason = "the switch that every Envoy version honours")]
+    HeaderValueOption {
+        header: Some(header),
+        append: Some(BoolValue { value: false }),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    }
+}
