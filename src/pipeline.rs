@@ -180,23 +180,17 @@ impl Pipeline {
             Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
             ending => ending,
         };
+        let is_shadow = route
+            .as_ref()
+            .is_some_and(|route| route.mode == Mode::Shadow);
         let (outcome, shadowed, reason) = match ending {
             Ok(reason) => (
                 Outcome::Allow,
                 false,
                 progress.waved_through.unwrap_or(reason),
             ),
-            Err(stop) => {
-                let shadowed = route
-                    .as_ref()
-                    .is_some_and(|route| route.mode == Mode::Shadow);
-                let outcome = if shadowed {
-                    Outcome::Allow
-                } else {
-                    stop.outcome()
-                };
-                (outcome, shadowed, stop.reason)
-            }
+            Err(stop) if is_shadow => (Outcome::Allow, true, stop.reason),
+            Err(stop) => (stop.outcome(), false, stop.reason),
         };
         let decision = Decision {
             id: Uuid::now_v7(),

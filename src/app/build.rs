@@ -7,7 +7,7 @@ use prometheus::{IntCounterVec, Registry};
 use super::runtime::MAX_BODY_BYTES;
 use crate::{
     clock::Clock,
-    config::Loaded,
+    config::{Config, Loaded},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
     permission::Authorizer,
@@ -68,27 +68,7 @@ pub(super) fn build(
     previous: Option<&Serving>,
 ) -> Result<Serving, Vec<Problem>> {
     let (config, base_dir) = (&loaded.config, loaded.base_dir.as_path());
-    let mut problems = Vec::new();
-    if config.listen.grpc.is_empty() {
-        problems.push(Problem::new(
-            "listen.grpc",
-            "names no address, so nobody can ask; add one",
-        ));
-    }
-    if !config.listen.http.ip().is_loopback() {
-        let message = format!(
-            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1]",
-            config.listen.http
-        );
-        problems.push(Problem::new("listen.http", message));
-    }
-    if config.screening.max_body.get() > MAX_BODY_BYTES {
-        let message = format!(
-            "`{}` is more than is ever taken in; the most is 32MiB",
-            config.screening.max_body
-        );
-        problems.push(Problem::new("screening.max_body", message));
-    }
+    let mut problems = out_of_bounds(config);
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
     let verifier = Verifier::new(
         &config.identity,
@@ -136,6 +116,32 @@ pub(super) fn build(
         }
         _ => Err(problems),
     }
+}
+
+/// What no feature can see by itself.
+fn out_of_bounds(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if config.listen.grpc.is_empty() {
+        problems.push(Problem::new(
+            "listen.grpc",
+            "names no address, so nobody can ask; add one",
+        ));
+    }
+    if !config.listen.http.ip().is_loopback() {
+        let message = format!(
+            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1]",
+            config.listen.http
+        );
+        problems.push(Problem::new("listen.http", message));
+    }
+    if config.screening.max_body.get() > MAX_BODY_BYTES {
+        let message = format!(
+            "`{}` is more than is ever taken in; the most is 32MiB",
+            config.screening.max_body
+        );
+        problems.push(Problem::new("screening.max_body", message));
+    }
+    problems
 }
 
 fn keep<T>(

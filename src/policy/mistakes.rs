@@ -3,7 +3,22 @@
 use super::config::{MatchConfig, RouteConfig};
 use crate::{identity, problem::Problem, screening};
 
-pub(super) fn check_name(name: &str, problems: &mut Vec<Problem>) {
+/// Adds what is wrong with a route, apart from its patterns and templates.
+pub(super) fn check(
+    config: &RouteConfig,
+    identity: &identity::Config,
+    problems: &mut Vec<Problem>,
+) {
+    check_name(&config.name, problems);
+    check_methods(&config.matches, problems);
+    check_headers(&config.matches, problems);
+    check_together(config, problems);
+    if let Some(requirement) = &config.identity {
+        check_issuers(requirement, identity, problems);
+    }
+}
+
+fn check_name(name: &str, problems: &mut Vec<Problem>) {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
         let message =
@@ -21,7 +36,7 @@ pub(super) fn check_name(name: &str, problems: &mut Vec<Problem>) {
 /// The metric label of checks that no route matches.
 pub(super) const NO_ROUTE: &str = "none";
 
-pub(super) fn check_methods(rules: &MatchConfig, problems: &mut Vec<Problem>) {
+fn check_methods(rules: &MatchConfig, problems: &mut Vec<Problem>) {
     for (at, method) in rules.methods.iter().enumerate() {
         if method.is_empty()
             || !method
@@ -35,7 +50,7 @@ pub(super) fn check_methods(rules: &MatchConfig, problems: &mut Vec<Problem>) {
     }
 }
 
-pub(super) fn check_headers(rules: &MatchConfig, problems: &mut Vec<Problem>) {
+fn check_headers(rules: &MatchConfig, problems: &mut Vec<Problem>) {
     for name in rules.headers.keys() {
         let key = format!("match.headers.{name}");
         let lower = name.to_ascii_lowercase();
@@ -62,7 +77,7 @@ const HOP_BY_HOP: [&str; 8] = [
 ];
 
 /// Rules about keys that exclude or need each other.
-pub(super) fn check_together(config: &RouteConfig, problems: &mut Vec<Problem>) {
+fn check_together(config: &RouteConfig, problems: &mut Vec<Problem>) {
     let asks = [
         ("identity", config.identity.is_some()),
         ("permission", config.permission.is_some()),
@@ -104,7 +119,7 @@ pub(super) fn check_together(config: &RouteConfig, problems: &mut Vec<Problem>) 
     }
 }
 
-pub(super) fn check_issuers(
+fn check_issuers(
     requirement: &identity::Requirement,
     known: &identity::Config,
     problems: &mut Vec<Problem>,

@@ -91,27 +91,9 @@ impl PathPattern {
                     );
                 }
                 None => pattern.segments.push(Segment::literal(segment)),
-                Some(name) => {
-                    let (name, rest) = name
-                        .strip_prefix('*')
-                        .map_or((name, false), |name| (name, true));
-                    if name.is_empty()
-                        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                    {
-                        return refuse(
-                            "has a placeholder that is not a name of letters, digits and `_`",
-                        );
-                    }
-                    if names.contains(&name) {
-                        return refuse(&format!("uses `{{{name}}}` twice"));
-                    }
-                    names.push(name);
-                    if rest {
-                        pattern.tail = Some(name.to_owned());
-                    } else {
-                        pattern.segments.push(Segment::Name(name.to_owned()));
-                    }
-                }
+                Some(name) => pattern
+                    .add_name(name, &mut names)
+                    .map_err(|why| format!("`{text}` {why}"))?,
             }
         }
         let sample = text.replace(['{', '}', '*'], "");
@@ -123,6 +105,27 @@ impl PathPattern {
             )),
             Err(error) => Err(format!("`{text}` can never match: {error}")),
         }
+    }
+
+    /// Adds `{name}` or `{*name}`, given without its braces.
+    fn add_name<'n>(&mut self, name: &'n str, names: &mut Vec<&'n str>) -> Result<(), String> {
+        let (name, is_tail) = name
+            .strip_prefix('*')
+            .map_or((name, false), |name| (name, true));
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(fits) {
+            return Err("has a placeholder that is not a name of letters, digits and `_`".into());
+        }
+        if names.contains(&name) {
+            return Err(format!("uses `{{{name}}}` twice"));
+        }
+        names.push(name);
+        if is_tail {
+            self.tail = Some(name.to_owned());
+        } else {
+            self.segments.push(Segment::Name(name.to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether a placeholder of this name is captured.

@@ -65,26 +65,48 @@ pub(super) fn compile_permission(
         problems,
     );
     let (user, object) = (user?, object?);
-    for (template, key) in [(&user, "permission.user"), (&object, "permission.object")] {
-        for name in template
-            .path_names()
-            .filter(|name| !path.is_some_and(|path| path.captures(name)))
-        {
-            let message =
-                format!("`{{path.{name}}}` is not captured; add `{{{name}}}` to match.path");
-            problems.push(Problem::new(key, message));
-        }
-        if template.reads_token() && route.identity.is_none() {
-            let message = "reads the token, but the route has no `identity`; add `identity: { issuers: [...] }`";
-            problems.push(Problem::new(key, message));
-        }
-        if template.reads_http() && route.matches.tcp {
-            problems.push(Problem::new(
-                key,
-                "reads an HTTP request, but the route matches bare TCP connections",
-            ));
-        }
+    check_facts(&user, "permission.user", route, path, problems);
+    check_facts(&object, "permission.object", route, path, problems);
+    check_user(&user, route, problems);
+    let rule = PermissionRule {
+        user,
+        relation: config.relation.clone(),
+        object,
+    };
+    problems.extend(rule.missing(authorizer));
+    Some(rule)
+}
+
+/// What a template reads must be there on this route.
+fn check_facts(
+    template: &Template,
+    key: &str,
+    route: &RouteConfig,
+    path: Option<&PathPattern>,
+    problems: &mut Vec<Problem>,
+) {
+    for name in template
+        .path_names()
+        .filter(|name| !path.is_some_and(|path| path.captures(name)))
+    {
+        let message = format!("`{{path.{name}}}` is not captured; add `{{{name}}}` to match.path");
+        problems.push(Problem::new(key, message));
     }
+    if template.reads_token() && route.identity.is_none() {
+        let message =
+            "reads the token, but the route has no `identity`; add `identity: { issuers: [...] }`";
+        problems.push(Problem::new(key, message));
+    }
+    if template.reads_http() && route.matches.tcp {
+        problems.push(Problem::new(
+            key,
+            "reads an HTTP request, but the route matches bare TCP connections",
+        ));
+    }
+}
+
+/// A permission asks about somebody proven.
+fn check_user(user: &Template, route: &RouteConfig, problems: &mut Vec<Problem>) {
     if !user.reads_proven() {
         let message =
             "asks about the same user whoever calls; read the token or `{source.principal}`";
@@ -100,11 +122,4 @@ pub(super) fn compile_permission(
         );
         problems.push(Problem::new("permission.user", message));
     }
-    let rule = PermissionRule {
-        user,
-        relation: config.relation.clone(),
-        object,
-    };
-    problems.extend(rule.missing(authorizer));
-    Some(rule)
 }

@@ -87,21 +87,11 @@ impl Route {
             &mut problems,
         )
         .flatten();
-        mistakes::check_name(&config.name, &mut problems);
-        mistakes::check_methods(&config.matches, &mut problems);
-        mistakes::check_headers(&config.matches, &mut problems);
-        mistakes::check_together(config, &mut problems);
-        if let Some(requirement) = &config.identity {
-            mistakes::check_issuers(requirement, identity, &mut problems);
-        }
+        mistakes::check(config, identity, &mut problems);
         let permission = config.permission.as_ref().and_then(|permission| {
             compile_permission(permission, config, path.as_ref(), authorizer, &mut problems)
         });
-        let when = |pick: fn(&OnUnavailable) -> Option<WhenUnavailable>| {
-            let own = config.on_unavailable.as_ref().and_then(pick);
-            own.or_else(|| pick(&defaults.on_unavailable))
-                .unwrap_or(WhenUnavailable::Deny)
-        };
+        let when = |pick| when_unavailable(config, defaults, pick);
         let identity_unavailable = when(|on| on.identity);
         if permission.is_some() && identity_unavailable == WhenUnavailable::Allow {
             let message = "`allow` leaves nobody to check a permission for; \
@@ -215,6 +205,17 @@ fn preflight_method(request: &HttpRequest) -> Option<&str> {
         .headers
         .single("access-control-request-method")
         .filter(|_| is_preflight)
+}
+
+/// The route's own wish for a step, else the default one, else to deny.
+fn when_unavailable(
+    config: &RouteConfig,
+    defaults: &Defaults,
+    pick: fn(&OnUnavailable) -> Option<WhenUnavailable>,
+) -> WhenUnavailable {
+    let own = config.on_unavailable.as_ref().and_then(pick);
+    own.or_else(|| pick(&defaults.on_unavailable))
+        .unwrap_or(WhenUnavailable::Deny)
 }
 
 fn lower_case_keys(rules: &MatchConfig) -> std::collections::BTreeMap<String, String> {
