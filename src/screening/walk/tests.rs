@@ -60,8 +60,12 @@ proptest! {
 
     #[test]
     fn what_is_valid_json_is_agreed_with_serde_json(text in nearly_json()) {
-        let theirs = serde_json::from_str::<Value>(&text).is_ok();
-        prop_assert_eq!(walk(&text, LIMITS).is_ok(), theirs, "{}", text);
+        let theirs = serde_json::from_str::<Value>(&text).map(drop);
+        // Valid, but too large for a double: to us a number is only something to step over.
+        let too_large = |error: &serde_json::Error| error.to_string().starts_with("number out of range");
+        if !theirs.as_ref().is_err_and(too_large) {
+            prop_assert_eq!(walk(&text, LIMITS).is_ok(), theirs.is_ok(), "{}", text);
+        }
     }
 
     #[test]
