@@ -55,7 +55,6 @@ fn main() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let token = write_configuration(folder.path());
-    let config = folder.path().join("subzero.yaml");
     let allocator = if cfg!(feature = "jemalloc") {
         "jemalloc"
     } else {
@@ -66,11 +65,14 @@ fn main() {
     );
     println!("| check | flavour | server CPU a check | checks/s | resident memory |");
     println!("|---|---|---|---|---|");
-    for (name, path, bearer) in [
-        ("public route", "/open", None),
-        ("RS256 token, not cached", "/me", Some(token)),
+    let (cached, uncached) = ("subzero.yaml", "uncached.yaml");
+    for (name, path, bearer, config) in [
+        ("public route", "/open", None, cached),
+        ("RS256 token, seen before", "/me", Some(&token), cached),
+        ("RS256 token, not cached", "/me", Some(&token), uncached),
     ] {
-        let request = check_request(path, bearer.as_deref());
+        let config = folder.path().join(config);
+        let request = check_request(path, bearer.map(String::as_str));
         let mut results = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             for (flavour, results) in FLAVOURS.iter().zip(&mut results) {
@@ -261,14 +263,18 @@ fn work_stealing(listener: TcpListener, door: Door) {
 fn write_configuration(folder: &Path) -> String {
     let key = keys::Key::generate(keys::Algorithm::Rs256, "k");
     fs::write(folder.join("keys.json"), keys::jwks(&[&key]).to_string()).expect("writes");
-    let config = format!(
-        "identity: {{ issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }} }}
+    for (file, cache) in [("subzero.yaml", "16MiB"), ("uncached.yaml", "0")] {
+        let config = format!(
+            "identity:
+  token_cache: {cache}
+  issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }}
 routes:
   - {{ name: open, match: {{ path: /open }}, public: true }}
   - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [main] }} }}
 "
-    );
-    fs::write(folder.join("subzero.yaml"), config).expect("writes");
+        );
+        fs::write(folder.join(file), config).expect("writes");
+    }
     keys::Token::new(ISSUER, "api", "alice").sign(&key)
 }
 
