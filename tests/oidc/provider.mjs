@@ -12,7 +12,7 @@
 //   POST /control/jwks?mode=MODE       ok | error (500) | garbage (200, not JSON) | slow (10 s) | hangup
 //   GET  /control/counts               {"jwks": N, "discovery": N, "token": N} since the start
 import { createServer } from 'node:http';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -27,9 +27,16 @@ const SHAPES = {
   EdDSA: ['ed25519', {}],
 };
 
+// By way of PEM: exporting the very object that was generated as a JWK hangs now and then in Node 20.
 function newKey() {
-  const { privateKey } = generateKeyPairSync(...SHAPES[algorithm]);
-  return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: algorithm };
+  const [type, shape] = SHAPES[algorithm];
+  const { privateKey } = generateKeyPairSync(type, {
+    ...shape,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const jwk = createPrivateKey(privateKey).export({ format: 'jwk' });
+  return { ...jwk, kid: randomUUID(), use: 'sig', alg: algorithm };
 }
 
 // One instance has one key set for life, so rotating means making another one for the same issuer.
