@@ -3,7 +3,7 @@
 
 use crate::{
     cases::{deny, pass, run},
-    support::client::Request,
+    support::client::{self, Request},
     world::World,
 };
 
@@ -164,4 +164,28 @@ async fn shadow_mode_and_preflights() {
         )
     };
     assert_eq!((shadow("agree"), shadow("disagree")), (1, 2));
+}
+
+/// Bytes that are not UTF-8 once made Envoy's question unreadable, and a check that could not be
+/// asked let the request pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_are_not_text_neither_pass_nor_break_anything() {
+    let world = World::start().await;
+    let send = async |path: &str, more: &str| {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: service.example\r\nconnection: close\r\n{more}user-agent: "
+        );
+        let request = [head.as_bytes(), b"te\xffst\xfe", b"\r\n\r\n"].concat();
+        let answer = client::send_tcp(world.envoy.address, &request).await;
+        String::from_utf8_lossy(&answer.expect("an answer")).into_owned()
+    };
+    let public = send("/healthz", "").await;
+    assert!(public.starts_with("HTTP/1.1 200"), "{public}");
+    let bearer = format!("authorization: Bearer {}\r\n", world.keys.token("alice"));
+    let read_by_a_rule = send("/agent", &bearer).await;
+    assert!(
+        read_by_a_rule.starts_with("HTTP/1.1 403"),
+        "{read_by_a_rule}"
+    );
+    assert!(read_by_a_rule.contains("missing_input"), "{read_by_a_rule}");
 }
