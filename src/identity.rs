@@ -168,12 +168,6 @@ impl Verifier {
             .collect()
     }
 
-    /// Whether the configuration has an issuer called `name`: for checking a [`Requirement`].
-    #[must_use]
-    pub fn has_issuer(&self, name: &str) -> bool {
-        self.issuers.contains_key(name)
-    }
-
     /// What is known of the token with this digest, if [`Verifier::prove`] would find the same now,
     /// scopes aside.
     fn recall(&self, cache: &Cache, digest: TokenDigest, want: &Requirement) -> Option<Arc<Proof>> {
