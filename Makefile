@@ -33,6 +33,7 @@ doc:
 
 deny:
 	$(PYTHON) tools/install.py deny
+	cargo fetch --locked
 	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
 
 ci:
