@@ -3,7 +3,7 @@
 //! Decoding, deciding and encoding are three separate things here, and only the middle one knows
 //! policy. What a reader would get wrong: a gRPC error is *not* a denial to Envoy, and a response
 //! without a status is an allow. So this service never returns `Err`, and responses are made from
-//! [`encode::Answer`] alone, which cannot leave the status out.
+//! [`Reply`] alone, which cannot leave the status out.
 
 mod decode;
 mod encode;
@@ -19,10 +19,14 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use tonic::{Request, Response};
 
-use self::{decode::decode, encode::Answer};
+use self::{
+    decode::decode,
+    encode::{encode, metadata},
+};
 use crate::{
     pipeline::Pipeline,
     proto::{Authorization, CheckRequest, CheckResponse},
+    reply::Reply,
 };
 
 /// What the door itself must know, besides the pipeline it asks.
@@ -66,7 +70,7 @@ impl Door {
         let check = decode(request, deadline, serving.limits.max_body_bytes);
         let decision = serving.pipeline.decide(&check).await;
         log::decided(&check, &decision);
-        Answer::new(&check, &decision).into()
+        encode(Reply::new(&check, &decision), metadata(&decision))
     }
 }
 

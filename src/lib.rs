@@ -26,6 +26,8 @@ pub mod upstream;
 pub mod check;
 pub mod verdict;
 
+pub mod dispatch;
+
 pub mod identity;
 
 pub mod screening;
@@ -35,6 +37,8 @@ pub mod permission;
 pub mod policy;
 
 pub mod pipeline;
+
+pub mod reply;
 
 pub mod ext_authz;
 

@@ -8,6 +8,7 @@
 //! Cost: the steps themselves, one clock read around each, and counters resolved at load.
 
 mod metrics;
+mod plan;
 
 use std::{
     fmt,
@@ -18,9 +19,13 @@ use std::{
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-pub use self::metrics::{Metrics, Stage};
+pub use self::{
+    metrics::{Metrics, Stage},
+    plan::{Plan, Ran, Skip},
+};
 use crate::{
     check::Check,
+    dispatch::Strategy,
     identity::{Identity, Verifier},
     permission::{Ask, Authorizer},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route, WhenUnavailable},
@@ -82,8 +87,8 @@ pub struct Decision {
     pub subject: Option<String>,
     /// What screening saw.
     pub findings: Findings,
-    /// Each step that ran, with its cost.
-    pub plan: Vec<(Stage, Duration)>,
+    /// Which steps ran, and why others did not.
+    pub plan: Plan,
     /// From decoding to verdict.
     pub cost: Duration,
 }
@@ -101,7 +106,7 @@ impl Decision {
 struct Progress {
     subject: Option<String>,
     findings: Findings,
-    plan: Vec<(Stage, Duration)>,
+    plan: Plan,
     /// A step could not decide and its route says to go on.
     waved_through: Option<Reason>,
 }
@@ -304,7 +309,12 @@ impl Pipeline {
 
 impl Progress {
     fn ran(&mut self, stage: Stage, started: Instant) {
-        self.plan.push((stage, started.elapsed()));
+        self.plan.ran.push(Ran {
+            stage,
+            strategy: Strategy::Inline,
+            predicted: None,
+            actual: started.elapsed(),
+        });
     }
 
     fn screened(

@@ -146,8 +146,8 @@ impl Metrics {
             .route
             .as_ref()
             .map_or(NO_ROUTE, |route| &route.name);
-        for (stage, cost) in &decision.plan {
-            self.stages[*stage as usize].observe(cost.as_secs_f64());
+        for ran in &decision.plan.ran {
+            self.stages[ran.stage as usize].observe(ran.actual.as_secs_f64());
         }
         let Some(route) = self.routes.get(name) else {
             return;

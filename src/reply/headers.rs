@@ -1,11 +1,6 @@
-//! Headers that Envoy sets for the upstream, and those it takes away.
+//! Headers that the upstream gets, and those that are taken away.
 
-use crate::{
-    check::Check,
-    identity::Stripped,
-    pipeline::Decision,
-    proto::{BoolValue, HeaderAppendAction, HeaderValue, HeaderValueOption},
-};
+use crate::{check::Check, identity::Stripped, pipeline::Decision};
 
 pub(super) fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
     let mut set = vec![("x-subzero-decision", decision.id.simple().to_string())];
@@ -89,18 +84,3 @@ fn hex_digit(nibble: u8) -> char {
 }
 
 const MAX_VALUE_BYTES: usize = 512;
-
-pub(super) fn overwrite((key, value): (&'static str, String)) -> HeaderValueOption {
-    let header = HeaderValue {
-        key: key.to_owned(),
-        value,
-        ..HeaderValue::default()
-    };
-    #[expect(deprecated, reason = "the switch that every Envoy version honours")]
-    HeaderValueOption {
-        header: Some(header),
-        append: Some(BoolValue { value: false }),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-        ..HeaderValueOption::default()
-    }
-}

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    check::{Body, Headers, RequestPath, Source},
-    proto::HeaderAppendAction,
+    check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
+    pipeline::{Outcome, Plan},
     screening::Findings,
+    verdict::Reason,
 };
 
 fn check(headers: &[(&str, &str)]) -> Check {
@@ -42,13 +43,14 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         route: None,
         subject: Some("a\u{e9}\r\nb%".into()),
         findings: Findings::default(),
-        plan: Vec::new(),
+        plan: Plan::default(),
         cost: Duration::from_micros(5),
     }
 }
 
 fn response(check: &Check, outcome: Outcome, reason: Reason) -> CheckResponse {
-    Answer::new(check, &decision(outcome, reason)).into()
+    let decision = decision(outcome, reason);
+    encode(Reply::new(check, &decision), metadata(&decision))
 }
 
 #[test]

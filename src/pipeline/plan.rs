@@ -1,0 +1,48 @@
+//! What a decision did, step by step: for metrics, the decision log and whoever asks why.
+
+use std::time::Duration;
+
+use super::Stage;
+use crate::dispatch::Strategy;
+
+/// Every step of one decision, in the order in which they were begun or passed over.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Steps that ran.
+    pub ran: Vec<Ran>,
+    /// Steps that the route asks for and that did not run.
+    pub skipped: Vec<(Stage, Skip)>,
+}
+
+/// One step that ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    /// Which step.
+    pub stage: Stage,
+    /// Where it ran.
+    pub strategy: Strategy,
+    /// What it was expected to take; `None` where nothing is foretold.
+    pub predicted: Option<Duration>,
+    /// What it took.
+    pub actual: Duration,
+}
+
+/// Why a step did not run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Skip {
+    /// An earlier step had denied.
+    Denied,
+    /// It needs what an earlier step could not find out.
+    Undecided,
+}
+
+impl Skip {
+    /// Log word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied before",
+            Self::Undecided => "undecided before",
+        }
+    }
+}

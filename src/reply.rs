@@ -1,0 +1,216 @@
+//! A decision as every door answers it: what the upstream gets, or what a refused caller gets.
+//!
+//! Doors differ in how they say it (Envoy's gRPC message, a plain HTTP response) and in nothing
+//! else, so status, headers and body are made here, once.
+
+mod headers;
+
+use serde_json::json;
+
+use self::headers::{headers_for_upstream, headers_to_remove, stripped};
+use crate::{
+    check::{Check, HttpRequest},
+    identity::Stripped,
+    pipeline::{Decision, Outcome},
+    policy::Route,
+    verdict::Reason,
+};
+
+/// What a door says.
+#[derive(Debug)]
+pub enum Reply {
+    /// Pass.
+    Allow(Passage),
+    /// Refuse, with this answer for the caller.
+    Deny(Refusal),
+    /// Could not decide: the proxy's own failure mode has the say.
+    Error(Refusal),
+}
+
+/// How a request that may pass is changed on its way.
+#[derive(Debug)]
+pub struct Passage {
+    /// Headers to set, whatever the client sent under their names.
+    pub set: Vec<(&'static str, String)>,
+    /// Headers to take away.
+    pub remove: Vec<String>,
+    /// Query parameters to take away.
+    pub remove_query: Vec<String>,
+}
+
+/// The answer a refused caller gets.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// HTTP status, 400 to 599.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// Problem details, or nothing.
+    pub body: String,
+}
+
+impl Reply {
+    /// What `decision` means to the one who asked `check`.
+    #[must_use]
+    pub fn new(check: &Check, decision: &Decision) -> Self {
+        match decision.outcome {
+            Outcome::Allow => Self::Allow(Passage::new(check, decision)),
+            Outcome::Deny => Self::Deny(Refusal::new(check, decision)),
+            Outcome::Error => Self::Error(Refusal::new(check, decision)),
+        }
+    }
+
+    /// The answer when our own code failed: a denial that no failure mode lets pass.
+    #[must_use]
+    pub fn broken() -> Self {
+        let reason = Reason::Internal;
+        Self::Deny(Refusal {
+            reason,
+            status: reason.http_status(),
+            headers: vec![("x-subzero-reason", reason.as_str().to_owned())],
+            body: String::new(),
+        })
+    }
+}
+
+impl Passage {
+    fn new(check: &Check, decision: &Decision) -> Self {
+        let set = headers_for_upstream(decision);
+        let mut remove = headers_to_remove(check, &set);
+        let mut remove_query = Vec::new();
+        match stripped(decision) {
+            Some(Stripped::Header(name)) => remove.push(name.to_owned()),
+            Some(Stripped::Query(name)) => remove_query.push(name.to_owned()),
+            None => {}
+        }
+        Self {
+            set,
+            remove,
+            remove_query,
+        }
+    }
+}
+
+impl Refusal {
+    fn new(check: &Check, decision: &Decision) -> Self {
+        let reason = decision.reason;
+        let id = decision.id.simple().to_string();
+        let mut headers = vec![("x-subzero-reason", reason.as_str().to_owned())];
+        if let Some(challenge) = challenge(reason, decision.route.as_deref()) {
+            headers.push(("www-authenticate", challenge));
+        }
+        let mut body = String::new();
+        match check.http.as_ref().map_or(Caller::Plain, Caller::of) {
+            // Envoy turns a refusal of a gRPC call into trailers: our body becomes `grpc-message`,
+            // our content type is dropped, and our `grpc-status` wins over one made from the HTTP
+            // status (which would be UNKNOWN for 413).
+            Caller::Grpc => {
+                headers.push(("grpc-status", grpc_code(reason).to_string()));
+                body.push_str(reason.detail());
+            }
+            // A gRPC-web call reaches us as such only when no `grpc_web` filter ran before; its
+            // client reads both from the headers.
+            Caller::GrpcWeb => {
+                headers.push(("grpc-status", grpc_code(reason).to_string()));
+                headers.push(("grpc-message", reason.detail().to_owned()));
+            }
+            Caller::Plain => {
+                headers.push(("content-type", "application/problem+json".to_owned()));
+                body = problem(reason, &id);
+            }
+        }
+        headers.push(("x-subzero-decision", id));
+        Self {
+            reason,
+            status: reason.http_status(),
+            headers,
+            body,
+        }
+    }
+}
+
+/// How the caller wants to be refused.
+enum Caller {
+    Grpc,
+    GrpcWeb,
+    Plain,
+}
+
+impl Caller {
+    fn of(request: &HttpRequest) -> Self {
+        let kind = request.headers.single("content-type").unwrap_or_default();
+        let kind = kind
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        if kind.starts_with("application/grpc-web") {
+            Self::GrpcWeb
+        } else if kind == "application/grpc" || kind.starts_with("application/grpc+") {
+            Self::Grpc
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// RFC 9457, with our reason as the one member that programs should read.
+fn problem(reason: Reason, id: &str) -> String {
+    let status = reason.http_status();
+    let title = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|code| code.canonical_reason());
+    json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": reason.detail(),
+        "reason": reason.as_str(),
+        "decision": id,
+    })
+    .to_string()
+}
+
+/// RFC 6750: no error code when no token came, else what was wrong with it.
+fn challenge(reason: Reason, route: Option<&Route>) -> Option<String> {
+    match reason {
+        Reason::TokenMissing => Some("Bearer".to_owned()),
+        Reason::TokenScope => {
+            let scopes = route
+                .and_then(|route| route.identity.as_ref())
+                .map(|identity| identity.scopes.join(" "));
+            let scopes: String = scopes
+                .unwrap_or_default()
+                .chars()
+                .filter(|c| is_scope_char(*c))
+                .collect();
+            Some(format!(
+                "Bearer error=\"insufficient_scope\", scope=\"{scopes}\""
+            ))
+        }
+        _ if reason.http_status() == 401 => Some(format!(
+            "Bearer error=\"invalid_token\", error_description=\"{}\"",
+            reason.detail()
+        )),
+        _ => None,
+    }
+}
+
+fn is_scope_char(c: char) -> bool {
+    matches!(c, ' '..='~') && c != '"' && c != '\\'
+}
+
+/// The gRPC status of a refusal. Never 0: to Envoy a zero status is an allow, whatever else the response says.
+#[must_use]
+pub fn grpc_code(reason: Reason) -> i32 {
+    match reason.http_status() {
+        400 => 3,  // INVALID_ARGUMENT
+        401 => 16, // UNAUTHENTICATED
+        413 => 8,  // RESOURCE_EXHAUSTED
+        503 => 14, // UNAVAILABLE
+        _ => 7,    // PERMISSION_DENIED
+    }
+}
