@@ -24,7 +24,8 @@ use self::{
     encode::{encode, metadata},
 };
 use crate::{
-    pipeline::Pipeline,
+    check::Check,
+    pipeline::{Decision, Pipeline},
     proto::{Authorization, CheckRequest, CheckResponse},
     reply::Reply,
 };
@@ -60,16 +61,28 @@ impl Door {
         Self { serving }
     }
 
-    /// Decides one request that arrived with `timeout` left to live.
-    pub async fn answer(&self, request: CheckRequest, timeout: Option<Duration>) -> CheckResponse {
+    /// Decides what `read` makes of the bounds in force, with `timeout` left to live, and logs it.
+    /// Every door that asks the pipeline goes through here.
+    pub async fn decide(
+        &self,
+        timeout: Option<Duration>,
+        read: impl FnOnce(Instant, Limits) -> Check,
+    ) -> (Check, Decision) {
         let arrived = Instant::now();
         // A check finishes on the configuration it began with.
         let serving = self.serving.load_full();
-        let ours = serving.limits.deadline;
-        let deadline = arrived + timeout.map_or(ours, |theirs| theirs.min(ours));
-        let check = decode(request, deadline, serving.limits.max_body_bytes);
+        let limits = serving.limits;
+        let span = timeout.map_or(limits.deadline, |theirs| theirs.min(limits.deadline));
+        let check = read(arrived + span, limits);
         let decision = serving.pipeline.decide(&check).await;
         log::decided(&check, &decision);
+        (check, decision)
+    }
+
+    /// Decides one request of Envoy's that arrived with `timeout` left to live.
+    pub async fn answer(&self, request: CheckRequest, timeout: Option<Duration>) -> CheckResponse {
+        let read = |deadline, limits: Limits| decode(request, deadline, limits.max_body_bytes);
+        let (check, decision) = self.decide(timeout, read).await;
         encode(Reply::new(&check, &decision), metadata(&decision))
     }
 }
