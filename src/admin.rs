@@ -74,9 +74,9 @@ async fn index() -> Html<&'static str> {
 }
 
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
-    status
-        .identity
-        .refresh(status.serving.load().pipeline.verifier());
+    let serving = status.serving.load_full();
+    status.identity.refresh(serving.pipeline.verifier());
+    serving.pipeline.assessor().refresh();
     let mut text = Vec::new();
     match TextEncoder::new().encode(&status.registry.gather(), &mut text) {
         Ok(()) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),

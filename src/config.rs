@@ -20,7 +20,7 @@ use crate::{
     identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
-    screening,
+    risk, screening,
     telemetry::LogConfig,
     units::Span,
 };
@@ -45,6 +45,8 @@ pub struct Config {
     pub permission: permission::Config,
     /// Bodies.
     pub screening: screening::Config,
+    /// Histories of subjects.
+    pub risk: risk::Config,
     /// What routes take for keys they leave out.
     pub route_defaults: policy::Defaults,
     /// Which request asks for what.

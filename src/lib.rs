@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Envoy --CheckRequest--> ext_authz::decode -> policy (route) -> pipeline
-//!           identity -> permission + screening               each step in its own module
+//!           identity -> permission + screening -> risk       each step in its own module
 //!       <--CheckResponse-- ext_authz::encode <- verdict
 //! ```
 //!
@@ -33,6 +33,8 @@ pub mod identity;
 pub mod screening;
 
 pub mod permission;
+
+pub mod risk;
 
 pub mod policy;
 

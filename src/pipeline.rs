@@ -9,6 +9,7 @@
 
 mod metrics;
 mod plan;
+mod risk;
 
 use std::{
     fmt,
@@ -29,6 +30,7 @@ use crate::{
     identity::{Identity, Verifier},
     permission::{Ask, Authorizer},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route, WhenUnavailable},
+    risk::{Assessor, Encounter},
     screening::{self, Findings, Screener},
     verdict::{Class, Reason},
 };
@@ -41,6 +43,7 @@ pub struct Pipeline {
     verifier: Arc<Verifier>,
     authorizer: Arc<Authorizer>,
     screener: Arc<Screener>,
+    risk: risk::Step,
     metrics: Metrics,
 }
 
@@ -87,6 +90,10 @@ pub struct Decision {
     pub subject: Option<String>,
     /// What screening saw.
     pub findings: Findings,
+    /// How unlike its subject the request is, from 0 to 1 in hundredths, when it was scored.
+    pub risk: Option<f32>,
+    /// With [`Reason::RiskTooHigh`]: a token as the route's `risk` asks for would pass.
+    pub step_up: bool,
     /// Which steps ran, and why others did not.
     pub plan: Plan,
     /// From decoding to verdict.
@@ -107,6 +114,12 @@ struct Progress {
     subject: Option<String>,
     findings: Findings,
     plan: Plan,
+    /// Who came from where, when risk is to learn of it.
+    encounter: Option<Encounter>,
+    risk: Option<f32>,
+    step_up: bool,
+    /// Risk took it for the subject's own.
+    is_familiar: bool,
     /// A step could not decide and its route says to go on.
     waved_through: Option<Reason>,
 }
@@ -126,10 +139,12 @@ impl Pipeline {
         verifier: Arc<Verifier>,
         authorizer: Arc<Authorizer>,
         screener: Arc<Screener>,
+        assessor: Arc<Assessor>,
         metrics: &Metrics,
     ) -> Self {
         let metrics = metrics.for_routes(policy.route_names());
         Self {
+            risk: risk::Step::new(assessor, &policy),
             policy,
             verifier,
             authorizer,
@@ -160,6 +175,12 @@ impl Pipeline {
     #[must_use]
     pub fn screener(&self) -> &Screener {
         &self.screener
+    }
+
+    /// Who scores risk, for scrapes, reloads and callers that have no check.
+    #[must_use]
+    pub fn assessor(&self) -> &Arc<Assessor> {
+        self.risk.assessor()
     }
 
     /// Decides one check. Never fails: a panic in a step is a denial with reason `internal`.
@@ -197,6 +218,7 @@ impl Pipeline {
             Err(stop) if is_shadow => (Outcome::Allow, true, stop.reason),
             Err(stop) => (stop.outcome(), false, stop.reason),
         };
+        self.risk.learn(&progress, reason);
         let decision = Decision {
             id: Uuid::now_v7(),
             outcome,
@@ -205,6 +227,8 @@ impl Pipeline {
             route,
             subject: progress.subject,
             findings: progress.findings,
+            risk: progress.risk,
+            step_up: progress.step_up,
             plan: progress.plan,
             cost: started.elapsed(),
         };
@@ -239,6 +263,8 @@ impl Pipeline {
             progress.ran(Stage::Screening, started);
             progress.screened(screened, *want, route)?;
         }
+        // Last: it needs no permission to be expensive, and it learns from what the others say.
+        self.risk.judge(route, identity.as_ref(), progress).await?;
         Ok(Reason::Ok)
     }
 
@@ -303,6 +329,7 @@ impl Pipeline {
         progress.subject = identity
             .as_ref()
             .map(|identity| identity.subject().to_owned());
+        progress.encounter = self.risk.meet(identity.as_ref(), check);
         Ok(identity)
     }
 }
@@ -346,7 +373,7 @@ impl Progress {
     ) -> Result<(), Stop> {
         tracing::debug!(route = route.name, %reason, %error, "step stopped");
         if reason.class() == Class::Undecided && unavailable == WhenUnavailable::Allow {
-            self.waved_through = Some(reason);
+            self.waved_through.get_or_insert(reason);
             return Ok(());
         }
         Err(Stop {

@@ -13,6 +13,7 @@ mod config;
 mod mistakes;
 mod pattern;
 mod permission_rule;
+mod risk_rule;
 mod route;
 mod template;
 
@@ -20,9 +21,11 @@ use std::sync::Arc;
 
 pub use self::{
     config::{
-        Defaults, MatchConfig, Mode, OnUnavailable, PermissionConfig, RouteConfig, WhenUnavailable,
+        Defaults, MatchConfig, Mode, OnUnavailable, PermissionConfig, RiskConfig, RouteConfig,
+        WhenUnavailable,
     },
     permission_rule::PermissionRule,
+    risk_rule::{Judgement, RiskRule, StepUp},
     route::{Captures, Matched, Route},
     template::{Facts, MissingInput},
 };
@@ -76,6 +79,24 @@ impl Policy {
     /// The names of all routes, for the metric label.
     pub fn route_names(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|route| route.name.as_str())
+    }
+
+    /// Whether any route asks for risk.
+    #[must_use]
+    pub fn uses_risk(&self) -> bool {
+        self.routes.iter().any(|route| route.risk.is_some())
+    }
+
+    /// The highest score that every enforced route simply lets pass. Routes in shadow mode have no
+    /// say: what they try must not change what others answer.
+    #[must_use]
+    pub fn risk_passes_up_to(&self) -> f32 {
+        let enforced = self
+            .routes
+            .iter()
+            .filter(|route| route.mode == Mode::Enforce);
+        let limits = enforced.filter_map(|route| Some(route.risk.as_ref()?.passes_up_to()));
+        limits.fold(1.0, f32::min)
     }
 
     /// What routes ask for and `authorizer`'s model, replaced since they were compiled, lacks.

@@ -12,7 +12,6 @@ use crate::{
     check::{Check, HttpRequest},
     identity::Stripped,
     pipeline::{Decision, Outcome},
-    policy::Route,
     verdict::Reason,
 };
 
@@ -98,7 +97,12 @@ impl Refusal {
         let reason = decision.reason;
         let id = decision.id.simple().to_string();
         let mut headers = vec![("x-subzero-reason", reason.as_str().to_owned())];
-        if let Some(challenge) = challenge(reason, decision.route.as_deref()) {
+        let status = if decision.step_up {
+            401
+        } else {
+            reason.http_status()
+        };
+        if let Some(challenge) = challenge(decision) {
             headers.push(("www-authenticate", challenge));
         }
         let mut body = String::new();
@@ -107,27 +111,33 @@ impl Refusal {
             // our content type is dropped, and our `grpc-status` wins over one made from the HTTP
             // status (which would be UNKNOWN for 413).
             Caller::Grpc => {
-                headers.push(("grpc-status", grpc_code(reason).to_string()));
+                headers.push(("grpc-status", grpc_code(status).to_string()));
                 body.push_str(reason.detail());
             }
             // A gRPC-web call reaches us as such only when no `grpc_web` filter ran before; its
             // client reads both from the headers.
             Caller::GrpcWeb => {
-                headers.push(("grpc-status", grpc_code(reason).to_string()));
+                headers.push(("grpc-status", grpc_code(status).to_string()));
                 headers.push(("grpc-message", reason.detail().to_owned()));
             }
             Caller::Plain => {
                 headers.push(("content-type", "application/problem+json".to_owned()));
-                body = problem(reason, &id);
+                body = problem(reason, status, &id);
             }
         }
         headers.push(("x-subzero-decision", id));
         Self {
             reason,
-            status: reason.http_status(),
+            status,
             headers,
             body,
         }
+    }
+
+    /// The gRPC status that goes with it; never 0.
+    #[must_use]
+    pub fn grpc_code(&self) -> i32 {
+        grpc_code(self.status)
     }
 }
 
@@ -158,8 +168,7 @@ impl Caller {
 }
 
 /// RFC 9457, with our reason as the one member that programs should read.
-fn problem(reason: Reason, id: &str) -> String {
-    let status = reason.http_status();
+fn problem(reason: Reason, status: u16, id: &str) -> String {
     let title = http::StatusCode::from_u16(status)
         .ok()
         .and_then(|code| code.canonical_reason());
@@ -174,9 +183,19 @@ fn problem(reason: Reason, id: &str) -> String {
     .to_string()
 }
 
-/// RFC 6750: no error code when no token came, else what was wrong with it.
-fn challenge(reason: Reason, route: Option<&Route>) -> Option<String> {
-    match reason {
+/// RFC 6750: no error code when no token came, else what was wrong with it. RFC 9470: which
+/// authentication would do.
+fn challenge(decision: &Decision) -> Option<String> {
+    let route = decision.route.as_deref();
+    match decision.reason {
+        Reason::RiskTooHigh if decision.step_up => {
+            let step_up = route?.risk.as_ref()?.step_up()?;
+            Some(format!(
+                "Bearer error=\"insufficient_user_authentication\", \
+                 error_description=\"A stronger or more recent authentication is required.\", {}",
+                step_up.parameters()
+            ))
+        }
         Reason::TokenMissing => Some("Bearer".to_owned()),
         Reason::TokenScope => {
             let scopes = route
@@ -191,7 +210,7 @@ fn challenge(reason: Reason, route: Option<&Route>) -> Option<String> {
                 "Bearer error=\"insufficient_scope\", scope=\"{scopes}\""
             ))
         }
-        _ if reason.http_status() == 401 => Some(format!(
+        reason if reason.http_status() == 401 => Some(format!(
             "Bearer error=\"invalid_token\", error_description=\"{}\"",
             reason.detail()
         )),
@@ -203,10 +222,9 @@ fn is_scope_char(c: char) -> bool {
     matches!(c, ' '..='~') && c != '"' && c != '\\'
 }
 
-/// The gRPC status of a refusal. Never 0: to Envoy a zero status is an allow, whatever else the response says.
-#[must_use]
-pub fn grpc_code(reason: Reason) -> i32 {
-    match reason.http_status() {
+/// Never 0: to Envoy a zero status is an allow, whatever else the response says.
+fn grpc_code(status: u16) -> i32 {
+    match status {
         400 => 3,  // INVALID_ARGUMENT
         401 => 16, // UNAUTHENTICATED
         413 => 8,  // RESOURCE_EXHAUSTED

@@ -3,7 +3,8 @@
 mod log;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 pub use self::log::{Format, Level, LogConfig, start_logging};
@@ -14,6 +15,17 @@ pub const LATENCY_BUCKETS: [f64; 17] = [
     10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 0.1, 0.2,
     0.5, 1.0, 2.0,
 ];
+
+/// One cache's part of `subzero_cache_bytes` and `subzero_cache_requests_total`.
+#[derive(Clone, Debug)]
+pub struct CacheSeries {
+    /// What it holds, estimated.
+    pub bytes: IntGauge,
+    /// Look-ups that were answered from it.
+    pub hits: IntCounter,
+    /// Look-ups that were not.
+    pub misses: IntCounter,
+}
 
 /// Adds a counter family to `registry`.
 pub fn counters(

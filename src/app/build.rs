@@ -14,6 +14,7 @@ use crate::{
     pipeline::{self, Pipeline},
     policy::Policy,
     problem::Problem,
+    risk::{self, Assessor},
     screening::{self, Screener},
     telemetry::{counters, gauges},
     upstream,
@@ -25,6 +26,7 @@ pub(super) struct Instruments {
     pub(super) registry: Registry,
     pub(super) identity: identity::Metrics,
     pub(super) screening: screening::Metrics,
+    pub(super) risk: risk::Metrics,
     pub(super) pipeline: pipeline::Metrics,
     pub(super) reloads: IntCounterVec,
 }
@@ -48,11 +50,11 @@ impl Instruments {
         for outcome in ["ok", "failed"] {
             reloads.with_label_values(&[outcome]).inc_by(0);
         }
+        let identity =
+            identity::Metrics::register(&registry, upstream::Metrics::register(&registry)?)?;
         Ok(Self {
-            identity: identity::Metrics::register(
-                &registry,
-                upstream::Metrics::register(&registry)?,
-            )?,
+            risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
+            identity,
             screening: screening::Metrics::register(&registry)?,
             pipeline: pipeline::Metrics::register(&registry)?,
             reloads,
@@ -88,6 +90,9 @@ pub(super) fn build(
         "screening",
         &mut problems,
     );
+    let known = previous.map(|serving| serving.pipeline.assessor().as_ref());
+    let assessor = Assessor::new(&config.risk, Clock::System, instruments.risk.clone(), known);
+    let assessor = keep(assessor, "risk", &mut problems);
     let policy = authorizer.as_ref().and_then(|authorizer| {
         let policy = Policy::new(
             &config.routes,
@@ -97,15 +102,16 @@ pub(super) fn build(
         );
         policy.map_err(|found| problems.extend(found)).ok()
     });
-    match (policy, verifier, authorizer, screener) {
-        (Some(policy), Some(verifier), Some(authorizer), Some(screener)) if problems.is_empty() => {
-            let (verifier, authorizer, screener) =
-                (Arc::new(verifier), Arc::new(authorizer), Arc::new(screener));
+    match (policy, verifier, authorizer, screener, assessor) {
+        (Some(policy), Some(verifier), Some(authorizer), Some(screener), Some(assessor))
+            if problems.is_empty() =>
+        {
             let pipeline = Pipeline::new(
                 policy,
-                verifier,
-                authorizer,
-                screener,
+                Arc::new(verifier),
+                Arc::new(authorizer),
+                Arc::new(screener),
+                Arc::new(assessor),
                 &instruments.pipeline,
             );
             let limits = Limits {

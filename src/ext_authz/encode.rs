@@ -11,7 +11,7 @@ use crate::{
         BoolValue, CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue,
         HeaderValueOption, HttpResponse, HttpStatus, Kind, OkHttpResponse, Status, Struct, Value,
     },
-    reply::{Passage, Refusal, Reply, grpc_code},
+    reply::{Passage, Refusal, Reply},
 };
 
 /// The answer when our own code failed.
@@ -24,11 +24,11 @@ pub(super) fn encode(reply: Reply, metadata: Struct) -> CheckResponse {
     let (code, http_response) = match reply {
         Reply::Allow(passage) => (GRPC_OK, HttpResponse::OkResponse(passed(passage))),
         Reply::Deny(refusal) => (
-            grpc_code(refusal.reason),
+            refusal.grpc_code(),
             HttpResponse::DeniedResponse(refused(refusal)),
         ),
         Reply::Error(refusal) => (
-            grpc_code(refusal.reason),
+            refusal.grpc_code(),
             HttpResponse::ErrorResponse(refused(refusal)),
         ),
     };
@@ -99,6 +99,11 @@ pub(super) fn metadata(decision: &Decision) -> Struct {
     }
     if !decision.findings.is_empty() {
         fields.push(("findings", text(&decision.findings.summary())));
+    }
+    if let Some(risk) = decision.risk {
+        // A score has two decimals; the nearest double of an f32 has more.
+        let hundredths = f64::from((risk * 100.0).round());
+        fields.push(("risk", Kind::NumberValue(hundredths / 100.0)));
     }
     if decision.shadowed {
         fields.push(("shadow", Kind::BoolValue(true)));

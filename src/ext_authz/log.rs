@@ -39,6 +39,7 @@ pub(super) fn decided(check: &Check, decision: &Decision) {
         bad_path,
         source = check.source.address.map(|address| address.to_string()),
         findings,
+        risk = decision.risk.map(|risk| format!("{risk:.2}")),
         cost_us = u64::try_from(decision.cost.as_micros()).unwrap_or(u64::MAX),
         "{line}",
     );

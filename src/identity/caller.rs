@@ -84,6 +84,25 @@ impl Identity {
         self.0.expires_at
     }
 
+    /// How strongly the caller was authenticated: the token's `acr`.
+    #[must_use]
+    pub fn authentication_class(&self) -> Option<&str> {
+        self.0.claims.get("acr")?.as_str()
+    }
+
+    /// When the caller was last authenticated: the token's `auth_time`, in whole seconds. Anything
+    /// but a number from 0 on is no time.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<UnixSeconds> {
+        let since = self.0.claims.get("auth_time")?.as_f64()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and the cast saturates"
+        )]
+        (since >= 0.0).then_some(since as UnixSeconds)
+    }
+
     /// Every claim of the token.
     pub(super) fn claims(&self) -> &Map<String, Value> {
         &self.0.claims
@@ -165,6 +184,23 @@ mod tests {
             !format!("{ann:?}").contains("t1"),
             "claims stay out of logs"
         );
+    }
+
+    #[test]
+    fn how_and_when_somebody_was_authenticated_is_read_from_words_and_numbers_alone() {
+        let read = |acr: Value, since: Value| {
+            let Value::Object(claims) = json!({"sub": "ann", "acr": acr, "auth_time": since})
+            else {
+                unreachable!("an object")
+            };
+            let ann = Identity::new(claims, "auth0".into(), 9).expect("has a sub");
+            let acr = ann.authentication_class().map(str::to_owned);
+            (acr, ann.authenticated_at())
+        };
+        assert_eq!(read(json!("phr"), json!(5)), (Some("phr".into()), Some(5)));
+        assert_eq!(read(json!(["phr"]), json!("5")), (None, None));
+        assert_eq!(read(json!(null), json!(-5)), (None, None));
+        assert_eq!(read(json!(1), json!(5.9)), (None, Some(5)));
     }
 
     #[test]

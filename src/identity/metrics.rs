@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use prometheus::{IntCounter, IntGauge, IntGaugeVec, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::Verifier;
 use crate::{
-    telemetry,
+    telemetry::{self, CacheSeries},
     upstream::{self, Series},
 };
 
@@ -18,6 +18,7 @@ use crate::{
 pub struct Metrics {
     age: IntGaugeVec,
     cache_bytes: IntGauge,
+    caches: (IntCounterVec, IntGaugeVec),
     pub(super) cache_hits: IntCounter,
     pub(super) cache_misses: IntCounter,
     /// The issuers shown, so that one removed by a reload disappears. Held while setting gauges.
@@ -45,10 +46,22 @@ impl Metrics {
             cache_bytes: bytes.with_label_values(&["token"]),
             cache_hits: requests.with_label_values(&["token", "hit"]),
             cache_misses: requests.with_label_values(&["token", "miss"]),
+            caches: (requests, bytes),
             age: telemetry::gauges(registry, "subzero_keys_age_seconds", help, &["issuer"])?,
             shown: Arc::default(),
             upstream,
         })
+    }
+
+    /// The series of another cache in the families that all caches share, each at 0.
+    #[must_use]
+    pub fn cache(&self, name: &str) -> CacheSeries {
+        let (requests, bytes) = &self.caches;
+        CacheSeries {
+            bytes: bytes.with_label_values(&[name]),
+            hits: requests.with_label_values(&[name, "hit"]),
+            misses: requests.with_label_values(&[name, "miss"]),
+        }
     }
 
     /// Brings ages and sizes up to now: call it before each scrape, with the verifier in use.

@@ -20,10 +20,17 @@ pub enum Stage {
     Permission,
     /// Body to findings.
     Screening,
+    /// Histories to score.
+    Risk,
 }
 
 impl Stage {
-    const ALL: [Self; 3] = [Self::Identity, Self::Permission, Self::Screening];
+    const ALL: [Self; 4] = [
+        Self::Identity,
+        Self::Permission,
+        Self::Screening,
+        Self::Risk,
+    ];
 
     /// Label and log word.
     #[must_use]
@@ -32,6 +39,7 @@ impl Stage {
             Self::Identity => "identity",
             Self::Permission => "permission",
             Self::Screening => "screening",
+            Self::Risk => "risk",
         }
     }
 }
@@ -43,7 +51,7 @@ pub struct Metrics {
     checks: IntCounterVec,
     durations: HistogramVec,
     shadow: IntCounterVec,
-    stages: [Histogram; 3],
+    stages: [Histogram; 4],
     bodies: Vec<(&'static str, IntCounter)>,
     routes: HashMap<String, RouteMetrics>,
 }

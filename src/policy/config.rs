@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{identity, screening};
+use crate::{identity, screening, units::Span};
 
 /// One entry of `routes:`. Sections left out take their values from `route_defaults:`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -24,6 +24,8 @@ pub struct RouteConfig {
     pub permission: Option<PermissionConfig>,
     /// What the body must not carry.
     pub screening: Option<screening::Requirement>,
+    /// How unlike its subject a request may be.
+    pub risk: Option<RiskConfig>,
     /// What to answer when a step cannot decide.
     pub on_unavailable: Option<OnUnavailable>,
     /// Whether verdicts bite.
@@ -62,6 +64,20 @@ pub struct PermissionConfig {
     pub object: String,
 }
 
+/// From which scores on a request is refused.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskConfig {
+    /// `0.9`: a higher score is denied.
+    pub deny_above: Option<f64>,
+    /// `0.6`: a higher score needs a token that satisfies the next two.
+    pub step_up_above: Option<f64>,
+    /// Authentication classes, of which the token's `acr` must be one: `"phr phrh"`.
+    pub acr_values: Option<String>,
+    /// How long ago the token's `auth_time` may be.
+    pub max_age: Option<Span>,
+}
+
 /// Whether a route's verdicts bite.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -94,8 +110,7 @@ pub struct OnUnavailable {
     pub permission: Option<WhenUnavailable>,
     /// When screening cannot run.
     pub screening: Option<WhenUnavailable>,
-    /// When risk cannot be scored. Accepted so that one configuration serves every version; no
-    /// step reads it yet.
+    /// When risk cannot be scored, because nobody was identified.
     pub risk: Option<WhenUnavailable>,
 }
 

@@ -82,6 +82,7 @@ fn check_together(config: &RouteConfig, problems: &mut Vec<Problem>) {
         ("identity", config.identity.is_some()),
         ("permission", config.permission.is_some()),
         ("screening", config.screening.is_some()),
+        ("risk", config.risk.is_some()),
     ];
     let off = |want: &screening::Requirement| {
         [want.injection, want.secrets, want.personal_data] == [screening::Action::Off; 3]

@@ -5,6 +5,7 @@ use super::{
     mistakes,
     pattern::{HostPattern, PathPattern},
     permission_rule::{PermissionRule, compile_permission},
+    risk_rule::{RiskRule, compile_risk},
 };
 use crate::{
     check::{Check, HttpRequest, RequestPath},
@@ -27,12 +28,16 @@ pub struct Route {
     pub permission: Option<PermissionRule>,
     /// What the body must not carry.
     pub screening: Option<screening::Requirement>,
+    /// How risky is too risky.
+    pub risk: Option<RiskRule>,
     /// What to answer when identity cannot decide.
     pub identity_unavailable: WhenUnavailable,
     /// What to answer when permission cannot decide.
     pub permission_unavailable: WhenUnavailable,
     /// What to answer when screening cannot decide.
     pub screening_unavailable: WhenUnavailable,
+    /// What to answer when risk cannot be scored.
+    pub risk_unavailable: WhenUnavailable,
     /// Whether verdicts bite.
     pub mode: Mode,
     allow_cors_preflight: bool,
@@ -91,6 +96,10 @@ impl Route {
         let permission = config.permission.as_ref().and_then(|permission| {
             compile_permission(permission, config, path.as_ref(), authorizer, &mut problems)
         });
+        let risk = config
+            .risk
+            .as_ref()
+            .and_then(|risk| compile_risk(risk, config, permission.as_ref(), &mut problems));
         let when = |pick| when_unavailable(config, defaults, pick);
         let identity_unavailable = when(|on| on.identity);
         if permission.is_some() && identity_unavailable == WhenUnavailable::Allow {
@@ -111,9 +120,11 @@ impl Route {
             identity: config.identity.clone(),
             permission,
             screening: config.screening,
+            risk,
             identity_unavailable,
             permission_unavailable: when(|on| on.permission),
             screening_unavailable: when(|on| on.screening),
+            risk_unavailable: when(|on| on.risk),
             mode: config.mode.unwrap_or(defaults.mode),
             allow_cors_preflight: config
                 .allow_cors_preflight

@@ -7,6 +7,9 @@ pub(super) fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, St
     if let Some(subject) = &decision.subject {
         set.push(("x-subzero-subject", visible(subject)));
     }
+    if let Some(risk) = decision.risk {
+        set.push(("x-subzero-risk", format!("{risk:.2}")));
+    }
     if !decision.findings.is_empty() {
         set.push(("x-subzero-findings", visible(&decision.findings.summary())));
     }

@@ -43,6 +43,8 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         route: None,
         subject: Some("a\u{e9}\r\nb%".into()),
         findings: Findings::default(),
+        risk: None,
+        step_up: false,
         plan: Plan::default(),
         cost: Duration::from_micros(5),
     }

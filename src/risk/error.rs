@@ -1,0 +1,21 @@
+//! Why a check has no score.
+
+use crate::verdict::Reason;
+
+/// Why a check has no score.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// Identity could not be found out and the route says to go on, so there is no history to go by.
+    #[error("nobody is identified, so there is no history to go by")]
+    Nobody,
+}
+
+impl Error {
+    /// What the caller is told. No `_` arm: a new variant must choose its reason.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Nobody => Reason::RiskUnavailable,
+        }
+    }
+}
