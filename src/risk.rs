@@ -54,7 +54,10 @@ pub use self::{
     metrics::Metrics,
     subjects::Encounter,
 };
-use self::{score::Model, subjects::Subjects};
+use self::{
+    score::Model,
+    subjects::{Device, Subjects},
+};
 use crate::{
     check::Check,
     clock::{Clock, UnixSeconds},
@@ -128,9 +131,13 @@ impl Assessor {
     /// Who comes from where with `check`.
     #[must_use]
     pub fn meet(&self, identity: &Identity, check: &Check) -> Encounter {
-        let sent = self.device_header.as_deref().zip(check.http.as_ref());
-        let device = sent.map(|(name, request)| request.headers.joined(name));
-        let device = device.as_ref().map(Option::as_deref);
+        let asked = self.device_header.as_deref().zip(check.http.as_ref());
+        let sent = asked.and_then(|(name, request)| request.headers.joined(name));
+        let device = match (asked, &sent) {
+            (None, _) => Device::NotAsked,
+            (Some(_), None) => Device::Absent,
+            (Some(_), Some(name)) => Device::Named(name),
+        };
         self.subjects.meet(identity, check.source.address, device)
     }
 
@@ -143,7 +150,11 @@ impl Assessor {
         address: Option<IpAddr>,
         device: Option<&[u8]>,
     ) -> Encounter {
-        let device = self.device_header.is_some().then_some(device);
+        let device = match (&self.device_header, device) {
+            (None, _) => Device::NotAsked,
+            (Some(_), None) => Device::Absent,
+            (Some(_), Some(name)) => Device::Named(name),
+        };
         self.subjects.meet(identity, address, device)
     }
 

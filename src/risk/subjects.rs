@@ -53,6 +53,17 @@ pub struct Encounter {
     pub(super) device: Option<Place>,
 }
 
+/// What the caller says it uses.
+#[derive(Clone, Copy, Hash)]
+pub(super) enum Device<'a> {
+    /// The header was asked for and not sent.
+    Absent,
+    /// What the header says.
+    Named(&'a [u8]),
+    /// No header is configured, or there are none.
+    NotAsked,
+}
+
 impl Subjects {
     /// Less than this remembers hardly anybody.
     pub(super) const MIN_BYTES: usize = 64 << 10;
@@ -85,12 +96,12 @@ impl Subjects {
         self.entries.memory_used().total()
     }
 
-    /// `device` is `None` where none is asked for, `Some(None)` where none was sent.
+    /// Who this is and where from, in hashes.
     pub(super) fn meet(
         &self,
         identity: &Identity,
         address: Option<IpAddr>,
-        device: Option<Option<&[u8]>>,
+        device: Device<'_>,
     ) -> Encounter {
         let mut context = hmac::Context::with_key(&self.secret);
         for field in [identity.issuer(), identity.subject()] {
@@ -102,7 +113,10 @@ impl Subjects {
         Encounter {
             subject,
             address: address.map(|address| place(self.places.hash_one(network(address)))),
-            device: device.map(|device| place(self.places.hash_one(device))),
+            device: match device {
+                Device::NotAsked => None,
+                asked => Some(place(self.places.hash_one(asked))),
+            },
         }
     }
 

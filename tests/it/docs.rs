@@ -95,7 +95,14 @@ fn leaves(path: &str, value: &Value, keys: &mut Vec<String>) {
         }
         // A section that this route leaves out; another one has it.
         Value::Null
-            if ["identity", "permission", "screening", "risk", "on_unavailable"].contains(&path) => {}
+            if [
+                "identity",
+                "permission",
+                "screening",
+                "risk",
+                "on_unavailable",
+            ]
+            .contains(&path) => {}
         _ => keys.push(path.to_owned()),
     }
 }

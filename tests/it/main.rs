@@ -19,5 +19,6 @@ mod operator;
 mod paths;
 mod permissions;
 mod places;
+mod risks;
 mod tokens;
 mod world;

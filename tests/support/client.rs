@@ -3,12 +3,17 @@
 //! One connection a request. The target goes out as it is written, headers are neither sorted nor
 //! merged, and chunk boundaries are the caller's: `curl` and every library would tidy them up.
 
-use std::{fmt::Write as _, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt::Write as _,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
 
@@ -92,6 +97,22 @@ impl Request {
         self.try_send(to)
             .await
             .unwrap_or_else(|error| panic!("{} {} to {to}: {error}", self.method, self.target))
+    }
+
+    /// Sends it from this address of the loopback network and reads the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    pub(crate) async fn send_from(&self, from: Ipv4Addr, to: SocketAddr) -> Response {
+        let connected = async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::from((from, 0)))?;
+            self.exchange(socket.connect(to).await?).await
+        };
+        connected
+            .await
+            .unwrap_or_else(|error| panic!("{} {} from {from}: {error}", self.method, self.target))
     }
 
     /// Sends it over TLS, showing `identity` if there is one.

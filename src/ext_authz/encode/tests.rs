@@ -180,3 +180,27 @@ fn refusals_speak_the_callers_language() {
     let (headers, _) = refused("application/grpc-web-text; charset=x");
     assert_eq!(headers["grpc-status"], "16");
 }
+
+#[test]
+fn a_step_up_is_401_and_unauthenticated_though_its_reason_is_not() {
+    let decision = Decision {
+        risk: Some(0.8),
+        step_up: true,
+        ..decision(Outcome::Deny, Reason::RiskTooHigh)
+    };
+    for kind in ["application/json", "application/grpc"] {
+        let check = check(&[("content-type", kind)]);
+        let Reply::Deny(refusal) = Reply::new(&check, &decision) else {
+            panic!("a denial")
+        };
+        assert_eq!((refusal.status, refusal.grpc_code()), (401, 16));
+        let code = refusal
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "grpc-status");
+        assert_eq!(code.is_some(), kind == "application/grpc");
+        assert!(code.is_none_or(|(_, code)| code == "16"));
+        let response = encode(Reply::new(&check, &decision), metadata(&decision));
+        assert_eq!(response.status.expect("a status").code, 16);
+    }
+}
