@@ -30,7 +30,7 @@ use crate::{
     identity::{Identity, Verifier},
     permission::{Ask, Authorizer},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route, WhenUnavailable},
-    risk::{Assessor, Encounter},
+    risk::Assessor,
     screening::{self, Findings, Screener},
     verdict::{Class, Reason},
 };
@@ -114,12 +114,7 @@ struct Progress {
     subject: Option<String>,
     findings: Findings,
     plan: Plan,
-    /// Who came from where, when risk is to learn of it.
-    encounter: Option<Encounter>,
-    risk: Option<f32>,
-    step_up: bool,
-    /// Risk took it for the subject's own.
-    is_familiar: bool,
+    risk: risk::Trail,
     /// A step could not decide and its route says to go on.
     waved_through: Option<Reason>,
 }
@@ -227,8 +222,8 @@ impl Pipeline {
             route,
             subject: progress.subject,
             findings: progress.findings,
-            risk: progress.risk,
-            step_up: progress.step_up,
+            risk: progress.risk.score,
+            step_up: progress.risk.step_up,
             plan: progress.plan,
             cost: started.elapsed(),
         };
@@ -329,7 +324,7 @@ impl Pipeline {
         progress.subject = identity
             .as_ref()
             .map(|identity| identity.subject().to_owned());
-        progress.encounter = self.risk.meet(identity.as_ref(), check);
+        progress.risk.encounter = self.risk.meet(identity.as_ref(), check);
         Ok(identity)
     }
 }

@@ -28,6 +28,18 @@ pub(super) struct Step {
     familiar_up_to: f32,
 }
 
+/// What this step leaves behind for those after it.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// Who came from where, when histories are to learn of it.
+    pub(super) encounter: Option<Encounter>,
+    pub(super) score: Option<f32>,
+    /// Refused, but a token as the route asks for would pass.
+    pub(super) step_up: bool,
+    /// Let pass, and taken for the subject's own.
+    is_familiar: bool,
+}
+
 impl Step {
     pub(super) fn new(assessor: Arc<Assessor>, policy: &Policy) -> Self {
         Self {
@@ -58,7 +70,7 @@ impl Step {
             return Ok(());
         };
         let started = Instant::now();
-        let score = self.assessor.assess(progress.encounter.as_ref()).await;
+        let score = self.assessor.assess(progress.risk.encounter.as_ref()).await;
         let score = match score {
             Ok(score) => score,
             Err(error) => {
@@ -72,12 +84,12 @@ impl Step {
             }
         };
         progress.ran(Stage::Risk, started);
-        progress.risk = Some(score);
+        progress.risk.score = Some(score);
         // Where there is a score, there is somebody.
         let judged = identity.map_or(Judgement::Deny, |identity| {
             rule.judge(score, identity, self.assessor.now())
         });
-        progress.is_familiar = match judged {
+        progress.risk.is_familiar = match judged {
             Judgement::Pass => score <= self.familiar_up_to,
             Judgement::SteppedUp => true,
             Judgement::Deny | Judgement::StepUp => false,
@@ -85,7 +97,7 @@ impl Step {
         match judged {
             Judgement::Pass | Judgement::SteppedUp => Ok(()),
             Judgement::StepUp => {
-                progress.step_up = true;
+                progress.risk.step_up = true;
                 Err(Stop::denied(Reason::RiskTooHigh))
             }
             Judgement::Deny => Err(Stop::denied(Reason::RiskTooHigh)),
@@ -95,7 +107,7 @@ impl Step {
     /// Tells the subject's history how the check ended. In shadow mode, too, `reason` is what the
     /// rules say, so that trying a route teaches the same as enforcing it.
     pub(super) fn learn(&self, progress: &Progress, reason: Reason) {
-        let Some(encounter) = &progress.encounter else {
+        let Some(encounter) = &progress.risk.encounter else {
             return;
         };
         // Personal data may be what a service is for; where it is not, it is denied, which counts.
@@ -107,7 +119,7 @@ impl Step {
                 found: found
                     .into_iter()
                     .any(|category| progress.findings.count(category) > 0),
-                familiar: progress.is_familiar && reason.class() == Class::Allowed,
+                familiar: progress.risk.is_familiar && reason.class() == Class::Allowed,
             },
         );
     }

@@ -266,3 +266,45 @@ fn mistakes_are_found_at_load() {
         assert!(problems.iter().any(|problem| problem.key == expected), "{route}: {problems:?}");
     }
 }
+
+#[test]
+fn the_strictest_enforced_route_says_what_is_familiar_everywhere() {
+    let route = |name: &str, more: &str| {
+        let identity = "identity: { issuers: [main] }";
+        format!("- {{ name: {name}, match: {{ path: /{name} }}, {identity}, {more} }}\n")
+    };
+    let none = policy(&route("a", "mode: enforce")).expect("good");
+    assert!(!none.uses_risk());
+    let mut routes = route("a", "risk: { deny_above: 0.9 }")
+        + &route(
+            "b",
+            "risk: { deny_above: 0.8, step_up_above: 0.7, max_age: 5m }",
+        );
+    let two = policy(&routes).expect("good");
+    assert!(two.uses_risk());
+    assert!((two.risk_passes_up_to() - 0.7).abs() < f32::EPSILON);
+    routes += &route("c", "risk: { deny_above: 0.1 }, mode: shadow");
+    let tried = policy(&routes).expect("good");
+    assert!((tried.risk_passes_up_to() - 0.7).abs() < f32::EPSILON);
+}
+
+#[test]
+fn risk_needs_somebody_with_a_token_or_a_certificate() {
+    let peer =
+        "permission: { user: 'user:{source.principal}', relation: viewer, object: 'document:a' }";
+    let deny = "risk: { deny_above: 0.9 }";
+    let step_up = "risk: { step_up_above: 0.9, max_age: 5m }";
+    for (more, refused) in [
+        (format!("{peer}, {deny}"), None),
+        (
+            format!("{peer}, {step_up}"),
+            Some("routes[0].risk.step_up_above"),
+        ),
+        (format!("public: true, {deny}"), Some("routes[0].risk")),
+        (format!("screening: {{}}, {deny}"), Some("routes[0].risk")),
+    ] {
+        let made = policy(&format!("- {{ name: a, match: {{}}, {more} }}"));
+        let key = made.err().map(|problems| problems[0].key.clone());
+        assert_eq!(key.as_deref(), refused, "{more}");
+    }
+}

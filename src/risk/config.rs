@@ -1,5 +1,7 @@
 //! The `risk:` section: what is remembered, and how much each signal counts.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::subjects::Subjects;
@@ -89,6 +91,13 @@ impl Config {
             );
             problems.push(Problem::new("memory", message));
         }
+        if self.forget_after.get() < MIN_FORGET_AFTER {
+            let message = format!(
+                "`{}` is too short for anything to be remembered; make it at least `1m`",
+                self.forget_after
+            );
+            problems.push(Problem::new("forget_after", message));
+        }
         if let Some(name) = &self.device_header
             && http::HeaderName::from_bytes(name.as_bytes()).is_err()
         {
@@ -112,6 +121,9 @@ impl Weights {
 
 /// Far above any sensible value, and far from where sums become inexact.
 const MAX_NUMBER: f64 = 1e6;
+
+/// Clocks here tick once a second.
+const MIN_FORGET_AFTER: Duration = Duration::from_mins(1);
 
 /// Below this a single denial is as bad as a thousand.
 const MIN_TOLERANCE: f64 = 0.1;

@@ -306,6 +306,7 @@ async fn a_device_that_envoy_names_cannot_be_forged() {
                       \"@type\": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
                       mutations:
                         request_mutations:
+                          - remove: x-device
                           - append:
                               header: {{ key: x-device, value: \"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\" }}
                               append_action: OVERWRITE_IF_EXISTS_OR_ADD
