@@ -99,7 +99,7 @@ impl Authorization for Door {
             .and_then(|value| value.to_str().ok())
             .and_then(grpc_timeout);
         let answer = AssertUnwindSafe(self.answer(request.into_inner(), timeout));
-        // AssertUnwindSafe: nothing of ours is half-changed, since a check changes nothing shared.
+        // AssertUnwindSafe: what checks share is changed whole, under a lock, or not at all.
         let answer = answer
             .catch_unwind()
             .await

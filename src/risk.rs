@@ -34,8 +34,9 @@
 //!
 //! # Cost
 //!
-//! A keyed hash of the subject (about 0.5 µs), one look-up before the verdict and one after it, each
-//! under the lock of one shard. Nothing is kept in clear, and memory is bounded (`risk.memory`).
+//! About 1 µs a check: a keyed hash of the subject (0.7 µs), a look-up before the verdict (0.2 µs) and
+//! a change after it (0.1 µs), each under the lock of one shard. Nothing is kept in clear, and memory
+//! is bounded (`risk.memory`).
 
 mod batch;
 mod config;
@@ -48,7 +49,7 @@ mod subjects;
 use std::{net::IpAddr, sync::Arc};
 
 pub use self::{
-    batch::{BadEvent, Batch, Event, Name},
+    batch::{BadEvent, Batch, Event, Name, NameTooLong},
     config::{Config, HalfLives, Weights},
     error::Error,
     metrics::Metrics,

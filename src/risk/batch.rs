@@ -96,6 +96,11 @@ pub enum BadEvent {
     TooMany(usize),
 }
 
+/// A name longer than [`Name::MAX_BYTES`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("is {0} bytes long; the most are {max}", max = Name::MAX_BYTES)]
+pub struct NameTooLong(usize);
+
 impl Batch {
     /// Most events of one batch.
     pub const MAX_EVENTS: usize = 1 << 24;
@@ -202,9 +207,14 @@ impl Name {
     pub const MAX_BYTES: usize = 256;
 }
 
-impl From<&str> for Name {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
+impl TryFrom<String> for Name {
+    type Error = NameTooLong;
+
+    fn try_from(text: String) -> Result<Self, NameTooLong> {
+        match text.len() {
+            0..=Self::MAX_BYTES => Ok(Self(text)),
+            length => Err(NameTooLong(length)),
+        }
     }
 }
 
@@ -223,10 +233,11 @@ impl<'de> Deserialize<'de> for Name {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Name, E> {
-                if text.len() > Name::MAX_BYTES {
-                    return Err(E::invalid_length(text.len(), &self));
-                }
-                Ok(Name(text.to_owned()))
+                self.visit_string(text.to_owned())
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Name, E> {
+                Name::try_from(text).map_err(E::custom)
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Name, E> {

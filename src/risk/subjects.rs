@@ -9,9 +9,9 @@
 //!
 //! # Cost
 //!
-//! An HMAC for the subject (about 0.5 µs) and some 20 ns each for address and device. A look-up
-//! locks one shard for reading, a change locks one for writing while a history of 120 bytes is
-//! changed; neither across an await.
+//! An HMAC for the subject, which is most of 0.7 µs, and a SipHash each for address and device. A
+//! look-up locks one shard for reading, a change locks one for writing while a history of about 100
+//! bytes is changed; neither across an await.
 
 use std::{
     fmt,

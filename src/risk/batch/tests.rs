@@ -1,13 +1,17 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::dispatch::{Dispatcher, Lane};
 
 fn event(timestamp: f64, ip: &str, device: &str, behavior: f64) -> Event {
+    let name = |text: &str| Name::try_from(text.to_owned()).expect("a short name");
     Event {
         timestamp,
-        ip: ip.into(),
-        device: device.into(),
+        ip: name(ip),
+        device: name(device),
         behavior,
     }
 }
@@ -36,6 +40,22 @@ fn three_events_score_as_the_predecessor_scored_them() {
     assert_close(&scores(&events), &[0.1667, 0.4, 0.7]);
 }
 
+#[tokio::test]
+async fn the_dispatcher_gives_them_in_the_order_of_the_events() {
+    let events: Vec<Event> = (0..100_u32)
+        .map(|at| event(f64::from(at * 60), &(at / 7).to_string(), "a", 0.0))
+        .collect();
+    let batch = Arc::new(Batch::new(&events).expect("good events"));
+    let dispatcher = Dispatcher::in_place();
+    let done = dispatcher.run(Arc::clone(&batch), Lane::Batch, None).await;
+    let done = done.expect("done");
+    assert_eq!(done.outputs, scores(&events));
+    assert_eq!(
+        (done.report.operation, done.report.items),
+        (Operation::Risk, 100)
+    );
+}
+
 #[test]
 fn one_event_has_nothing_to_differ_from() {
     assert_close(&scores(&[event(5.0, "1", "a", 0.0)]), &[0.2]);
@@ -59,6 +79,10 @@ fn events_are_read_from_json_with_texts_or_numbers() {
     let third = 0.2 / 3.0;
     assert_close(&scores(&events), &[third + 0.1, 0.1 + 0.3, 0.2 + 0.3 + 0.3]);
     let long = "x".repeat(Name::MAX_BYTES + 1);
+    assert_eq!(
+        Name::try_from(long.clone()).map_err(|error| error.to_string()),
+        Err("is 257 bytes long; the most are 256".to_owned())
+    );
     for wrong in [
         json!({"ip": 1}),
         json!({"timestamp": "now"}),
