@@ -9,7 +9,7 @@
 //!
 //! # Cost
 //!
-//! An HMAC for the subject, which is most of 0.7 µs, and a SipHash each for address and device. A
+//! An HMAC for the subject, which is most of 0.7 µs, and a cheap hash each for address and device. A
 //! look-up locks one shard for reading, a change locks one for writing while a history of about 100
 //! bytes is changed; neither across an await.
 
