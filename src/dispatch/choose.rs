@@ -1,0 +1,255 @@
+//! The choice between in place and the pool.
+//!
+//! Both are foretold, and the smaller wins; but an item that would hold the thread for longer than
+//! the hold limit leaves it all the same, since others wait behind it. Once in a while the other
+//! choice is taken, to see whether the foretelling still holds.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use super::{
+    Inner,
+    cost::{Cell, Estimate},
+    handoff::Idle,
+    pool::Pool,
+    work::{Lane, Nature, Operation, Strategy, Weight, Work},
+};
+
+/// What some items come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// In place, one after another.
+    pub(super) ns: f64,
+    /// Of all items.
+    pub(super) bytes: usize,
+    /// The longest item: nothing divides it.
+    pub(super) longest_ns: f64,
+    main: Option<Cell>,
+}
+
+impl Load {
+    pub(super) fn one(estimate: Estimate) -> Self {
+        Self {
+            ns: estimate.ns,
+            bytes: estimate.bytes,
+            longest_ns: estimate.ns,
+            main: Some(estimate.cell),
+        }
+    }
+
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate {
+            ns: if self.main.is_some() { self.ns } else { 0.0 },
+            bytes: self.bytes,
+            cell: self.main.unwrap_or_default(),
+        }
+    }
+}
+
+/// Where something runs, and what that is expected to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) strategy: Strategy,
+    pub(super) predicted_ns: f64,
+    /// What the other choice was expected to take, where there was one.
+    pub(super) other_ns: Option<f64>,
+    /// Taken to learn, although the other choice looked better; how many decisions it stands for.
+    pub(super) explores: Option<f64>,
+    pub(super) idle: Idle,
+    /// Threads that the work can use at once, as a fraction of cores.
+    pub(super) threads: f64,
+}
+
+impl Inner {
+    pub(super) fn weigh<W: Work>(&self, work: &W) -> Load {
+        let mut load = Load {
+            ns: 0.0,
+            bytes: 0,
+            longest_ns: 0.0,
+            main: None,
+        };
+        // What is learnt from the whole is learnt about the kind that makes most of it; the few
+        // kinds met first are told apart, which is nearly always all of them.
+        let mut kinds: [(Option<Cell>, f64); 4] = Default::default();
+        let mut last: Option<(Weight, Estimate)> = None;
+        for item in 0..work.len() {
+            let weight = work.weight(item);
+            let estimate = match last {
+                Some((known, estimate)) if known == weight => estimate,
+                _ => self.costs.of(W::OPERATION, weight),
+            };
+            last = Some((weight, estimate));
+            load.ns += estimate.ns;
+            load.bytes = load.bytes.saturating_add(estimate.bytes);
+            load.longest_ns = load.longest_ns.max(estimate.ns);
+            let same =
+                |kind: &&mut (Option<Cell>, f64)| kind.0.is_none_or(|cell| cell == estimate.cell);
+            if let Some(kind) = kinds.iter_mut().find(same) {
+                *kind = (Some(estimate.cell), kind.1 + estimate.ns);
+            }
+        }
+        let most = kinds.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        load.main = most
+            .filter(|kind| kind.1 * 2.0 > load.ns)
+            .and_then(|kind| kind.0);
+        self.remember_usual(W::OPERATION, load.bytes / work.len().max(1));
+        load
+    }
+
+    pub(super) fn plan(&self, operation: Operation, load: &Load, items: usize, lane: Lane) -> Plan {
+        let in_place = Plan {
+            strategy: match operation.nature() {
+                Nature::Cpu => Strategy::Inline,
+                Nature::Io => Strategy::Async,
+                Nature::Native => Strategy::Vector,
+            },
+            predicted_ns: load.ns,
+            other_ns: None,
+            explores: None,
+            idle: Idle::Asleep,
+            threads: 1.0,
+        };
+        let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
+        let Some(pool) = self.pool.as_ref().filter(|_| {
+            cores > 1.0 && in_place.strategy == Strategy::Inline && load.ns > NEVER_WORTH_IT_NS
+        }) else {
+            return in_place;
+        };
+        let idle = Idle::since(pool.idle());
+        let threads = cores.min(pool.threads() as f64).min(items as f64).max(1.0);
+        let pool_ns = self.handoff.foretell(operation, load.ns, threads, idle)
+            + self.queueing(pool, lane, load.ns / threads);
+        let pooled = Plan {
+            strategy: Strategy::Pool,
+            predicted_ns: pool_ns,
+            other_ns: Some(load.ns),
+            idle,
+            threads,
+            ..in_place
+        };
+        let in_place = Plan {
+            other_ns: Some(pool_ns),
+            idle,
+            threads,
+            ..in_place
+        };
+        if load.longest_ns > self.hold_ns {
+            return pooled;
+        }
+        let (better, other) = if pool_ns < load.ns {
+            (pooled, in_place)
+        } else {
+            (in_place, pooled)
+        };
+        match self.explores(operation, &better, &other, lane) {
+            Some(stands_for) => Plan {
+                explores: Some(stands_for),
+                ..other
+            },
+            None => better,
+        }
+    }
+
+    /// How long work in `lane` waits for those before it.
+    fn queueing(&self, pool: &Pool, lane: Lane, alone_ns: f64) -> f64 {
+        if !pool.idle().is_zero() {
+            return 0.0;
+        }
+        match lane {
+            // One piece a thread may be under way.
+            Lane::Critical | Lane::High => self.piece_ns / 2.0,
+            // Batches take turns.
+            Lane::Batch => alone_ns * pool.depth(Lane::Batch) as f64,
+        }
+    }
+
+    /// When to wait before trying again, after `lane` was full.
+    pub(super) fn wait(&self, pool: &Pool, lane: Lane) -> Duration {
+        let pieces = pool.depth(lane) as f64 / pool.threads() as f64;
+        Duration::from_nanos((pieces * self.piece_ns) as u64).max(Duration::from_secs(1))
+    }
+
+    /// Whether to take the other choice this time: rarely, more rarely where it looks much worse or
+    /// where a request waits, and never where it would cost milliseconds.
+    fn explores(
+        &self,
+        operation: Operation,
+        better: &Plan,
+        other: &Plan,
+        lane: Lane,
+    ) -> Option<f64> {
+        let is_close = other.predicted_ns < 4.0 * better.predicted_ns;
+        let every = match (lane, is_close) {
+            (Lane::Critical, false) => return None,
+            (Lane::Critical, true) | (_, false) => 1_024,
+            (Lane::High | Lane::Batch, true) => 128,
+        };
+        if other.predicted_ns - better.predicted_ns > DEAREST_LESSON_NS {
+            return None;
+        }
+        let count = self.decisions[operation as usize].fetch_add(1, Ordering::Relaxed);
+        (count % every == every - 1).then_some(f64::from(every))
+    }
+
+    /// Time lost, estimated from decisions that took the other choice: where that was quicker than
+    /// what had been preferred, so it was, we take it, for all the decisions this one stands for.
+    pub(super) fn regret(&self, operation: Operation, plan: &Plan, actual_ns: f64) {
+        if let (Some(stands_for), Some(preferred_ns)) = (plan.explores, plan.other_ns) {
+            let lost = (preferred_ns - actual_ns).max(0.0) * stands_for;
+            self.metrics.tally.regretted(operation, lost as u64);
+        }
+    }
+
+    /// From how many items of `item_ns` on the sleeping pool is quicker.
+    pub(super) fn break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
+        let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
+        let pool = self.pool.as_ref().filter(|_| cores > 1.0)?;
+        if operation.nature() != Nature::Cpu || item_ns <= 0.0 {
+            return None;
+        }
+        let wins = |items: u64| {
+            let (items, ns) = (items as f64, items as f64 * item_ns);
+            let threads = cores.min(pool.threads() as f64).min(items);
+            self.handoff.foretell(operation, ns, threads, Idle::Asleep) < ns
+        };
+        let mut above = 2;
+        while !wins(above) {
+            above *= 2;
+            if above > MOST_ITEMS {
+                return None;
+            }
+        }
+        let mut below = above / 2;
+        while above - below > 1 {
+            let middle = below + (above - below) / 2;
+            if wins(middle) {
+                above = middle;
+            } else {
+                below = middle;
+            }
+        }
+        Some(above)
+    }
+
+    fn remember_usual(&self, operation: Operation, bytes: usize) {
+        let usual = &self.usual[operation as usize];
+        let old = usual.load(Ordering::Relaxed);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        // A quarter of the way, from the first one on.
+        let new = if old == 0 {
+            bytes
+        } else {
+            old - old / 4 + bytes / 4
+        };
+        usual.store(new, Ordering::Relaxed);
+    }
+
+    pub(super) fn usual_item_ns(&self, operation: Operation) -> f64 {
+        let bytes = self.usual[operation as usize].load(Ordering::Relaxed) as usize;
+        self.costs.of(operation, Weight { class: 0, bytes }).ns
+    }
+}
+
+/// Below this no hand-off pays, whatever the pool does; so the pool is not even looked at.
+const NEVER_WORTH_IT_NS: f64 = 10e3;
+const DEAREST_LESSON_NS: f64 = 2e6;
+const MOST_ITEMS: u64 = 1 << 32;
