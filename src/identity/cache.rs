@@ -6,7 +6,7 @@
 //! a bare hash has let others be served somebody else's verdict. Tokens themselves are not kept.
 //!
 //! What can change while an entry lives is not believed but looked at on every hit: the time, the
-//! issuer's key set and its age, and what the route asks for. Only admissions are kept, so
+//! issuer's key set and its age, revocations, and what the route asks for. Only admissions are kept, so
 //! a refusal is always found out afresh. A configuration's entries are not searched for when it
 //! goes: nothing asks for its version any more, and they make room when room is needed.
 //!
@@ -60,6 +60,8 @@ pub(super) struct Proof {
     /// The key set whose key matched.
     pub(super) keys: KeySetId,
     pub(super) lifetime: Lifetime,
+    /// The version of the list of revocations at which this token was not on it.
+    pub(super) unrevoked_at: AtomicU64,
     weight: u64,
 }
 
@@ -71,13 +73,19 @@ impl Version {
 }
 
 impl Proof {
-    pub(super) fn new(identity: Identity, keys: KeySetId, lifetime: Lifetime) -> Self {
+    pub(super) fn new(
+        identity: Identity,
+        keys: KeySetId,
+        lifetime: Lifetime,
+        unrevoked_at: u64,
+    ) -> Self {
         let texts = identity.subject().len() + object_size(identity.claims());
         Self {
             weight: (ENTRY_SIZE + texts) as u64,
             identity,
             keys,
             lifetime,
+            unrevoked_at: AtomicU64::new(unrevoked_at),
         }
     }
 }

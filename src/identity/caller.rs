@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::{Map, Number, Value};
 
+use super::claims;
 use crate::{check::Source, clock::UnixSeconds};
 
 /// A proven caller. Only this step can make one, so a step that asks for an `Identity` cannot be
@@ -82,6 +83,19 @@ impl Identity {
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         self.0.expires_at
+    }
+
+    /// The scopes that the token grants, by `scope`, `scp` or `permissions`, in that order; each
+    /// once.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes = Vec::new();
+        for scope in claims::scopes(&self.0.claims) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
     }
 
     /// Every claim of the token.

@@ -24,8 +24,20 @@ pub struct Config {
     pub defaults: IssuerDefaults,
     /// The trusted issuers by a name of the operator's choice; routes and metrics use the name.
     pub issuers: BTreeMap<String, IssuerConfig>,
+    /// Tokens taken back before their `exp`.
+    pub revocation: RevocationConfig,
     /// Most memory for tokens proven before; 0 keeps none.
     pub token_cache: Bytes,
+}
+
+/// How revocations are kept.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationConfig {
+    /// Most memory for them; when it is full, new ones are refused.
+    pub max_memory: Bytes,
+    /// The longest life of any issuer's tokens. A revocation is kept as long.
+    pub max_token_life: Span,
 }
 
 /// Every tunable of an issuer.

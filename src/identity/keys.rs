@@ -115,6 +115,14 @@ impl Keys {
         }
     }
 
+    /// Whether a token that names the key `kid` finds it. A shared secret has no name to miss.
+    pub(super) fn has_named(&self, kid: &str) -> bool {
+        match self {
+            Self::Public(_, keys) => keys.iter().any(|key| key.kid.as_deref() == Some(kid)),
+            Self::Shared(_) => true,
+        }
+    }
+
     /// How many keys there are, for people.
     pub(super) fn count(&self) -> usize {
         match self {

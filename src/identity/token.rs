@@ -62,6 +62,13 @@ impl<'a> Token<'a> {
     }
 }
 
+/// The algorithm and the key's name that the header of `text` tells, if it tells them acceptably.
+pub(super) fn peek(text: &str) -> Option<(Algorithm, Option<String>)> {
+    let (header, _) = text.split_once('.')?;
+    let header: Header = serde_json::from_slice(&decode(header).ok()?).ok()?;
+    Some((header.algorithm().ok()?, header.kid))
+}
+
 fn decode(part: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD
         .decode(part)
