@@ -15,6 +15,7 @@
 //! before, its digest. No await that waits, unless the key is unknown.
 
 mod assembly;
+mod authentication;
 mod batch;
 mod cache;
 mod caller;
@@ -41,6 +42,7 @@ use std::{
 use futures_util::{FutureExt, future::join_all};
 
 pub use self::{
+    authentication::{Authenticated, Login, Unauthenticated},
     batch::{Batch, Refused},
     caller::Identity,
     config::{

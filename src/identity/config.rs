@@ -107,7 +107,7 @@ pub struct IssuerConfig {
 }
 
 /// What a route asks of a token: its `identity` section.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// Names of issuers of which one must have issued the token.

@@ -5,6 +5,7 @@
 mod support;
 
 mod answers;
+mod authenticate;
 mod bodies;
 mod cases;
 mod commands;
@@ -19,5 +20,7 @@ mod operator;
 mod paths;
 mod permissions;
 mod places;
+mod revoke;
 mod tokens;
+mod verify;
 mod world;
