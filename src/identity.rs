@@ -24,6 +24,8 @@ mod config;
 mod credential;
 mod demand;
 mod error;
+mod exchange;
+mod flights;
 mod issuer;
 mod keys;
 mod metrics;
@@ -31,6 +33,8 @@ mod refresh;
 mod revocation;
 mod source;
 mod token;
+mod token_endpoint;
+mod token_source;
 
 use std::{
     collections::BTreeMap,
@@ -46,13 +50,15 @@ pub use self::{
     batch::{Batch, Refused},
     caller::Identity,
     config::{
-        Audiences, Config, IssuerConfig, IssuerDefaults, Place, Requirement, RevocationConfig,
-        Stripped,
+        Audiences, ClientConfig, Config, IssuerConfig, IssuerDefaults, Place, Requirement,
+        RevocationConfig, SecretBy, Stripped,
     },
     error::Error,
     issuer::IssuerReadiness,
     metrics::Metrics,
     revocation::{Error as RevocationError, Revocation, Revocations},
+    token_endpoint::{AccessToken, Error as TokenEndpointError},
+    token_source::TokenSource,
 };
 use self::{
     cache::{Cache, Key, Proof, TokenDigest},
@@ -308,13 +314,17 @@ impl Verifier {
     }
 
     fn source(&self, issuer: &Issuer) -> Source {
-        let [anywhere, public] = &self.fetchers;
-        let fetcher = if issuer.settings.allow_private_addresses {
-            anywhere
-        } else {
-            public
-        };
+        let fetcher = fetcher(&self.fetchers, &issuer.settings);
         Source::new(fetcher.clone(), self.metrics.fetches(&issuer.name))
+    }
+}
+
+/// The one that goes as far as `settings` allow.
+fn fetcher<'a>([anywhere, public]: &'a [Fetcher; 2], settings: &Settings) -> &'a Fetcher {
+    if settings.allow_private_addresses {
+        anywhere
+    } else {
+        public
     }
 }
 

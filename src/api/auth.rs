@@ -64,18 +64,25 @@ struct LoginAnswer {
     /// From 0 to 1; `null` where risk is not scored.
     risk_score: Option<f64>,
     reason: &'static str,
+    /// The issuer's answer, where it is asked for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
 }
 
 impl LoginAnswer {
-    fn yes(in_: &Authenticated, risk_score: Option<f64>) -> Self {
-        let scopes = in_.identity.scopes().into_iter();
+    fn yes(entry: &Authenticated, risk_score: Option<f64>) -> Self {
+        let scopes = entry.identity.scopes().into_iter();
         Self {
             authenticated: true,
-            user_id: Some(in_.identity.subject().to_owned()),
-            expires_in: in_.expires_in,
+            user_id: Some(entry.identity.subject().to_owned()),
+            expires_in: entry.expires_in,
             scopes: scopes.map(str::to_owned).collect(),
             risk_score,
             reason: Reason::Ok.as_str(),
+            access_token: entry
+                .access_token
+                .as_ref()
+                .map(|given| given.token.expose().to_owned()),
         }
     }
 
@@ -87,6 +94,7 @@ impl LoginAnswer {
             scopes: Vec::new(),
             risk_score: None,
             reason: reason.as_str(),
+            access_token: None,
         }
     }
 }
@@ -114,11 +122,15 @@ async fn authenticate(
 /// The reason to answer with, if there is an answer.
 fn denied(error: &Unauthenticated) -> Result<Reason, Refusal> {
     let reason = error.reason();
+    let detail = match error {
+        Unauthenticated::Exchange(error) => {
+            tracing::warn!(%error, "no token in exchange for a good one");
+            "The issuer's token endpoint gave no token."
+        }
+        Unauthenticated::OtherUser | Unauthenticated::Token(_) => reason.detail(),
+    };
     match reason.class() {
-        Class::Undecided => Err(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            reason.detail(),
-        )),
+        Class::Undecided => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)),
         Class::Allowed | Class::Denied => Ok(reason),
     }
 }

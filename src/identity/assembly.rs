@@ -6,13 +6,15 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    Cache, Config, Issuer, KeySource, Metrics, PEER, Revocations, Settings, Verifier, read_keys,
-    revocation,
+    Cache, Config, Issuer, KeySource, Metrics, PEER, Revocations, Settings, Verifier,
+    exchange::Exchange,
+    fetcher, read_keys, revocation,
+    token_endpoint::{MAX_ANSWER, TokenEndpoint},
 };
 use crate::{
     clock::Clock,
     problem::Problem,
-    upstream::{Fetcher, Reach},
+    upstream::{Fetcher, Limits, Reach},
 };
 
 impl Verifier {
@@ -60,6 +62,9 @@ impl Verifier {
             Some(previous) => previous.fetchers.clone(),
             None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         };
+        for issuer in issuers.values() {
+            open_exchange(issuer, &fetchers, &clock, &metrics)?;
+        }
         Ok(Self {
             cache,
             clock,
@@ -84,6 +89,37 @@ fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>
             )),
         },
     }
+}
+
+/// Opens the way to the token endpoint of `issuer`, if it is to have one and has none yet.
+fn open_exchange(
+    issuer: &Issuer,
+    fetchers: &[Fetcher; 2],
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<(), Vec<Problem>> {
+    let settings = &issuer.settings;
+    let Some(client) = settings.exchange.as_ref() else {
+        return Ok(());
+    };
+    if issuer.exchange.get().is_some() {
+        return Ok(());
+    }
+    let limits = Limits {
+        bytes: MAX_ANSWER,
+        time: settings.fetch_timeout,
+    };
+    let fetcher = fetcher(fetchers, settings).clone();
+    let series = metrics.token_endpoint(&issuer.name);
+    let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), fetcher, limits, series);
+    let exchange = Exchange::new(endpoint).ok_or_else(|| {
+        let key = format!("issuers.{}.exchange", issuer.name);
+        let text = "needs random numbers, and the system has none";
+        vec![Problem::new(key, text)]
+    })?;
+    // Whoever else has just set it made the same.
+    let _ = issuer.exchange.set(exchange);
+    Ok(())
 }
 
 /// How much `config` allows to be kept, and how long a token of any of `issuers` can be valid.

@@ -3,13 +3,16 @@
 //! The token is verified first, whatever else is said: a user id that somebody sends along proves
 //! nothing, it can only contradict.
 //!
+//! Where the issuer has an `exchange`, whoever is let in gets a token of its token endpoint as well,
+//! or is not let in: an answer without it would look whole and not be.
+//!
 //! # Cost
 //!
-//! That of verifying the token.
+//! That of verifying the token; with an exchange a round trip, once a token.
 
 use std::time::Instant;
 
-use super::{Error, Identity, Verifier};
+use super::{AccessToken, Error, Identity, TokenEndpointError, Verifier};
 use crate::{clock::UnixSeconds, verdict::Reason};
 
 /// What somebody shows who wants to be let in.
@@ -28,13 +31,18 @@ pub struct Login {
 pub struct Authenticated {
     /// Who it is.
     pub identity: Identity,
-    /// For how many seconds more the token is good.
+    /// For how many seconds more the token is good, and the one given for it.
     pub expires_in: UnixSeconds,
+    /// What the issuer gave for the token, if it is asked to.
+    pub access_token: Option<AccessToken>,
 }
 
 /// Why somebody was not let in.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Unauthenticated {
+    /// The issuer gives no other token for this one, or could not be asked.
+    #[error(transparent)]
+    Exchange(#[from] TokenEndpointError),
     /// The token is about another user.
     #[error("the token is about another user than the one named")]
     OtherUser,
@@ -48,7 +56,14 @@ impl Unauthenticated {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::OtherUser => Reason::PermissionDenied,
+            // Nearest in the closed list: something of the issuer's could not be had.
+            Self::Exchange(TokenEndpointError::Upstream(_)) => Reason::KeysUnavailable,
+            Self::Exchange(TokenEndpointError::Dropped | TokenEndpointError::Unsigned) => {
+                Reason::Internal
+            }
+            Self::Exchange(TokenEndpointError::Refused(_)) | Self::OtherUser => {
+                Reason::PermissionDenied
+            }
             Self::Token(error) => error.reason(),
         }
     }
@@ -79,10 +94,17 @@ impl Verifier {
         {
             return Err(Unauthenticated::OtherUser);
         }
-        let expires_at = identity.expires_at().unwrap_or_default();
+        let issuer = self.issuers.get(identity.issuer());
+        let access_token = match issuer.and_then(|issuer| issuer.exchange.get()) {
+            Some(exchange) => Some(exchange.exchange(&identity, &login.token).await?),
+            None => None,
+        };
+        let own = identity.expires_at().unwrap_or_default();
+        let expires_at = access_token.as_ref().map_or(own, |given| given.expires_at);
         Ok(Authenticated {
             expires_in: expires_at.saturating_sub(self.clock.now()),
             identity,
+            access_token,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! An issuer says only what differs from `defaults`; [`Settings`] is the two put together, checked
 //! and resolved, so that equal settings on a reload mean that the issuer's keys may be kept.
 
+mod client;
 mod place;
 mod settings;
 
@@ -13,8 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::units::{Bytes, Span};
 
-pub use self::place::{Place, Stripped};
+pub(super) use self::client::{Client, EndpointAddress};
 pub(super) use self::settings::{KeySource, Settings, web_address};
+pub use self::{
+    client::{ClientConfig, SecretBy},
+    place::{Place, Stripped},
+};
 
 /// The configuration's `identity` section.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -80,6 +85,9 @@ pub struct IssuerConfig {
     /// The secret shared with an issuer that signs with HS*; read at start and on reload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
+    /// As whom its token endpoint is asked for another token, for those who sign in through us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<ClientConfig>,
     /// See [`IssuerDefaults`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,

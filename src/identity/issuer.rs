@@ -6,7 +6,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use super::{
     config::{KeySource, Settings},
     demand::Demand,
     error::Error,
+    exchange::Exchange,
     keys::{KeySetId, Keys, Signature},
     source::Failure,
     token::Token,
@@ -29,6 +30,8 @@ pub(super) struct Issuer {
     created: Instant,
     current: ArcSwapOption<KeySet>,
     pub(super) demand: Demand,
+    /// Set once, before the issuer is used, if its settings have one.
+    pub(super) exchange: OnceLock<Exchange>,
     failure: ArcSwapOption<Failure>,
     pub(super) name: Arc<str>,
     pub(super) settings: Settings,
@@ -68,6 +71,7 @@ impl Issuer {
             created: Instant::now(),
             current: ArcSwapOption::empty(),
             demand: Demand::new(settings.unknown_kid_burst, settings.unknown_kid_interval),
+            exchange: OnceLock::new(),
             failure: ArcSwapOption::empty(),
             name: settings.name.as_str().into(),
             settings,

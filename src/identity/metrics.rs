@@ -78,6 +78,11 @@ impl Metrics {
             .set(i64::try_from(held).unwrap_or(i64::MAX));
     }
 
+    /// The series that count questions to one issuer's token endpoint.
+    pub(super) fn token_endpoint(&self, issuer: &str) -> Series {
+        self.upstream.series(&format!("token:{issuer}"))
+    }
+
     /// The series that count fetches for one issuer.
     pub(super) fn fetches(&self, issuer: &str) -> Series {
         self.upstream.series(&format!("keys:{issuer}"))

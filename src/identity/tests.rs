@@ -3,6 +3,7 @@
 pub(super) mod mint;
 
 mod configuration;
+pub(super) mod endpoint;
 pub(super) mod fetching;
 mod hostile;
 

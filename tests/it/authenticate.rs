@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    support::client::{Request, Response},
+    support::{
+        client::{Request, Response},
+        keys::{Algorithm, Key},
+        oidc::{self, Oidc},
+    },
     world::{self, AUDIENCE, ISSUER, Keys, token},
 };
 
@@ -105,4 +109,144 @@ async fn what_cannot_be_decided_is_no_answer_and_bad_questions_are_named() {
         assert_eq!(answer.status, 400, "{problem}");
         assert!(said.contains(detail), "{said}");
     }
+}
+
+/// A provider at which `web` proves itself by a secret in a header, `robot` by a key.
+async fn provider(robot: &Key) -> Oidc {
+    let setup = oidc::Setup {
+        basic: vec!["web".to_owned()],
+        signing: vec![("robot".to_owned(), robot.jwk())],
+        ..oidc::Setup::default()
+    };
+    setup.start().await
+}
+
+fn exchanging(provider: &Oidc, client: &str) -> String {
+    format!(
+        "identity:
+  issuers:
+    provider:
+      issuer: '{}'
+      allow_private_addresses: true
+      audiences: ['{AUDIENCE}']
+      exchange: {client}
+",
+        provider.issuer
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_token_is_exchanged_at_the_certified_provider_once() {
+    for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
+        let robot = Key::generate(algorithm, "robot-key");
+        let provider = provider(&robot).await;
+        let clients = [
+            "{ client_id: alice, client_secret_file: secret, secret_by: post, audience: 'https://api.example' }",
+            "{ client_id: web, client_secret_file: web, audience: 'https://api.example', scopes: [chat] }",
+            "{ client_id: robot, private_key_file: robot.pem, key_id: robot-key, audience: 'https://api.example', scopes: [chat, docs] }",
+        ];
+        for (client, scopes) in clients
+            .into_iter()
+            .zip([None, Some("chat"), Some("chat docs")])
+        {
+            let subzero = world::subzero(&exchanging(&provider, client), &Keys::generate())
+                .file("secret", "alice-secret\n")
+                .file("web", "web-secret\n")
+                .file("robot.pem", robot.private_pem())
+                .start()
+                .await;
+            let bob = provider.token("bob", "docs").await;
+            let before = provider.count("token").await;
+            let question = json!({"token": bob, "user_id": "bob"});
+            let all = futures_util::future::join_all((0..5).map(|_| ask(&subzero, &question)));
+            for answer in all.await {
+                let said = answer.json();
+                assert_eq!(
+                    (answer.status, &said["reason"]),
+                    (200, &json!("ok")),
+                    "{said}"
+                );
+                let given = said["access_token"].as_str().expect("a token");
+                assert_ne!(given, bob);
+                let claims = oidc::claims(given);
+                assert_eq!(
+                    (&claims["sub"], &claims["aud"]),
+                    (&json!("bob"), &json!(AUDIENCE))
+                );
+                assert_eq!(claims["scope"].as_str(), scopes, "{client}");
+            }
+            assert_eq!(
+                provider.count("token").await - before,
+                1,
+                "asked once: {client}"
+            );
+            let metrics = subzero.metrics().await;
+            let labels = [("upstream", "token:provider"), ("outcome", "ok")];
+            // Discovery, and the exchange.
+            assert_eq!(metrics.count("subzero_upstream_requests_total", &labels), 2);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_is_exchanged_before_it_is_verified_and_a_provider_s_no_is_an_answer() {
+    let robot = Key::generate(Algorithm::Es256, "robot-key");
+    let mut provider = provider(&robot).await;
+    let client = "{ client_id: robot, private_key_file: robot.pem, audience: elsewhere }";
+    let subzero = world::subzero(&exchanging(&provider, client), &Keys::generate())
+        .file("robot.pem", robot.private_pem())
+        .start()
+        .await;
+    let bob = provider.token("bob", "docs").await;
+    let before = provider.count("token").await;
+    for (body, reason) in [
+        (json!({"token": format!("{bob}x")}), "token_malformed"),
+        (
+            json!({"token": bob, "user_id": "alice"}),
+            "permission_denied",
+        ),
+        (json!({"token": bob, "scopes": ["admin"]}), "token_scope"),
+    ] {
+        assert_eq!(ask(&subzero, &body).await.json(), no(reason), "{body}");
+    }
+    assert_eq!(provider.count("token").await, before);
+    let refused = ask(&subzero, &json!({"token": bob})).await;
+    assert_eq!(
+        (refused.status, refused.json()),
+        (200, no("permission_denied"))
+    );
+    assert_eq!(provider.count("token").await, before + 1);
+    provider.process.kill();
+    let unavailable = ask(&subzero, &json!({"token": bob})).await;
+    assert_eq!(unavailable.status, 503, "{}", unavailable.text());
+    assert!(
+        !subzero.process.stdout().contains(&bob),
+        "no token is logged"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_source_of_ours_works_with_the_certified_provider() {
+    let robot = Key::generate(Algorithm::Rs256, "robot-key");
+    let provider = provider(&robot).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("robot.pem"), robot.private_pem()).expect("written");
+    let client = json!({"client_id": "robot", "private_key_file": "robot.pem",
+                        "audience": AUDIENCE, "scopes": ["docs"]});
+    let client = serde_json::from_value(client).expect("a client");
+    let metrics = subzero::upstream::Metrics::register(&prometheus::Registry::new());
+    let source = subzero::identity::TokenSource::new(
+        &client,
+        &provider.issuer,
+        folder.path(),
+        subzero::upstream::Reach::Anywhere,
+        std::time::Duration::from_secs(10),
+        subzero::clock::Clock::System,
+        metrics.expect("registered").series("token:test"),
+    );
+    let source = source.expect("a good client");
+    let all = futures_util::future::join_all((0..20).map(|_| source.token())).await;
+    let claims = oidc::claims(all[0].as_ref().expect("given").token.expose());
+    assert_eq!(claims["scope"], "docs");
+    assert_eq!(provider.count("token").await, 1);
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -27,6 +27,10 @@ pub(crate) struct Setup {
     pub(crate) scopes: String,
     /// Client ids; a token's `sub` is its client.
     pub(crate) clients: Vec<String>,
+    /// Those that send their secret in a header.
+    pub(crate) basic: Vec<String>,
+    /// Those that prove themselves with a key: id and public JWK.
+    pub(crate) signing: Vec<(String, Value)>,
     pub(crate) algorithm: Algorithm,
     /// A token's life in seconds.
     pub(crate) ttl: u32,
@@ -38,6 +42,8 @@ impl Default for Setup {
             audience: "https://api.example".to_owned(),
             scopes: "chat docs".to_owned(),
             clients: vec!["alice".to_owned(), "bob".to_owned()],
+            basic: Vec::new(),
+            signing: Vec::new(),
             algorithm: Algorithm::Rs256,
             ttl: 600,
         }
@@ -54,6 +60,8 @@ impl Setup {
             "clients": self.clients,
             "algorithm": self.algorithm.name(),
             "ttl": self.ttl,
+            "basic": self.basic,
+            "signing": self.signing.into_iter().collect::<Map<String, Value>>(),
         });
         let dir = tempfile::Builder::new()
             .prefix("subzero-oidc-")
