@@ -68,7 +68,7 @@ use self::{
     issuer::Issuer,
     keys::KeySetId,
     source::{Source, read_keys},
-    token::Token,
+    token::{Headers, Token},
 };
 use crate::{check::HttpRequest, clock::Clock, upstream::Fetcher};
 
@@ -77,6 +77,7 @@ use crate::{check::HttpRequest, clock::Clock, upstream::Fetcher};
 pub struct Verifier {
     cache: Option<Arc<Cache>>,
     clock: Clock,
+    headers: Arc<Headers>,
     issuers: BTreeMap<String, Arc<Issuer>>,
     metrics: Metrics,
     revocations: Revocations,
@@ -255,7 +256,7 @@ impl Verifier {
         want: &Requirement,
         deadline: Option<Instant>,
     ) -> Result<(&Issuer, Proof), Error> {
-        let token = Token::parse(token)?;
+        let token = Token::parse(token, &self.headers)?;
         let name = token.issuer()?;
         // Several issuers of the configuration may have the same `iss` and different audiences.
         let mut refused = None;
@@ -263,6 +264,9 @@ impl Verifier {
         for issuer in named.filter(|issuer| issuer.settings.issuer == name) {
             match self.admit(issuer, &token, want, deadline).await {
                 Ok((lifetime, keys, unrevoked_at)) => {
+                    if !token.is_known {
+                        token.teach(&self.headers);
+                    }
                     let expires_at = lifetime.expires_at();
                     let name = Arc::clone(&issuer.name);
                     let identity = Identity::new(token.claims, name, expires_at)

@@ -68,6 +68,7 @@ impl Verifier {
         Ok(Self {
             cache,
             clock,
+            headers: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.headers)),
             issuers,
             metrics,
             revocations,

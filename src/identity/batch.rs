@@ -26,7 +26,7 @@ use jsonwebtoken::Algorithm;
 use super::{
     Error, Identity, Requirement, Verifier,
     issuer::{Issuer, Lack},
-    token::{self, Token},
+    token::{self, Headers, Token},
 };
 use crate::dispatch::{Operation, Weight, Work};
 
@@ -94,8 +94,9 @@ impl Batch {
 
     /// Every token's class, and what is missing.
     async fn look(&self) -> (Vec<u8>, Lacking) {
+        let headers = &self.verifier.headers;
         let trusted: Vec<&Arc<Issuer>> = self.trusted().collect();
-        let mut headers: HashMap<&str, (u8, bool)> = HashMap::new();
+        let mut seen: HashMap<&str, (u8, bool)> = HashMap::new();
         let mut lacking = Lacking::new();
         let mut classes = Vec::with_capacity(self.tokens.len());
         for (at, text) in self.tokens.iter().enumerate() {
@@ -103,8 +104,8 @@ impl Batch {
                 tokio::task::yield_now().await;
             }
             let header = text.split('.').next().unwrap_or_default();
-            let (class, at_hand) = *headers.entry(header).or_insert_with(|| {
-                let told = token::peek(text);
+            let (class, at_hand) = *seen.entry(header).or_insert_with(|| {
+                let told = token::peek(text, headers);
                 let class = told.as_ref().map_or(UNREADABLE, |(of, _)| class(*of));
                 let at_hand = told.is_none_or(|(_, kid)| {
                     trusted.iter().all(|issuer| issuer.knows(kid.as_deref()))
@@ -113,7 +114,7 @@ impl Batch {
             });
             classes.push(class);
             if !at_hand {
-                miss(text, &trusted, &mut lacking);
+                miss(text, headers, &trusted, &mut lacking);
             }
         }
         (classes, lacking)
@@ -132,8 +133,8 @@ impl Batch {
 type Lacking = HashMap<Arc<str>, (Arc<Issuer>, Lack)>;
 
 /// Notes whose keys have to come before the token `text` can be proven.
-fn miss(text: &str, trusted: &[&Arc<Issuer>], lacking: &mut Lacking) {
-    let Ok(token) = Token::parse(text) else {
+fn miss(text: &str, headers: &Headers, trusted: &[&Arc<Issuer>], lacking: &mut Lacking) {
+    let Ok(token) = Token::parse(text, headers) else {
         return;
     };
     let Ok(name) = token.issuer() else {

@@ -152,7 +152,8 @@ impl Keys {
 
 fn check_public(keys: &[PublicKey], token: &Token<'_>) -> Signature {
     let message = token.signed.as_bytes();
-    let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
+    let named =
+        |key: &&PublicKey| token.kid.is_some() && key.kid.as_deref() == token.kid.as_deref();
     let known = keys.iter().any(|key| named(&key));
     // Without a name to go by, keys are tried: the named ones too when the token names none, else
     // only those that have no name themselves.
