@@ -70,16 +70,16 @@ struct LoginAnswer {
 }
 
 impl LoginAnswer {
-    fn yes(entry: &Authenticated, risk_score: Option<f64>) -> Self {
-        let scopes = entry.identity.scopes().into_iter();
+    fn yes(authenticated: &Authenticated, risk_score: Option<f64>) -> Self {
+        let scopes = authenticated.identity.scopes().into_iter();
         Self {
             authenticated: true,
-            user_id: Some(entry.identity.subject().to_owned()),
-            expires_in: entry.expires_in,
+            user_id: Some(authenticated.identity.subject().to_owned()),
+            expires_in: authenticated.expires_in,
             scopes: scopes.map(str::to_owned).collect(),
             risk_score,
             reason: Reason::Ok.as_str(),
-            access_token: entry
+            access_token: authenticated
                 .access_token
                 .as_ref()
                 .map(|given| given.token.expose().to_owned()),

@@ -23,7 +23,11 @@ impl Entry {
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             all: self.all.max(other.all),
-            before: self.before.max(other.before),
+            // Each for itself: a shorter life configured meanwhile must not end an older promise.
+            before: (
+                self.before.0.max(other.before.0),
+                self.before.1.max(other.before.1),
+            ),
         }
     }
 

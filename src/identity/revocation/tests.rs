@@ -147,6 +147,19 @@ fn entries_stay_as_long_as_a_token_can_live_and_then_make_room() {
 }
 
 #[test]
+fn a_shorter_life_configured_meanwhile_ends_no_older_promise() {
+    let list = list(1 << 20);
+    list.revoke(&before(NOW), NOW).expect("taken");
+    let shorter = list.with(Limits {
+        bytes: 1 << 20,
+        keep: Duration::from_secs(1),
+    });
+    shorter.revoke(&before(NOW + 1), NOW + 1).expect("taken");
+    let claims = token(&json!({"iat": NOW - 1}));
+    assert!(list.is_revoked(ISSUER, &claims, NOW + LIFE));
+}
+
+#[test]
 fn a_full_list_still_takes_a_time_for_everybody() {
     let list = list(0);
     assert_eq!(list.revoke(&jti("1"), NOW), Err(Error::Full));
