@@ -4,6 +4,8 @@
 //! thread of its own, so what is asked here never delays a check of Envoy's. Nothing asked here is
 //! logged, since it may be a prompt.
 
+mod auth;
+
 use std::{net::TcpListener, sync::Arc};
 
 use arc_swap::ArcSwap;
@@ -38,6 +40,7 @@ pub async fn serve(
     let paths = Router::new()
         .route("/authz/check", post(check_permission))
         .route("/ai/validate-prompt", post(validate_prompt))
+        .merge(auth::router())
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "no such path"))
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path answers POST")

@@ -36,8 +36,11 @@ use self::{
 use crate::{
     admin::{self, Status},
     api,
+    clock::Clock,
     config::{Config, Loaded},
     ext_authz::Door,
+    identity::Verifier,
+    problem::Problem,
     telemetry::start_logging,
 };
 
@@ -72,6 +75,25 @@ pub fn door(file: &Path) -> Result<Door, Vec<String>> {
     let serving =
         build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
     Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving))))
+}
+
+/// Who verifies the tokens of the issuers that the configuration in `file` names. Keys from
+/// elsewhere are fetched while somebody polls [`Verifier::run`].
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn verifier(file: &Path) -> Result<Verifier, Vec<String>> {
+    let loaded = Loaded::read(Some(file))?;
+    let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
+    let (config, metrics) = (&loaded.config.identity, instruments.identity);
+    Verifier::new(config, &loaded.base_dir, Clock::System, metrics, None).map_err(|found| {
+        let problems: Vec<Problem> = found
+            .into_iter()
+            .map(|problem| problem.within("identity"))
+            .collect();
+        loaded.locate(&problems)
+    })
 }
 
 /// Why serving did not begin.

@@ -9,6 +9,7 @@
 
 mod model;
 mod permit;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -59,6 +60,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         store: PathBuf,
     },
+    /// Verify tokens, one a line: exit 0 when all are valid, 1 when not
+    Verify {
+        /// Tokens; without a file, standard input
+        file: Option<PathBuf>,
+        /// Configuration file that names the issuers
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +103,7 @@ pub fn run() -> ExitCode {
             command: ModelCommand::Test { file },
         } => model::test(&file),
         Command::Permit { file, store } => permit::run(file.as_deref(), &store),
+        Command::Verify { file, config } => verify::run(file.as_deref(), &config),
     }
 }
 

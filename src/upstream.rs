@@ -1,4 +1,4 @@
-//! Asks other services for documents: bounded, timed, counted, and never where it must not go.
+//! Asks other services, for documents or with a form: bounded, timed, counted, and never where it must not go.
 //!
 //! A document's address often comes from someone else (a discovery document names the key set's),
 //! so it is not to be trusted: redirects are not followed, proxies from the environment are not
@@ -11,7 +11,7 @@
 //! # Cost
 //!
 //! Building the client reads the system's CA certificates: about 10 ms, once, on first use. Use it
-//! on the control runtime only.
+//! on the control runtime or the API's, never on one that answers checks.
 
 mod address;
 mod cause;
@@ -24,7 +24,7 @@ use crate::telemetry;
 pub use self::{
     address::is_public,
     cause::{Cause, Error},
-    fetch::{Fetcher, Limits, Reach},
+    fetch::{Fetcher, Form, Limits, Reach},
 };
 
 /// How calls to other services end and how long they take.

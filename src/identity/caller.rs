@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::{Map, Number, Value};
 
+use super::claims;
 use crate::{check::Source, clock::UnixSeconds};
 
 /// A proven caller. Only this step can make one, so a step that asks for an `Identity` cannot be
@@ -101,6 +102,19 @@ impl Identity {
             reason = "not negative, and the cast saturates"
         )]
         (since >= 0.0).then_some(since as UnixSeconds)
+    }
+
+    /// The scopes that the token grants, by `scope`, `scp` or `permissions`, in that order; each
+    /// once.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes = Vec::new();
+        for scope in claims::scopes(&self.0.claims) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
     }
 
     /// Every claim of the token.

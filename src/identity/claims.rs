@@ -22,11 +22,10 @@ pub(super) struct Lifetime {
     starts: Option<f64>,
 }
 
-/// Checks lifetime, audience, subject and scopes.
+/// Checks lifetime, audience and subject; scopes are the route's, see [`check_scopes`].
 pub(super) fn check(
     claims: &Map<String, Value>,
     settings: &Settings,
-    scopes: &[String],
     now: UnixSeconds,
 ) -> Result<Lifetime, Error> {
     let lifetime = Lifetime::read(claims)?;
@@ -36,7 +35,6 @@ pub(super) fn check(
         Some(Value::String(subject)) if !subject.is_empty() => {}
         _ => return Err(Error::Malformed("`sub` is not a non-empty string")),
     }
-    check_scopes(claims, scopes)?;
     Ok(lifetime)
 }
 
@@ -115,15 +113,22 @@ fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) -> Result<(),
 /// A scope counts when `scope`, `scp` or `permissions` grants it. A claim of these names that
 /// holds something else grants nothing.
 pub(super) fn check_scopes(claims: &Map<String, Value>, wanted: &[String]) -> Result<(), Error> {
-    let granted = |wanted: &String| {
-        ["scope", "scp", "permissions"]
-            .iter()
-            .filter_map(|name| claims.get(*name))
-            .any(|claim| match claim {
-                Value::String(list) => list.split(' ').any(|scope| scope == wanted),
-                Value::Array(list) => list.iter().any(|scope| scope == wanted.as_str()),
-                _ => false,
-            })
-    };
+    let granted = |wanted: &String| scopes(claims).any(|scope| scope == wanted);
     wanted.iter().all(granted).then_some(()).ok_or(Error::Scope)
+}
+
+/// Every scope that is granted.
+pub(super) fn scopes(claims: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let grants = ["scope", "scp", "permissions"]
+        .into_iter()
+        .filter_map(|name| claims.get(name));
+    grants.flat_map(|claim| {
+        let (text, list) = match claim {
+            Value::String(text) => (Some(text.split(' ')), &[][..]),
+            Value::Array(list) => (None, &list[..]),
+            _ => (None, &[][..]),
+        };
+        let words = text.into_iter().flatten();
+        words.chain(list.iter().filter_map(Value::as_str))
+    })
 }

@@ -3,6 +3,7 @@
 //! An issuer says only what differs from `defaults`; [`Settings`] is the two put together, checked
 //! and resolved, so that equal settings on a reload mean that the issuer's keys may be kept.
 
+mod client;
 mod place;
 mod settings;
 
@@ -13,8 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::units::{Bytes, Span};
 
-pub use self::place::{Place, Stripped};
+pub(super) use self::client::{Client, EndpointAddress};
 pub(super) use self::settings::{KeySource, Settings, web_address};
+pub use self::{
+    client::{ClientConfig, SecretBy},
+    place::{Place, Stripped},
+};
 
 /// The configuration's `identity` section.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -24,8 +29,20 @@ pub struct Config {
     pub defaults: IssuerDefaults,
     /// The trusted issuers by a name of the operator's choice; routes and metrics use the name.
     pub issuers: BTreeMap<String, IssuerConfig>,
+    /// Tokens taken back before their `exp`.
+    pub revocation: RevocationConfig,
     /// Most memory for tokens proven before; 0 keeps none.
     pub token_cache: Bytes,
+}
+
+/// How revocations are kept.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationConfig {
+    /// Most memory for them; when it is full, new ones are refused.
+    pub max_memory: Bytes,
+    /// The longest life of any issuer's tokens. A revocation is kept as long.
+    pub max_token_life: Span,
 }
 
 /// Every tunable of an issuer.
@@ -68,6 +85,9 @@ pub struct IssuerConfig {
     /// The secret shared with an issuer that signs with HS*; read at start and on reload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
+    /// As whom its token endpoint is asked for another token, for those who sign in through us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<ClientConfig>,
     /// See [`IssuerDefaults`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,
@@ -95,7 +115,7 @@ pub struct IssuerConfig {
 }
 
 /// What a route asks of a token: its `identity` section.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// Names of issuers of which one must have issued the token.

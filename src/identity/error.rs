@@ -35,6 +35,9 @@ pub enum Error {
     /// Before its `nbf` or `iat`, leeway included.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// Taken back, by itself or with its session, its subject or all of its time.
+    #[error("the token has been revoked")]
+    Revoked,
     /// A scope that the route asks for is not there.
     #[error("the token lacks a required scope")]
     Scope,
@@ -57,6 +60,7 @@ impl Error {
             Self::Malformed(_) => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
             Self::NotYetValid => Reason::TokenNotYetValid,
+            Self::Revoked => Reason::TokenRevoked,
             Self::Scope => Reason::TokenScope,
         }
     }

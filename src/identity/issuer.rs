@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,6 +19,7 @@ use super::{
     config::{KeySource, Settings},
     demand::Demand,
     error::Error,
+    exchange::Exchange,
     keys::{KeySetId, Keys, Signature},
     source::Failure,
     token::Token,
@@ -26,15 +30,27 @@ pub(super) struct Issuer {
     created: Instant,
     current: ArcSwapOption<KeySet>,
     pub(super) demand: Demand,
+    /// Set once, before the issuer is used, if its settings have one.
+    pub(super) exchange: OnceLock<Exchange>,
     failure: ArcSwapOption<Failure>,
     pub(super) name: Arc<str>,
     pub(super) settings: Settings,
+    told_of_long_lives: AtomicBool,
     pub(super) version: Version,
 }
 
 struct KeySet {
     confirmed: Instant,
     keys: Arc<Keys>,
+}
+
+/// What is not there yet.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Lack {
+    /// Any key set.
+    Keys,
+    /// The key that a token names.
+    ThisKey,
 }
 
 /// Whether an issuer's tokens can be checked.
@@ -55,9 +71,11 @@ impl Issuer {
             created: Instant::now(),
             current: ArcSwapOption::empty(),
             demand: Demand::new(settings.unknown_kid_burst, settings.unknown_kid_interval),
+            exchange: OnceLock::new(),
             failure: ArcSwapOption::empty(),
             name: settings.name.as_str().into(),
             settings,
+            told_of_long_lives: AtomicBool::new(false),
             version: Version::next(),
         };
         if let KeySource::Secret(secret) = &issuer.settings.source {
@@ -103,21 +121,24 @@ impl Issuer {
     }
 
     /// Proves the signature of `token`. Waits only for an issuer's very first key set, and for a
-    /// fetch when the token names an unknown key and the budget allows one. Says which key set
-    /// it was.
+    /// fetch when the token names an unknown key and the budget allows one; without a deadline, for
+    /// nothing. Says which key set it was.
     pub(super) async fn prove(
         &self,
         token: &Token<'_>,
-        deadline: Instant,
+        deadline: Option<Instant>,
     ) -> Result<KeySetId, Error> {
         let mut found = self.check(token);
-        if found.is_none() {
-            self.demand.first(deadline).await;
-            found = self.check(token);
-        }
-        if matches!(found, Some((Signature::UnknownKey, _))) && self.demand.refetch(deadline).await
-        {
-            found = self.check(token);
+        if let Some(deadline) = deadline {
+            if found.is_none() {
+                self.demand.first(deadline).await;
+                found = self.check(token);
+            }
+            if matches!(found, Some((Signature::UnknownKey, _)))
+                && self.demand.refetch(deadline).await
+            {
+                found = self.check(token);
+            }
         }
         match found {
             None => Err(Error::KeysUnavailable(self.settings.name.clone())),
@@ -135,6 +156,17 @@ impl Issuer {
         let current = self.current.load();
         let set = current.as_ref();
         set.is_some_and(|set| set.keys.id() == keys && self.is_fresh(set))
+    }
+
+    /// Says in the log, once, that a token of this issuer outlives revocations.
+    pub(super) fn tell_of_long_lives(&self) {
+        if !self.told_of_long_lives.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                issuer = &*self.name,
+                "its tokens live longer than `identity.revocation.max_token_life`: \
+                 a revoked one may be good again before it expires; raise the value"
+            );
+        }
     }
 
     /// For `/readyz`.
@@ -159,6 +191,22 @@ impl Issuer {
             ready,
             detail: format!("{state}{trouble}"),
         }
+    }
+
+    /// What would have to be fetched before `token` could be proven.
+    pub(super) fn lacks(&self, token: &Token<'_>) -> Option<Lack> {
+        match self.check(token) {
+            None => Some(Lack::Keys),
+            Some((Signature::UnknownKey, _)) => Some(Lack::ThisKey),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether there are keys, and the one called `kid` among them if a name is given.
+    pub(super) fn knows(&self, kid: Option<&str>) -> bool {
+        let current = self.current.load();
+        let set = current.as_ref().filter(|set| self.is_fresh(set));
+        set.is_some_and(|set| kid.is_none_or(|kid| set.keys.has_named(kid)))
     }
 
     fn check(&self, token: &Token<'_>) -> Option<(Signature, KeySetId)> {

@@ -115,6 +115,14 @@ impl Keys {
         }
     }
 
+    /// Whether a token that names the key `kid` finds it. A shared secret has no name to miss.
+    pub(super) fn has_named(&self, kid: &str) -> bool {
+        match self {
+            Self::Public(_, keys) => keys.iter().any(|key| key.kid.as_deref() == Some(kid)),
+            Self::Shared(_) => true,
+        }
+    }
+
     /// How many keys there are, for people.
     pub(super) fn count(&self) -> usize {
         match self {
@@ -144,7 +152,8 @@ impl Keys {
 
 fn check_public(keys: &[PublicKey], token: &Token<'_>) -> Signature {
     let message = token.signed.as_bytes();
-    let named = |key: &&PublicKey| token.kid.is_some() && key.kid == token.kid;
+    let named =
+        |key: &&PublicKey| token.kid.is_some() && key.kid.as_deref() == token.kid.as_deref();
     let known = keys.iter().any(|key| named(&key));
     // Without a name to go by, keys are tried: the named ones too when the token names none, else
     // only those that have no name themselves.

@@ -21,6 +21,7 @@ pub struct Metrics {
     caches: (IntCounterVec, IntGaugeVec),
     pub(super) cache_hits: IntCounter,
     pub(super) cache_misses: IntCounter,
+    revocations: IntGauge,
     /// The issuers shown, so that one removed by a reload disappears. Held while setting gauges.
     shown: Arc<Mutex<BTreeSet<String>>>,
     upstream: upstream::Metrics,
@@ -42,7 +43,13 @@ impl Metrics {
             "What caches hold, estimated.",
             &["cache"],
         )?;
+        let revocations = IntGauge::new(
+            "subzero_revocations",
+            "Revocations that are kept: tokens, sessions, subjects or times.",
+        )?;
+        registry.register(Box::new(revocations.clone()))?;
         Ok(Self {
+            revocations,
             cache_bytes: bytes.with_label_values(&["token"]),
             cache_hits: requests.with_label_values(&["token", "hit"]),
             cache_misses: requests.with_label_values(&["token", "miss"]),
@@ -77,9 +84,16 @@ impl Metrics {
             self.age.with_label_values(&[name]).set(age);
         }
         *shown = now;
+        let revocations = i64::try_from(verifier.revocations.len()).unwrap_or(i64::MAX);
+        self.revocations.set(revocations);
         let held = verifier.cache.as_ref().map_or(0, |cache| cache.size());
         self.cache_bytes
             .set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    /// The series that count questions to one issuer's token endpoint.
+    pub(super) fn token_endpoint(&self, issuer: &str) -> Series {
+        self.upstream.series(&format!("token:{issuer}"))
     }
 
     /// The series that count fetches for one issuer.

@@ -3,10 +3,11 @@
 pub(super) mod mint;
 
 mod configuration;
-mod fetching;
+pub(super) mod endpoint;
+pub(super) mod fetching;
 mod hostile;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{path::Path, sync::LazyLock, time::Duration};
 
 use jsonwebtoken::Algorithm;
 use prometheus::Registry;
@@ -16,12 +17,13 @@ use self::mint::{EC, Mint, NOW, RSA, SECRET, claims, key_set};
 use super::*;
 use crate::{
     check::{Body, Headers, RequestPath},
+    problem::Problem,
     upstream,
     verdict::Reason,
 };
 
 /// `default.yaml` in small: what these tests mean by "by default".
-fn defaults() -> Value {
+pub(super) fn defaults() -> Value {
     json!({
         "algorithms": ["RS256", "ES256", "EdDSA"],
         "allow_private_addresses": false,
@@ -34,8 +36,12 @@ fn defaults() -> Value {
     })
 }
 
+pub(super) fn revocation() -> Value {
+    json!({"max_memory": "1MiB", "max_token_life": "1h"})
+}
+
 /// A configuration directory with key files for the issuer `file` and the secret of `hs`.
-fn directory(keys: &Value) -> tempfile::TempDir {
+pub(super) fn directory(keys: &Value) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("directory");
     let write = |name: &str, text: &str| {
         std::fs::write(directory.path().join(name), text).expect("write");
@@ -45,21 +51,21 @@ fn directory(keys: &Value) -> tempfile::TempDir {
     directory
 }
 
-fn metrics() -> (Registry, Metrics) {
+pub(super) fn metrics() -> (Registry, Metrics) {
     let registry = Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("register");
     let metrics = Metrics::register(&registry, upstream).expect("register");
     (registry, metrics)
 }
 
-fn verifier(issuers: &Value, base: &Path) -> Result<Verifier, Vec<Problem>> {
-    let config = json!({"defaults": defaults(), "issuers": issuers, "token_cache": "1MiB"});
+pub(super) fn verifier(issuers: &Value, base: &Path) -> Result<Verifier, Vec<Problem>> {
+    let config = json!({"defaults": defaults(), "issuers": issuers, "token_cache": "1MiB", "revocation": revocation()});
     let config: Config = serde_json::from_value(config).expect("config");
     Verifier::new(&config, base, Clock::fixed(NOW), metrics().1, None)
 }
 
 /// A verifier over [`RSA`] and [`EC`], whose issuer `file` wants an audience.
-fn file_verifier(keys: &Value, algorithms: &Value) -> Verifier {
+pub(super) fn file_verifier(keys: &Value, algorithms: &Value) -> Verifier {
     let directory = directory(keys);
     let issuers = json!({
         "file": {
@@ -83,7 +89,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     file_verifier(&keys, &json!(["RS256", "ES256"]))
 });
 
-fn want(issuers: &[&str], scopes: &[&str]) -> Requirement {
+pub(super) fn want(issuers: &[&str], scopes: &[&str]) -> Requirement {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Requirement {
         issuers: owned(issuers),
@@ -93,7 +99,7 @@ fn want(issuers: &[&str], scopes: &[&str]) -> Requirement {
     }
 }
 
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 

@@ -40,6 +40,7 @@ defaults: { algorithms: [RS256], leeway: 30s, refresh: 10m, fetch_timeout: 2s, m
   unknown_kid_burst: 3, unknown_kid_interval: 10s, allow_private_addresses: false }
 issuers: { main: { issuer: https://issuer.example, audiences: [api] } }
 token_cache: 1MiB
+revocation: { max_memory: 1MiB, max_token_life: 1h }
 ";
 
 fn get(target: &str) -> Check {

@@ -1,14 +1,14 @@
-//! One bounded GET: address checked, no redirects, the answer read no further than its limit.
+//! One bounded question: address checked, no redirects, the answer read no further than its limit.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use reqwest::{
-    Client, ClientBuilder, StatusCode, Url,
+    Client, ClientBuilder, Response, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     header, redirect,
 };
@@ -35,6 +35,61 @@ pub struct Limits {
     pub bytes: usize,
     /// From dialling to the answer's last byte.
     pub time: Duration,
+}
+
+/// What is sent to [`Fetcher::post`]. Not to be printed: forms hold credentials.
+#[derive(Clone, Default)]
+pub struct Form {
+    basic: Option<(String, String)>,
+    body: String,
+}
+
+impl Form {
+    /// The same with one field more.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        if !self.body.is_empty() {
+            self.body.push('&');
+        }
+        self.body.push_str(name);
+        self.body.push('=');
+        self.body.push_str(&encoded(value));
+        self
+    }
+
+    /// The same, sent by the client `id` that proves itself with `secret` in a header. Both are
+    /// encoded first, as OAuth wants it (RFC 6749, 2.3.1).
+    #[must_use]
+    pub fn basic(mut self, id: &str, secret: &str) -> Self {
+        self.basic = Some((encoded(id), encoded(secret)));
+        self
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Form")
+    }
+}
+
+/// `text` as a form's value: all but unreserved characters escaped, so that every reader of forms
+/// and of percent-encoding understands the same.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => {
+                encoded.push('%');
+                for half in [byte >> 4, byte & 15] {
+                    encoded.push(char::from(b"0123456789ABCDEF"[usize::from(half)]));
+                }
+            }
+        }
+    }
+    encoded
 }
 
 /// Fetches documents. Cheap to clone: clones share the connections.
@@ -72,6 +127,43 @@ impl Fetcher {
         outcome
     }
 
+    /// Sends `form` to `url` and turns status and answer into something with `read`. Counted in
+    /// `series`, reading included.
+    pub async fn post<T>(
+        &self,
+        url: &Url,
+        form: Form,
+        limits: Limits,
+        series: &Series,
+        read: impl FnOnce(u16, &[u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let started = Instant::now();
+        let outcome = match self.send(url, form, limits).await {
+            Ok((status, bytes)) => read(status, &bytes),
+            Err(error) => Err(error),
+        };
+        series.record(&outcome, started.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn send(&self, url: &Url, form: Form, limits: Limits) -> Result<(u16, Vec<u8>), Error> {
+        self.check(url)?;
+        let mut request = self
+            .client()?
+            .post(url.clone())
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.body)
+            .timeout(limits.time);
+        if let Some((id, secret)) = &form.basic {
+            request = request.basic_auth(id, Some(secret));
+        }
+        let failed = |error| Error::classify(&error);
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status().as_u16();
+        Ok((status, read_all(response, limits).await?))
+    }
+
     async fn bytes(&self, url: &Url, limits: Limits) -> Result<Vec<u8>, Error> {
         self.check(url)?;
         let request = self
@@ -80,26 +172,12 @@ impl Fetcher {
             .header(header::ACCEPT, "application/json")
             .timeout(limits.time);
         let failed = |error| Error::classify(&error);
-        let mut response = request.send().await.map_err(failed)?;
+        let response = request.send().await.map_err(failed)?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
             return Err(Error::Http(format!("answered {status} instead of 200")));
         }
-        let too_long = Error::TooLong(limits.bytes);
-        if response
-            .content_length()
-            .is_some_and(|length| length > limits.bytes as u64)
-        {
-            return Err(too_long);
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if chunk.len() > limits.bytes - bytes.len() {
-                return Err(too_long);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
+        read_all(response, limits).await
     }
 
     /// Refuses what the resolver never sees: schemes, and addresses written out.
@@ -130,6 +208,26 @@ impl Fetcher {
         let client = client.map_err(|error| Error::Tls(error.to_string()))?;
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+/// The answer's body, if it is not too long.
+async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Error> {
+    let too_long = Error::TooLong(limits.bytes);
+    if response
+        .content_length()
+        .is_some_and(|length| length > limits.bytes as u64)
+    {
+        return Err(too_long);
+    }
+    let mut bytes = Vec::new();
+    let failed = |error| Error::classify(&error);
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if chunk.len() > limits.bytes - bytes.len() {
+            return Err(too_long);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 fn builder(reach: Reach) -> ClientBuilder {

@@ -5,6 +5,7 @@
 mod support;
 
 mod answers;
+mod authenticate;
 mod bodies;
 mod cases;
 mod commands;
@@ -19,6 +20,8 @@ mod operator;
 mod paths;
 mod permissions;
 mod places;
+mod revoke;
 mod risks;
 mod tokens;
+mod verify;
 mod world;

@@ -2,11 +2,16 @@
 // JWT access tokens, plus a few `/control/*` pages that make it misbehave.
 //
 //   node provider.mjs HOME '{"resource": "https://api.example", "scopes": "chat docs",
-//                            "clients": ["alice", "bob"], "algorithm": "RS256", "ttl": 600}'
+//                            "clients": ["alice", "bob"], "algorithm": "RS256", "ttl": 600,
+//                            "basic": ["web"], "signing": {"robot": PUBLIC_JWK}}'
 //
 // HOME is the folder whose node_modules has oidc-provider. It listens on a free port of 127.0.0.1 and
 // prints one line of JSON, {"issuer": URL}, when it answers. A client's secret is its name followed by
-// `-secret`, and its tokens' `sub` is its name.
+// `-secret`, and its tokens' `sub` is its name. `clients` send their secret in the form, `basic` ones
+// in a header, `signing` ones prove themselves with their key (private_key_jwt).
+//
+// Every client may also exchange an access token of this provider for another one about the same
+// subject (RFC 8693), for the audience `resource` alone.
 //
 //   POST /control/rotate[?keep=true]   new signing key; keep=true leaves the old one published
 //   POST /control/jwks?mode=MODE       ok | error (500) | garbage (200, not JSON) | slow (10 s) | hangup
@@ -17,9 +22,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [home, settings] = process.argv.slice(2);
-const { resource, scopes, clients, algorithm, ttl } = JSON.parse(settings);
-const entry = join(home, 'node_modules', 'oidc-provider', 'lib', 'index.js');
-const { Provider } = await import(pathToFileURL(entry));
+const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {} } = JSON.parse(settings);
+const library = (...path) => import(pathToFileURL(join(home, 'node_modules', ...path)));
+const { Provider, errors } = await library('oidc-provider', 'lib', 'index.js');
+const { createLocalJWKSet, jwtVerify } = await library('jose', 'dist', 'webapi', 'index.js');
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 const SHAPES = {
   RS256: ['rsa', { modulusLength: 2048 }],
@@ -39,19 +47,68 @@ function newKey() {
   return { ...jwk, kid: randomUUID(), use: 'sig', alg: algorithm };
 }
 
+function client(name, more) {
+  return {
+    client_id: name,
+    grant_types: ['client_credentials', EXCHANGE],
+    redirect_uris: [],
+    response_types: [],
+    id_token_signed_response_alg: algorithm,
+    ...more,
+  };
+}
+
+function withSecret(name, method) {
+  return client(name, { client_secret: `${name}-secret`, token_endpoint_auth_method: method });
+}
+
+// The grant of RFC 8693, as the library wants grants of others' to be added.
+function addExchange(made, keys) {
+  const known = createLocalJWKSet({ keys: keys.map(({ d, p, q, dp, dq, qi, ...key }) => key) });
+  const parameters = ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'scope'];
+  made.registerGrantType(EXCHANGE, async (ctx) => {
+    const { params, client: asking } = ctx.oidc;
+    if (params.subject_token_type !== ACCESS_TOKEN) throw new errors.InvalidRequest('subject_token_type');
+    if (params.audience !== resource) throw new errors.InvalidTarget('audience');
+    const shown = await jwtVerify(params.subject_token ?? '', known, { issuer: made.issuer }).catch(() => {
+      throw new errors.InvalidGrant('subject_token');
+    });
+    const token = new made.AccessToken({ accountId: shown.payload.sub, client: asking, gty: 'token_exchange' });
+    token.scope = params.scope;
+    token.resourceServer = new made.ResourceServer(resource, resourceServer());
+    ctx.body = {
+      access_token: await token.save(),
+      issued_token_type: ACCESS_TOKEN,
+      token_type: 'Bearer',
+      expires_in: token.expiration,
+    };
+  }, parameters);
+  return made;
+}
+
+function resourceServer() {
+  return {
+    scope: scopes,
+    audience: resource,
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: ttl,
+    jwt: { sign: { alg: algorithm } },
+  };
+}
+
 // One instance has one key set for life, so rotating means making another one for the same issuer.
 function provider(issuer, keys) {
-  return new Provider(issuer, {
+  return addExchange(new Provider(issuer, {
     jwks: { keys },
-    clients: clients.map((name) => ({
-      client_id: name,
-      client_secret: `${name}-secret`,
-      grant_types: ['client_credentials'],
-      redirect_uris: [],
-      response_types: [],
-      token_endpoint_auth_method: 'client_secret_post',
-      id_token_signed_response_alg: algorithm,
-    })),
+    clients: [
+      ...clients.map((name) => withSecret(name, 'client_secret_post')),
+      ...basic.map((name) => withSecret(name, 'client_secret_basic')),
+      ...Object.entries(signing).map(([name, key]) => client(name, {
+        jwks: { keys: [key] },
+        token_endpoint_auth_method: 'private_key_jwt',
+        token_endpoint_auth_signing_alg: key.alg,
+      })),
+    ],
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA', 'HS256'] },
     scopes: scopes.split(' '),
     features: {
@@ -59,16 +116,11 @@ function provider(issuer, keys) {
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
-        getResourceServerInfo: () => ({
-          scope: scopes,
-          audience: resource,
-          accessTokenFormat: 'jwt',
-          accessTokenTTL: ttl,
-          jwt: { sign: { alg: algorithm } },
-        }),
+        defaultResource: () => resource,
+        getResourceServerInfo: resourceServer,
       },
     },
-  });
+  }), keys);
 }
 
 let keys = [newKey()];

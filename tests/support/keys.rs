@@ -15,7 +15,10 @@ use aws_lc_rs::{
         RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Map, Value, json};
 use subzero::clock::Clock;
 
@@ -126,6 +129,23 @@ impl Key {
                 .as_ref()
                 .to_vec(),
         }
+    }
+
+    /// The private half in PEM, as PKCS #8.
+    pub(crate) fn private_pem(&self) -> String {
+        let why = "encode a private key";
+        let der = match &self.pair {
+            Pair::EdDsa(pair) => pair.to_pkcs8v1().expect(why).as_ref().to_vec(),
+            Pair::Es256(pair) => pair.to_pkcs8v1().expect(why).as_ref().to_vec(),
+            Pair::Rs256(pair) => pair.as_der().expect(why).as_ref().to_vec(),
+        };
+        let text = STANDARD.encode(der);
+        let lines: Vec<&str> = (0..text.len())
+            .step_by(64)
+            .map(|at| &text[at..text.len().min(at + 64)])
+            .collect();
+        let lines = lines.join("\n");
+        format!("-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n")
     }
 
     fn sign(&self, message: &[u8]) -> Vec<u8> {

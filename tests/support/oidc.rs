@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -26,6 +27,10 @@ pub(crate) struct Setup {
     pub(crate) scopes: String,
     /// Client ids; a token's `sub` is its client.
     pub(crate) clients: Vec<String>,
+    /// Those that send their secret in a header.
+    pub(crate) basic: Vec<String>,
+    /// Those that prove themselves with a key: id and public JWK.
+    pub(crate) signing: Vec<(String, Value)>,
     pub(crate) algorithm: Algorithm,
     /// A token's life in seconds.
     pub(crate) ttl: u32,
@@ -37,6 +42,8 @@ impl Default for Setup {
             audience: "https://api.example".to_owned(),
             scopes: "chat docs".to_owned(),
             clients: vec!["alice".to_owned(), "bob".to_owned()],
+            basic: Vec::new(),
+            signing: Vec::new(),
             algorithm: Algorithm::Rs256,
             ttl: 600,
         }
@@ -53,6 +60,8 @@ impl Setup {
             "clients": self.clients,
             "algorithm": self.algorithm.name(),
             "ttl": self.ttl,
+            "basic": self.basic,
+            "signing": self.signing.into_iter().collect::<Map<String, Value>>(),
         });
         let dir = tempfile::Builder::new()
             .prefix("subzero-oidc-")
@@ -107,6 +116,13 @@ async fn first_line(out: &Path) -> Option<String> {
         sleep(Duration::from_millis(10)).await;
     }
     None
+}
+
+/// What a token says, unproven.
+pub(crate) fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let payload = URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
+    serde_json::from_slice(&payload).unwrap_or_default()
 }
 
 /// A running provider.

@@ -31,7 +31,8 @@ fn verifier(
         "leeway": "30s", "max_stale": "24h", "refresh": "10m",
         "unknown_kid_burst": 0, "unknown_kid_interval": "5s",
     });
-    let config = json!({"defaults": defaults, "issuers": issuers, "token_cache": cache});
+    let config = json!({"defaults": defaults, "issuers": issuers, "token_cache": cache,
+                        "revocation": {"max_memory": "1MiB", "max_token_life": "1h"}});
     let config: Config = serde_json::from_value(config).expect("config");
     let registry = prometheus::Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("register");
@@ -196,7 +197,10 @@ fn the_memory_is_bounded_whatever_is_sent() {
         };
         let identity = Identity::new(claims, "a".into(), NOW).expect("a sub");
         let token = cache.digest(&number.to_string()).expect("short");
-        cache.insert(Key { issuer, token }, Proof::new(identity, set, lifetime));
+        cache.insert(
+            Key { issuer, token },
+            Proof::new(identity, set, lifetime, 0),
+        );
         largest = largest.max(cache.size());
     }
     assert!(largest <= 1 << 20, "{largest}");

@@ -5,7 +5,7 @@ use std::{fs, path::Path, path::PathBuf, time::Duration};
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use reqwest::Url;
 
-use super::{Audiences, IssuerConfig, IssuerDefaults};
+use super::{Audiences, Client, IssuerConfig, IssuerDefaults};
 use crate::{problem::Problem, units::Secret};
 
 /// Everything about one issuer that is not its keys. Equal settings may share keys.
@@ -14,6 +14,7 @@ pub(in crate::identity) struct Settings {
     pub(in crate::identity) algorithms: Vec<Algorithm>,
     pub(in crate::identity) allow_private_addresses: bool,
     pub(in crate::identity) audiences: Audiences,
+    pub(in crate::identity) exchange: Option<Client>,
     pub(in crate::identity) fetch_timeout: Duration,
     pub(in crate::identity) issuer: String,
     pub(in crate::identity) leeway: Duration,
@@ -58,6 +59,14 @@ impl Settings {
             problems.extend(check_algorithms(algorithms, source));
         }
         problems.extend(check_claims(config));
+        let exchange = config.exchange.as_ref().and_then(|client| {
+            let resolved = client.resolve(base_dir, allow_private_addresses, &config.issuer);
+            let found = resolved.map_err(|found| {
+                let found = found.into_iter();
+                problems.extend(found.map(|problem| problem.within("exchange")));
+            });
+            found.ok()
+        });
         let refresh = config.refresh.unwrap_or(defaults.refresh);
         let max_stale = config.max_stale.unwrap_or(defaults.max_stale);
         if max_stale < refresh {
@@ -73,6 +82,7 @@ impl Settings {
             algorithms: algorithms.clone(),
             allow_private_addresses,
             audiences: config.audiences.clone(),
+            exchange,
             fetch_timeout: config.fetch_timeout.unwrap_or(defaults.fetch_timeout).get(),
             issuer: config.issuer.clone(),
             leeway: config.leeway.unwrap_or(defaults.leeway).get(),
@@ -139,7 +149,7 @@ fn key_source(
 }
 
 /// Where the discovery document of `issuer` is.
-fn discovery(issuer: &str, allow_private: bool) -> Result<Url, String> {
+pub(super) fn discovery(issuer: &str, allow_private: bool) -> Result<Url, String> {
     web_address(issuer, allow_private)?;
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let url = web_address(

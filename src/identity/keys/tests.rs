@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::identity::tests::mint::{EC, Mint, RSA, claims, encode};
+use crate::identity::{
+    tests::mint::{EC, Mint, RSA, claims, encode},
+    token::Headers,
+};
 
 /// How a `SubjectPublicKeyInfo` of an Ed25519 key begins.
 const ED25519_DER: [u8; 12] = [0x30, 42, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 33, 0];
@@ -16,7 +19,7 @@ fn keys(keys: &[Value]) -> Result<Keys, String> {
 }
 
 fn found(keys: &Keys, token: &str) -> Signature {
-    keys.check(&Token::parse(token).expect("a token"))
+    keys.check(&Token::parse(token, &Headers::default()).expect("a token"))
 }
 
 /// `key` with some of its members replaced; null removes.

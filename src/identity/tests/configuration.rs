@@ -1,5 +1,7 @@
 //! What a configuration may say, and what each mistake is answered with.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -164,7 +166,7 @@ fn a_configuration_reads_back_as_it_is_shown_and_shows_no_secret() {
     let issuers = json!({"a": {
         "issuer": "a", "audiences": ["x"], "secret_file": "secret", "algorithms": ["HS256"],
     }});
-    let config = json!({"defaults": super::defaults(), "issuers": issuers, "token_cache": "1MiB"});
+    let config = json!({"defaults": super::defaults(), "issuers": issuers, "token_cache": "1MiB", "revocation": super::revocation()});
     let config: Config = serde_json::from_value(config).expect("config");
     let shown = serde_json::to_string(&config).expect("json");
     assert_eq!(
@@ -198,6 +200,7 @@ issuers:
     jwks_file: keys.json
     leeway: 1m
 token_cache: 16MiB
+revocation: { max_memory: 1MiB, max_token_life: 1h }
 ";
     let config: Config = serde_saphyr::from_str(text).expect("config");
     let defaults = serde_json::from_value(super::defaults()).expect("defaults");

@@ -1,8 +1,8 @@
 //! Keys over the network and from files: rotation, outage, floods, reloads.
 
-mod provider;
+pub(in crate::identity) mod provider;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
@@ -26,8 +26,7 @@ struct Running {
 impl Running {
     /// Starts a verifier whose one issuer, called `file`, is `issuer`.
     fn start(issuer: &Value, previous: Option<&Verifier>) -> Self {
-        let config =
-            json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB"});
+        let config = json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB", "revocation": super::revocation()});
         let config: Config = serde_json::from_value(config).expect("config");
         let (_, metrics) = metrics();
         let verifier = Verifier::new(
@@ -317,8 +316,7 @@ async fn a_key_file_is_read_again_when_it_changes_and_a_broken_one_is_not_used()
 async fn ages_and_fetches_are_counted() {
     let provider = Provider::start(&key_set(&[&EC])).await;
     let issuer = discovered(&provider, &json!({}));
-    let config =
-        json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB"});
+    let config = json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB", "revocation": super::revocation()});
     let config: Config = serde_json::from_value(config).expect("config");
     let (registry, metrics) = metrics();
     let clock = Clock::fixed(NOW);
@@ -347,7 +345,7 @@ async fn ages_and_fetches_are_counted() {
     task.abort();
 
     let none: Config = serde_json::from_value(
-        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB"}),
+        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB", "revocation": super::revocation()}),
     )
     .expect("config");
     let empty = Verifier::new(

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::*,
-    VERIFIER,
-    mint::{EC, ISSUER, Mint, NOW, RSA, claims, claims_with, encode},
+    VERIFIER, file_verifier,
+    mint::{EC, ISSUER, Mint, NOW, RSA, claims, claims_with, encode, key_set},
     outcome, soon, want,
 };
 use crate::verdict::Reason::{
@@ -354,11 +354,38 @@ proptest::proptest! {
         let good = EC.header().to_string();
         let key_set = RSA.jwk().to_string();
         for token in [&text, &format!("{header}.{payload}.{signature}"), &format!("{}.{payload}.", encode(&good))] {
-            assert!(Token::parse(token).is_err() || payload.starts_with('e'));
+            assert!(Token::parse(token, &Headers::default()).is_err() || payload.starts_with('e'));
         }
         let short = &key_set[..cut.min(key_set.len())];
         for set in [&text, &format!("{{\"keys\":[{text}]}}"), &format!("{{\"keys\":[{short}]}}")] {
             let _either = keys::Keys::from_jwks(set.as_bytes(), &[jsonwebtoken::Algorithm::RS256]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_known_is_judged_as_one_that_is_not() {
+    let known = file_verifier(&key_set(&[&RSA, &EC]), &json!(["RS256"]));
+    let fresh = || file_verifier(&key_set(&[&RSA, &EC]), &json!(["RS256"]));
+    outcome(&known, &RSA.token(&claims())).await.expect("good");
+    let header = RSA.header().to_string();
+    for token in [
+        RSA.token(&claims_with("sub", json!("bob"))),
+        RSA.token(&claims_with("exp", json!(NOW - 100))),
+        RSA.raw(&header, "[]"),
+        EC.with_header(&RSA.header(), &claims()),
+        RSA.token(&claims()).replacen('.', "..", 1),
+        format!("{}x", RSA.token(&claims())),
+        RSA.with_header(
+            &json!({"alg": "RS256", "kid": "rsa", "crit": ["x"]}),
+            &claims(),
+        ),
+        EC.token(&claims()),
+    ] {
+        let verdicts = [
+            outcome(&known, &token).await.err(),
+            outcome(&fresh(), &token).await.err(),
+        ];
+        assert_eq!(verdicts[0], verdicts[1], "{token}");
     }
 }

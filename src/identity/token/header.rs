@@ -1,6 +1,6 @@
 //! A token's header: the algorithm's name, the key's name, and nothing that would be followed.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use jsonwebtoken::Algorithm;
 use serde::{
@@ -8,18 +8,24 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-use super::{super::error::Error, json::Unique};
+use super::{super::error::Error, Meaning, json::Unique};
 
 /// What is read of a header.
 pub(super) struct Header {
     algorithm: String,
-    pub(super) kid: Option<String>,
+    kid: Option<String>,
     media_type: Option<String>,
 }
 
 impl Header {
+    /// What it says, if that is acceptable.
+    pub(super) fn meaning(self) -> Result<Meaning, Error> {
+        self.refuse_foreign_type()?;
+        Ok((self.algorithm()?, self.kid.map(Arc::from)))
+    }
+
     /// The algorithm the token claims: to be compared, never to be obeyed.
-    pub(super) fn algorithm(&self) -> Result<Algorithm, Error> {
+    fn algorithm(&self) -> Result<Algorithm, Error> {
         // `none`, in whatever case, is no `Algorithm`, so it ends here as well.
         self.algorithm
             .parse()
@@ -28,7 +34,7 @@ impl Header {
 
     /// Refuses tokens that say they are of another kind, such as `logout+jwt` (RFC 8725, 3.11).
     /// Access tokens say `JWT`, `at+jwt` or nothing.
-    pub(super) fn refuse_foreign_type(&self) -> Result<(), Error> {
+    fn refuse_foreign_type(&self) -> Result<(), Error> {
         let Some(media_type) = &self.media_type else {
             return Ok(());
         };

@@ -12,7 +12,7 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-pub(super) struct Provider {
+pub(in crate::identity) struct Provider {
     at: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -26,7 +26,7 @@ struct Shared {
 }
 
 impl Provider {
-    pub(super) async fn start(keys: &Value) -> Self {
+    pub(in crate::identity) async fn start(keys: &Value) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("bind");
@@ -47,30 +47,30 @@ impl Provider {
         Self { at, shared, task }
     }
 
-    pub(super) fn issuer(&self) -> String {
+    pub(in crate::identity) fn issuer(&self) -> String {
         format!("http://{}", self.at)
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::identity) fn port(&self) -> u16 {
         self.at.port()
     }
 
     /// Answers with these keys from now on.
-    pub(super) fn serve(&self, keys: &Value) {
+    pub(in crate::identity) fn serve(&self, keys: &Value) {
         self.fail(200, &keys.to_string());
     }
 
     /// Answers requests for keys like this from now on.
-    pub(super) fn fail(&self, status: u16, body: &str) {
+    pub(in crate::identity) fn fail(&self, status: u16, body: &str) {
         let status = StatusCode::from_u16(status).expect("status");
         *self.shared.answer.lock().expect("lock") = (status, body.to_owned());
     }
 
-    pub(super) fn discoveries(&self) -> usize {
+    pub(in crate::identity) fn discoveries(&self) -> usize {
         self.shared.discoveries.load(Ordering::Relaxed)
     }
 
-    pub(super) fn key_fetches(&self) -> usize {
+    pub(in crate::identity) fn key_fetches(&self) -> usize {
         self.shared.key_fetches.load(Ordering::Relaxed)
     }
 }

@@ -1,0 +1,310 @@
+//! What verifying a token costs beside its signature: the measurement behind `src/identity`.
+//!
+//! `cargo bench --bench jwt`. Every round measures all variants in turn, so a busy machine slows all
+//! of them; read the ratios. *Raw* is aws-lc's check of the same signature with a parsed key: no
+//! verifier that uses aws-lc can be quicker than ratio 1.
+
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+use std::{
+    fs,
+    hint::black_box,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::{
+    encoding::AsDer,
+    rsa::KeySize,
+    signature::{
+        self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaKeyPair,
+        VerificationAlgorithm,
+    },
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto, jwk::Jwk};
+use serde_json::{Value, json};
+use subzero::{
+    app,
+    clock::Clock,
+    dispatch::Work,
+    identity::{Batch, Requirement, Verifier},
+};
+
+const ISSUER: &str = "https://issuer.example/";
+const ROUNDS: usize = 31;
+const ROUND: Duration = Duration::from_millis(8);
+const BATCH: usize = 10_000;
+const BATCH_ROUNDS: usize = 5;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mints = mints();
+    let [cached, uncached] = verifiers(folder.path(), &mints);
+    let want = uncached.any_of(None).expect("issuers");
+    println!("medians of {ROUNDS} rounds of {ROUND:?}, one thread, claims of 393 bytes included\n");
+    println!("| algorithm | raw signature check | token, uncached | rate against raw |");
+    println!("|---|---|---|---|");
+    for mint in &mints {
+        let token = mint.token(0);
+        let (signed, signature) = token.rsplit_once('.').expect("parts");
+        let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
+        let raw = || {
+            let checked = mint.public.verify_sig(signed.as_bytes(), &signature);
+            checked.expect("a good signature");
+        };
+        let whole = || {
+            black_box(uncached.verify_now(black_box(&token), &want)).expect("a good token");
+        };
+        let [raw, whole] = medians([&raw, &whole]);
+        let name = mint.name;
+        println!(
+            "| {name} | {raw:.2} us | {whole:.2} us | {:.2} |",
+            raw / whole
+        );
+    }
+    known(&cached, &want, &mints[0]);
+    batch(&Arc::new(uncached), &mints[0]);
+}
+
+/// Tokens proven before: one again and again, and a thousand in turn.
+fn known(verifier: &Verifier, want: &Requirement, mint: &Mint) {
+    let tokens: Vec<String> = (0..1000).map(|number| mint.token(number)).collect();
+    let verify = |token: &str| {
+        black_box(verifier.verify_now(black_box(token), want)).expect("a good token");
+    };
+    for token in &tokens {
+        verify(token);
+    }
+    let next = std::cell::Cell::new(0);
+    let one = || verify(&tokens[0]);
+    let many = || {
+        let at = next.get();
+        next.set((at + 1) % tokens.len());
+        verify(&tokens[at]);
+    };
+    let [one, many] = medians([&one, &many]);
+    println!(
+        "\nRS256 token of {} bytes, proven before: {one:.2} us; one of 1000 in turn: {many:.2} us",
+        tokens[0].len()
+    );
+}
+
+/// Different tokens at once, on one thread and on two.
+fn batch(verifier: &Arc<Verifier>, mint: &Mint) {
+    let tokens: Vec<String> = (0..BATCH).map(|number| mint.token(number)).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..BATCH_ROUNDS {
+        let started = Instant::now();
+        let deadline = started + Duration::from_mins(1);
+        let preparing = Batch::prepare(Arc::clone(verifier), tokens.clone(), None, deadline);
+        let batch = runtime.block_on(preparing).expect("a batch");
+        times[0].push(started.elapsed());
+        let good = |range: std::ops::Range<usize>| {
+            assert!(batch.run(range).iter().all(Result::is_ok));
+        };
+        let started = Instant::now();
+        good(0..BATCH);
+        times[1].push(started.elapsed());
+        let started = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| good(0..BATCH / 2));
+            good(BATCH / 2..BATCH);
+        });
+        times[2].push(started.elapsed());
+    }
+    let [prepare, one, two] = times.map(|times| {
+        let micros: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e6).collect();
+        median(micros)
+    });
+    let each = |time: f64| time / f64::from(u32::try_from(BATCH).expect("small"));
+    println!(
+        "batch of {BATCH} RS256 tokens, a token: prepare {:.2} us (copying the tokens included), \
+         in place {:.2} us, two threads {:.2} us ({:.2} times as fast)",
+        each(prepare),
+        each(one),
+        each(two),
+        one / two
+    );
+}
+
+/// What each takes, in microseconds: medians over rounds in which they alternate.
+fn medians<const N: usize>(variants: [&dyn Fn(); N]) -> [f64; N] {
+    let mut times = [const { Vec::new() }; N];
+    for _ in 0..ROUNDS {
+        for (variant, times) in variants.iter().zip(&mut times) {
+            let (started, mut count) = (Instant::now(), 0_u32);
+            while started.elapsed() < ROUND {
+                for _ in 0..16 {
+                    variant();
+                }
+                count += 16;
+            }
+            times.push(started.elapsed().as_secs_f64() * 1e6 / f64::from(count));
+        }
+    }
+    times.map(median)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A key, and how its signatures are checked without anything around it.
+struct Mint {
+    algorithm: Algorithm,
+    key: EncodingKey,
+    name: &'static str,
+    public: ParsedPublicKey,
+}
+
+impl Mint {
+    /// A token with the claims of a usual access token.
+    fn token(&self, number: usize) -> String {
+        let now = Clock::System.now();
+        let header = json!({"alg": self.algorithm, "typ": "at+jwt", "kid": self.name});
+        let claims = json!({
+            "iss": ISSUER,
+            "sub": format!("auth0|6512bd43d9caa6e02c99{number:08}"),
+            "aud": ["https://api.example", "https://tenant.eu.example/userinfo"],
+            "iat": now,
+            "exp": now + 86_400,
+            "azp": "4DkvZ2pYcXc8nGQh0Tt6",
+            "scope": "openid profile email chat files:read files:write",
+            "jti": format!("0196d6f2-3c1e-7bd1-9a42-{number:012}"),
+            "org_id": "org_9ybsU1dN2dKfDkBi",
+            "permissions": ["read:documents", "write:documents"],
+        });
+        let encode = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = crypto::sign(signed.as_bytes(), &self.key, self.algorithm).expect("signs");
+        format!("{signed}.{signature}")
+    }
+
+    fn jwk(&self) -> Value {
+        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public half");
+        let mut jwk = serde_json::to_value(jwk).expect("JSON");
+        jwk["kid"] = json!(self.name);
+        jwk["use"] = json!("sig");
+        jwk
+    }
+}
+
+fn mints() -> Vec<Mint> {
+    use Algorithm::{ES256, ES384, PS256, RS256, RS512};
+    vec![
+        rsa(
+            "RS256",
+            RS256,
+            KeySize::Rsa2048,
+            &signature::RSA_PKCS1_2048_8192_SHA256,
+        ),
+        rsa(
+            "RS512",
+            RS512,
+            KeySize::Rsa2048,
+            &signature::RSA_PKCS1_2048_8192_SHA512,
+        ),
+        rsa(
+            "PS256",
+            PS256,
+            KeySize::Rsa2048,
+            &signature::RSA_PSS_2048_8192_SHA256,
+        ),
+        rsa(
+            "RS256, 4096 bits",
+            RS256,
+            KeySize::Rsa4096,
+            &signature::RSA_PKCS1_2048_8192_SHA256,
+        ),
+        ec(
+            "ES256",
+            ES256,
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            &signature::ECDSA_P256_SHA256_FIXED,
+        ),
+        ec(
+            "ES384",
+            ES384,
+            &ECDSA_P384_SHA384_FIXED_SIGNING,
+            &signature::ECDSA_P384_SHA384_FIXED,
+        ),
+        ed("EdDSA"),
+    ]
+}
+
+fn rsa(
+    name: &'static str,
+    algorithm: Algorithm,
+    size: KeySize,
+    by: &'static dyn VerificationAlgorithm,
+) -> Mint {
+    let pair = RsaKeyPair::generate(size).expect("a key");
+    let der = pair.as_der().expect("DER");
+    // PKCS #8 is a 26-byte envelope around the PKCS #1 that `jsonwebtoken` takes.
+    let key = EncodingKey::from_rsa_der(&der.as_ref()[26..]);
+    mint(name, algorithm, key, by, pair.public_key().as_ref())
+}
+
+fn ec(
+    name: &'static str,
+    algorithm: Algorithm,
+    signing: &'static EcdsaSigningAlgorithm,
+    by: &'static dyn VerificationAlgorithm,
+) -> Mint {
+    let pair = EcdsaKeyPair::generate(signing).expect("a key");
+    let key = EncodingKey::from_ec_der(pair.to_pkcs8v1().expect("DER").as_ref());
+    mint(name, algorithm, key, by, pair.public_key().as_ref())
+}
+
+fn ed(name: &'static str) -> Mint {
+    let pair = Ed25519KeyPair::generate().expect("a key");
+    let key = EncodingKey::from_ed_der(pair.to_pkcs8v1().expect("DER").as_ref());
+    let public = pair.public_key().as_ref();
+    mint(name, Algorithm::EdDSA, key, &signature::ED25519, public)
+}
+
+fn mint(
+    name: &'static str,
+    algorithm: Algorithm,
+    key: EncodingKey,
+    by: &'static dyn VerificationAlgorithm,
+    public: &[u8],
+) -> Mint {
+    Mint {
+        algorithm,
+        key,
+        name,
+        public: ParsedPublicKey::new(by, public).expect("a public key"),
+    }
+}
+
+/// With the default cache, and without one.
+fn verifiers(folder: &Path, mints: &[Mint]) -> [Verifier; 2] {
+    let keys: Vec<Value> = mints.iter().map(Mint::jwk).collect();
+    fs::write(folder.join("keys.json"), json!({"keys": keys}).to_string()).expect("writes");
+    ["16MiB", "0"].map(|cache| {
+        let config = format!(
+            "identity:
+  token_cache: {cache}
+  issuers:
+    main:
+      issuer: '{ISSUER}'
+      jwks_file: keys.json
+      audiences: [https://api.example]
+      algorithms: [RS256, RS512, PS256, ES256, ES384, EdDSA]
+"
+        );
+        let file = folder.join(format!("{cache}.yaml"));
+        fs::write(&file, config).expect("writes");
+        app::verifier(&file).expect("a good configuration")
+    })
+}

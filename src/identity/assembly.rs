@@ -1,0 +1,174 @@
+//! A configuration into a [`Verifier`], and what of an earlier one is kept.
+//!
+//! What a reader would get wrong is how much outlives a reload: the keys and proven tokens of each
+//! issuer whose settings are the same, and every revocation, whatever changed.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::{
+    Cache, Config, Issuer, KeySource, Metrics, PEER, Revocations, Settings, Verifier,
+    exchange::Exchange,
+    fetcher, read_keys, revocation,
+    token_endpoint::{MAX_ANSWER, TokenEndpoint},
+};
+use crate::{
+    clock::Clock,
+    problem::Problem,
+    upstream::{Fetcher, Limits, Reach},
+};
+
+impl Verifier {
+    /// A verifier for `config`. Reads key files and secrets, relative to `base_dir`, but asks
+    /// nobody on the network. Issuers whose configuration is the same as in `previous` keep their
+    /// keys and their proven tokens.
+    pub fn new(
+        config: &Config,
+        base_dir: &Path,
+        clock: Clock,
+        metrics: Metrics,
+        previous: Option<&Self>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut issuers = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, issuer) in &config.issuers {
+            let kept = previous.and_then(|previous| previous.issuers.get(name));
+            let made = Settings::resolve(name, issuer, &config.defaults, base_dir)
+                .and_then(|settings| make(settings, kept));
+            match made {
+                Ok(issuer) => drop(issuers.insert(name.clone(), issuer)),
+                Err(found) => {
+                    let at = format!("issuers.{name}");
+                    problems.extend(found.into_iter().map(|problem| problem.within(&at)));
+                }
+            }
+        }
+        let known = previous.and_then(|previous| previous.cache.as_ref());
+        let cache = keep_cache(config.token_cache.get(), known)
+            .map_err(|problem| problems.push(problem))
+            .unwrap_or_default();
+        let limits = revocation_limits(config, issuers.values().map(AsRef::as_ref));
+        let revoked = previous.map(|previous| &previous.revocations);
+        let Some(revocations) = keep_revocations(limits, revoked) else {
+            problems.push(Problem::new(
+                "revocation",
+                "needs random numbers, and the system has none",
+            ));
+            return Err(problems);
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let fetchers = match previous {
+            Some(previous) => previous.fetchers.clone(),
+            None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
+        };
+        for issuer in issuers.values() {
+            open_exchange(issuer, &fetchers, &clock, &metrics)?;
+        }
+        Ok(Self {
+            cache,
+            clock,
+            headers: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.headers)),
+            issuers,
+            metrics,
+            revocations,
+            fetchers,
+        })
+    }
+}
+
+/// A cache for `max` bytes: the one there was, if it had the same, else a new one.
+fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>>, Problem> {
+    match kept.filter(|kept| kept.max() == max) {
+        Some(kept) => Ok(Some(Arc::clone(kept))),
+        None if max == 0 => Ok(None),
+        None => match Cache::new(max) {
+            Some(cache) => Ok(Some(Arc::new(cache))),
+            None => Err(Problem::new(
+                "token_cache",
+                "needs random numbers, and the system has none; `0` keeps no tokens",
+            )),
+        },
+    }
+}
+
+/// Opens the way to the token endpoint of `issuer`, if it is to have one and has none yet.
+fn open_exchange(
+    issuer: &Issuer,
+    fetchers: &[Fetcher; 2],
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<(), Vec<Problem>> {
+    let settings = &issuer.settings;
+    let Some(client) = settings.exchange.as_ref() else {
+        return Ok(());
+    };
+    if issuer.exchange.get().is_some() {
+        return Ok(());
+    }
+    let limits = Limits {
+        bytes: MAX_ANSWER,
+        time: settings.fetch_timeout,
+    };
+    let fetcher = fetcher(fetchers, settings).clone();
+    let series = metrics.token_endpoint(&issuer.name);
+    let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), fetcher, limits, series);
+    let exchange = Exchange::new(endpoint).ok_or_else(|| {
+        let key = format!("issuers.{}.exchange", issuer.name);
+        let text = "needs random numbers, and the system has none";
+        vec![Problem::new(key, text)]
+    })?;
+    // Whoever else has just set it made the same.
+    let _ = issuer.exchange.set(exchange);
+    Ok(())
+}
+
+/// How much `config` allows to be kept, and how long a token of any of `issuers` can be valid.
+fn revocation_limits<'a>(
+    config: &Config,
+    issuers: impl Iterator<Item = &'a Issuer>,
+) -> revocation::Limits {
+    let leeway = issuers.map(|issuer| issuer.settings.leeway).max();
+    let config = &config.revocation;
+    // Once for a token that says it was issued in our future, once for its end.
+    let leeway = leeway.unwrap_or_default().saturating_mul(2);
+    revocation::Limits {
+        bytes: config.max_memory.get(),
+        keep: config.max_token_life.get().saturating_add(leeway),
+    }
+}
+
+/// The list there was, with these limits from now on, else an empty one.
+fn keep_revocations(limits: revocation::Limits, kept: Option<&Revocations>) -> Option<Revocations> {
+    match kept {
+        Some(kept) => Some(kept.with(limits)),
+        None => Revocations::new(limits),
+    }
+}
+
+/// The issuer with these settings: the one there was, if it had the same, else a new one.
+fn make(settings: Settings, kept: Option<&Arc<Issuer>>) -> Result<Arc<Issuer>, Vec<Problem>> {
+    if settings.name == PEER {
+        let text =
+            "is what callers with a client certificate are said to come from; use another name";
+        return Err(vec![Problem::new("", text)]);
+    }
+    if let Some(kept) = kept.filter(|kept| kept.settings == settings) {
+        return Ok(Arc::clone(kept));
+    }
+    let keys = match &settings.source {
+        KeySource::File(path) => {
+            let keys = read_keys(path, &settings).map_err(|error| {
+                let text = format!("cannot use `{}`: {error}", path.display());
+                vec![Problem::new("jwks_file", text)]
+            })?;
+            Some(keys)
+        }
+        KeySource::Discovery(_) | KeySource::Secret(_) | KeySource::Uri(_) => None,
+    };
+    let issuer = Issuer::new(settings);
+    if let Some(keys) = keys {
+        issuer.publish(keys);
+    }
+    Ok(Arc::new(issuer))
+}
