@@ -4,10 +4,10 @@
 //! `object_id`, and if wanted `user_relation`, `condition_name`, `condition_context`. A quoted field ends
 //! on its own line.
 
-use super::tuples::{Entry, EntryCondition};
+use crate::permission::question::{WrittenCondition, WrittenTuple};
 
 /// The tuples in `text`, each with its line, or the line and nature of the first fault.
-pub(super) fn parse(text: &str) -> Result<Vec<(u32, Entry)>, (u32, String)> {
+pub(super) fn parse(text: &str) -> Result<Vec<(u32, WrittenTuple)>, (u32, String)> {
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty());
@@ -50,7 +50,7 @@ impl Columns {
         self.0.iter().position(|known| known == name)
     }
 
-    fn entry(&self, fields: &[String]) -> Result<Entry, String> {
+    fn entry(&self, fields: &[String]) -> Result<WrittenTuple, String> {
         if fields.len() != self.0.len() {
             return Err(format!("has {} fields, not {}", fields.len(), self.0.len()));
         }
@@ -68,12 +68,12 @@ impl Columns {
         };
         let condition = match field("condition_name") {
             "" => None,
-            name => Some(EntryCondition {
+            name => Some(WrittenCondition {
                 name: name.to_owned(),
                 context,
             }),
         };
-        Ok(Entry {
+        Ok(WrittenTuple {
             user: format!("{}:{}{set}", field("user_type"), field("user_id")),
             relation: field("relation").to_owned(),
             object: format!("{}:{}", field("object_type"), field("object_id")),
