@@ -14,6 +14,7 @@
 //! Three look-ups by name, then integers. A check that is under way keeps the store it began with; a
 //! reload swaps a pointer and waits for nobody.
 
+mod batch;
 mod condition;
 mod dsl;
 mod engine;
@@ -46,6 +47,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    batch::Batch,
     graph::{Tuple, TupleCondition},
     question::{Question, WrittenCondition, WrittenTuple},
 };

@@ -264,7 +264,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The relation that `target from tupleset` means on a type.
-fn target(targets: &[(TypeId, RelId)], type_id: TypeId) -> Option<RelId> {
+pub(crate) fn target(targets: &[(TypeId, RelId)], type_id: TypeId) -> Option<RelId> {
     targets
         .iter()
         .find(|(of, _)| *of == type_id)

@@ -1,21 +1,24 @@
 //! A store's tuples as integers: who is assigned to which (relation, object).
 //!
 //! Built once when a store is loaded and never changed: a reload builds another. Per (relation,
-//! object) that has tuples there is one entry in a table and four runs in four flat arrays: plain
-//! subjects (sorted, found by bisection), wildcards, usersets, and whatever is assigned under a
-//! condition.
+//! object) that has tuples there is one entry in a list, which is sorted so that an object's entries
+//! lie side by side, and four runs in four flat arrays: plain subjects (sorted, found by bisection),
+//! wildcards, usersets, and whatever is assigned under a condition.
 //!
 //! Tuples that come with a question make a small graph of their own, laid over the stored one: it
-//! numbers on where that one ends.
+//! numbers on where that one ends. A stored graph is also there turned around ([`Held`]), with what
+//! batches may rely on for each object ([`Tame`]).
 
+mod held;
 mod mixing;
+mod tame;
 
 use std::{collections::HashMap, ops::Range};
 
-pub(crate) use self::mixing::Mixing;
+pub(crate) use self::{held::Held, mixing::Mixing, tame::Tame};
 use super::{
     condition::{Json, Values},
-    names::Names,
+    names::{BLOCK, Names},
     plan::{CondId, Plan, RelId, SubjectKind, TypeId},
     tuple,
 };
@@ -42,18 +45,18 @@ pub struct TupleCondition<'a> {
     pub context: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// A (relation, object) pair.
+/// A (relation, object) pair. Sorts by object first.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Node(u64);
 
 impl Node {
     pub(crate) fn new(relation: RelId, object: u32) -> Self {
-        Self(u64::from(relation.0) << 32 | u64::from(object))
+        Self(u64::from(object) << 32 | u64::from(relation.0))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the halves it was made of")]
     pub(crate) fn parts(self) -> (RelId, u32) {
-        (RelId((self.0 >> 32) as u32), self.0 as u32)
+        (RelId(self.0 as u32), (self.0 >> 32) as u32)
     }
 }
 
@@ -65,14 +68,19 @@ pub(crate) struct Graph {
     names: Names,
     /// By object: its type.
     types: Vec<TypeId>,
-    nodes: HashMap<Node, u32, Mixing>,
-    /// By node: where its runs begin; one more at the end.
+    /// What has tuples, sorted.
+    nodes: Vec<Node>,
+    /// By object: its first place in `nodes`; one more at the end. Empty in a graph laid over another.
+    first_nodes: Vec<u32>,
+    /// By place in `nodes`: where its runs begin; one more at the end.
     starts: Vec<Starts>,
     objects: Vec<u32>,
     wildcards: Vec<TypeId>,
     usersets: Vec<Node>,
     conditional: Vec<Conditional>,
     values: Vec<Values>,
+    held: Held,
+    tame: Vec<Tame>,
 }
 
 /// Someone assigned under a condition.
@@ -119,6 +127,21 @@ impl Graph {
         &self.values[number as usize]
     }
 
+    /// The numbers of names, as [`Names::find_all`] has it. Of a stored graph only.
+    pub(crate) fn find_all(&self, names: &[&str], found: &mut [u32; BLOCK]) {
+        self.names.find_all(names, found);
+    }
+
+    /// The tuples from the subject's side. Of a stored graph only.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// What may be asked about `object` as plain set algebra. Of a stored graph only.
+    pub(crate) fn tame(&self, object: u32) -> Tame {
+        self.tame.get(object as usize).copied().unwrap_or_default()
+    }
+
     /// Every object of one type that some tuple names, as object or as subject.
     pub(crate) fn objects_of(&self, type_id: TypeId) -> impl Iterator<Item = &str> {
         let all = (0..).zip(&self.types);
@@ -128,11 +151,31 @@ impl Graph {
 
     /// Who is assigned to `node`.
     pub(crate) fn assigned(&self, node: Node) -> Assigned<'_> {
-        let Some(&index) = self.nodes.get(&node) else {
-            return Assigned::default();
-        };
-        let from = self.starts[index as usize];
-        let to = self.starts[index as usize + 1];
+        let places = self.nodes_of(node.parts().1);
+        let from = places.start;
+        match self.nodes[places].binary_search(&node) {
+            Ok(place) => self.assigned_at(from + place),
+            Err(_) => Assigned::default(),
+        }
+    }
+
+    /// Where an object's nodes may be in `nodes`.
+    fn nodes_of(&self, object: u32) -> Range<usize> {
+        if self.first_nodes.is_empty() {
+            return 0..self.nodes.len();
+        }
+        let at = object as usize;
+        match (
+            self.first_nodes.get(at),
+            self.first_nodes.get(at.saturating_add(1)),
+        ) {
+            (Some(&from), Some(&to)) => run(from, to),
+            _ => 0..0,
+        }
+    }
+
+    fn assigned_at(&self, place: usize) -> Assigned<'_> {
+        let (from, to) = (self.starts[place], self.starts[place + 1]);
         Assigned {
             objects: &self.objects[run(from.objects, to.objects)],
             wildcards: &self.wildcards[run(from.wildcards, to.wildcards)],
@@ -279,6 +322,9 @@ impl<'p> Builder<'p> {
             }
         }
         graph.starts.push(graph.ends());
+        if self.base.is_none() {
+            graph.index(self.plan);
+        }
         graph
     }
 
@@ -358,9 +404,28 @@ impl<'p> Builder<'p> {
 }
 
 impl Graph {
+    /// What a stored graph has besides: the way to an object's nodes, and what batches need.
+    fn index(&mut self, plan: &Plan) {
+        self.names.shrink();
+        self.types.shrink_to_fit();
+        self.nodes.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.objects.shrink_to_fit();
+        self.usersets.shrink_to_fit();
+        let mut first_nodes = vec![0_u32; self.types.len() + 1];
+        for node in &self.nodes {
+            first_nodes[node.parts().1 as usize + 1] += 1;
+        }
+        for at in 0..self.types.len() {
+            first_nodes[at + 1] += first_nodes[at];
+        }
+        self.first_nodes = first_nodes;
+        self.held = Held::new(self);
+        self.tame = tame::mark(plan, self);
+    }
+
     fn open(&mut self, node: Node) {
-        let index = u32::try_from(self.starts.len()).unwrap_or(u32::MAX);
-        self.nodes.insert(node, index);
+        self.nodes.push(node);
         self.starts.push(self.ends());
     }
 

@@ -2,9 +2,12 @@
 //!
 //! All names lie end to end in one string; a table of (hash, number) finds them. About 12 bytes an
 //! object besides its text, where a map of owned strings takes some 85. A look-up costs one keyed
-//! hash and, nearly always, one comparison.
+//! hash and, nearly always, one comparison; what takes time is waiting for memory, so many names are
+//! looked up together ([`Names::find_all`]).
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
 
 /// Names and their numbers.
 #[derive(Debug, Default)]
@@ -30,6 +33,37 @@ impl Names {
         self.probe(name, hash).ok()
     }
 
+    /// The number of each of at most [`BLOCK`] names, [`NONE`] for those that have none.
+    ///
+    /// Each step is done for all before the next one: none waits for the others' memory.
+    pub(crate) fn find_all(&self, names: &[&str], found: &mut [u32; BLOCK]) {
+        let Some(mask) = self.slots.len().checked_sub(1) else {
+            *found = [NONE; BLOCK];
+            return;
+        };
+        let mut slots = [Slot { hash: 0, id: NONE }; BLOCK];
+        let mut hashes = [0; BLOCK];
+        let mut texts = [(0, 0); BLOCK];
+        for (hash, name) in hashes.iter_mut().zip(names) {
+            *hash = self.hash(name);
+        }
+        for (slot, hash) in slots.iter_mut().zip(&hashes[..names.len()]) {
+            *slot = self.slots[*hash as usize & mask];
+        }
+        for (text, slot) in texts.iter_mut().zip(&slots) {
+            *text = self.bounds(slot.id).unwrap_or_default();
+        }
+        for (index, name) in names.iter().enumerate() {
+            let (slot, hash, (start, end)) = (slots[index], hashes[index], texts[index]);
+            let bytes = &self.text.as_bytes()[start..end];
+            found[index] = if slot.id == NONE || (slot.hash == hash && bytes == name.as_bytes()) {
+                slot.id
+            } else {
+                self.probe(name, hash).unwrap_or(NONE)
+            };
+        }
+    }
+
     /// The number of `name`, new or known; `None` when all names together pass 4 GiB.
     pub(crate) fn intern(&mut self, name: &str) -> Option<u32> {
         if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
@@ -43,7 +77,7 @@ impl Names {
         let end = u32::try_from(self.text.len() + name.len()).ok()?;
         let id = u32::try_from(self.ends.len())
             .ok()
-            .filter(|&id| id != FREE)?;
+            .filter(|&id| id != NONE)?;
         self.text.push_str(name);
         self.ends.push(end);
         self.slots[slot] = Slot { hash, id };
@@ -52,9 +86,21 @@ impl Names {
 
     /// The name that has the number `id`.
     pub(crate) fn name(&self, id: u32) -> &str {
+        let (start, end) = self.bounds(id).unwrap_or_default();
+        &self.text[start..end]
+    }
+
+    fn bounds(&self, id: u32) -> Option<(usize, usize)> {
         let id = id as usize;
+        let end = *self.ends.get(id)?;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        &self.text[start as usize..self.ends[id] as usize]
+        Some((start as usize, end as usize))
+    }
+
+    /// Gives back what was set aside for more names.
+    pub(crate) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
     }
 
     /// `Ok` with the number, or `Err` with the free slot where the name belongs.
@@ -66,7 +112,7 @@ impl Names {
         let mut at = hash as usize & mask;
         loop {
             let slot = self.slots[at];
-            if slot.id == FREE {
+            if slot.id == NONE {
                 return Err(at);
             }
             if slot.hash == hash && self.name(slot.id) == name {
@@ -77,13 +123,13 @@ impl Names {
     }
 
     fn grow(&mut self) {
-        let free = Slot { hash: 0, id: FREE };
+        let free = Slot { hash: 0, id: NONE };
         let wanted = (self.slots.len() * 2).max(16);
         let old = std::mem::replace(&mut self.slots, vec![free; wanted]);
         let mask = wanted - 1;
-        for slot in old.into_iter().filter(|slot| slot.id != FREE) {
+        for slot in old.into_iter().filter(|slot| slot.id != NONE) {
             let mut at = slot.hash as usize & mask;
-            while self.slots[at].id != FREE {
+            while self.slots[at].id != NONE {
                 at = (at + 1) & mask;
             }
             self.slots[at] = slot;
@@ -99,8 +145,11 @@ impl Names {
     }
 }
 
+/// How many names are looked up together: enough to keep memory busy, few enough for the stack.
+pub(crate) const BLOCK: usize = 64;
+
 /// The number that no name has.
-const FREE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {
@@ -122,7 +171,28 @@ mod tests {
     }
 
     #[test]
+    fn names_looked_up_together_are_found_as_they_are_singly() {
+        let mut names = Names::default();
+        for n in 0..1_000 {
+            names.intern(&format!("user:{}", n * 3));
+        }
+        let asked: Vec<String> = (0..3_000).map(|n| format!("user:{n}")).collect();
+        for block in asked.chunks(BLOCK) {
+            let block: Vec<&str> = block.iter().map(String::as_str).collect();
+            let mut found = [NONE; BLOCK];
+            names.find_all(&block, &mut found);
+            for (name, found) in block.iter().zip(found) {
+                assert_eq!(names.find(name).unwrap_or(NONE), found, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_found_in_an_empty_table() {
-        assert_eq!(Names::default().find("user:1"), None);
+        let names = Names::default();
+        assert_eq!(names.find("user:1"), None);
+        let mut found = [0; BLOCK];
+        names.find_all(&["user:1"], &mut found);
+        assert_eq!(found[0], NONE);
     }
 }

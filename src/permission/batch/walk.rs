@@ -1,0 +1,138 @@
+//! Whether a subject has a relation to a tame object: plain recursion over rewrites and tuples.
+//!
+//! Being tame bounds it: no cycle, few places, hops and rewrites. What is found of one subject is kept
+//! until the next one comes, since folders and groups are met again and again.
+//!
+//! Cost: a few look-ups an object on the way. The sets that a subject is in are looked up once and
+//! then compared, rather than searched for the subject each.
+
+use std::collections::HashMap;
+
+use super::{resolve::Pair, spread};
+use crate::permission::{
+    engine,
+    graph::{Mixing, Node},
+    names::NONE,
+    plan::{Op, OpKind, RelId, SubjectKind, TypeId},
+    store::Store,
+};
+
+/// Walks for one subject after the other.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    store: &'a Store,
+    subject: u32,
+    of: TypeId,
+    /// What was found of the subject, by the places that a hop led to.
+    known: HashMap<Node, bool, Mixing>,
+    /// By relation: the objects whose sets the subject is in, unless they are many.
+    memberships: Vec<(RelId, Option<Vec<u32>>)>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self {
+            store,
+            subject: NONE,
+            of: TypeId(0),
+            known: HashMap::default(),
+            memberships: Vec::new(),
+        }
+    }
+
+    /// Whether it holds. The object must be tame for the relation.
+    pub(super) fn holds(&mut self, pair: Pair) -> bool {
+        if pair.subject != self.subject {
+            self.subject = pair.subject;
+            self.of = self.store.graph.type_of(pair.subject);
+            self.memberships.clear();
+            if self.known.capacity() > KEPT_ENTRIES {
+                self.known = HashMap::default();
+            }
+            self.known.clear();
+        }
+        self.relation(pair.relation, pair.object)
+    }
+
+    fn relation(&mut self, relation: RelId, object: u32) -> bool {
+        let plan = &self.store.plan;
+        plan.reaches(relation, SubjectKind::Object(self.of))
+            && self.op(&plan.relation(relation).rewrite, relation, object)
+    }
+
+    /// As [`Walk::relation`], where a tuple led to.
+    fn hop(&mut self, node: Node) -> bool {
+        if let Some(&known) = self.known.get(&node) {
+            return known;
+        }
+        let (relation, object) = node.parts();
+        let holds = self.relation(relation, object);
+        self.known.insert(node, holds);
+        holds
+    }
+
+    fn op(&mut self, op: &'a Op, relation: RelId, object: u32) -> bool {
+        match &op.kind {
+            OpKind::Computed(id) => self.relation(*id, object),
+            OpKind::Difference(parts) => {
+                self.op(&parts[0], relation, object) && !self.op(&parts[1], relation, object)
+            }
+            OpKind::Direct => self.direct(Node::new(relation, object)),
+            OpKind::FromTupleset { tupleset, targets } => {
+                let graph = &self.store.graph;
+                let links = graph.assigned(Node::new(*tupleset, object)).objects;
+                links.iter().any(|&link| {
+                    let target = engine::target(targets, graph.type_of(link));
+                    target.is_some_and(|relation| self.hop(Node::new(relation, link)))
+                })
+            }
+            OpKind::Intersection(parts) => parts.iter().all(|part| self.op(part, relation, object)),
+            OpKind::Union(parts) => parts.iter().any(|part| self.op(part, relation, object)),
+        }
+    }
+
+    fn direct(&mut self, node: Node) -> bool {
+        let assigned = self.store.graph.assigned(node);
+        assigned.objects.binary_search(&self.subject).is_ok()
+            || assigned.wildcards.contains(&self.of)
+            || assigned.usersets.iter().any(|set| self.is_in(*set))
+    }
+
+    fn is_in(&mut self, set: Node) -> bool {
+        let (relation, object) = set.parts();
+        let known = self.memberships.iter().position(|(of, _)| *of == relation);
+        let place = known.unwrap_or_else(|| {
+            self.memberships.push((relation, self.few(relation)));
+            self.memberships.len() - 1
+        });
+        match &self.memberships[place].1 {
+            Some(objects) => objects.contains(&object),
+            None => self.hop(set),
+        }
+    }
+
+    /// All objects to which the subject has `relation`, if that is exact and they are soon found.
+    fn few(&self, relation: RelId) -> Option<Vec<u32>> {
+        if !self.store.plan.relation(relation).rewrite.monotone {
+            return None;
+        }
+        let mut seen = Vec::new();
+        let is_new = |node: Node| {
+            let is_new = !seen.contains(&node);
+            if is_new {
+                seen.push(node);
+            }
+            is_new
+        };
+        spread::follow(self.store, self.subject, relation, FEW_STEPS, is_new)?;
+        let objects = seen.into_iter().map(Node::parts);
+        let objects = objects.filter(|(of, _)| *of == relation);
+        Some(objects.map(|(_, object)| object).collect())
+    }
+}
+
+/// A larger table is given back: clearing costs as much as it is large.
+const KEPT_ENTRIES: usize = 4_096;
+
+/// What is seen is a list that is searched from its start, so it must stay short.
+const FEW_STEPS: usize = 48;

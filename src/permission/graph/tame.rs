@@ -1,0 +1,124 @@
+//! Which objects can be asked about without minding limits, cycles and conditions.
+//!
+//! A check may end undecided: too deep, too wide, a condition that cannot be evaluated. Or a cycle
+//! turns an answer around. None of it can happen below an object whose surroundings, followed to
+//! their ends, are free of cycles and conditions, few and near. What such an object answers is plain
+//! set algebra, in whatever order it is worked out. That is what batches build on; everything else
+//! they leave to the single check.
+//!
+//! # Cost
+//!
+//! One pass over the tuples when they are loaded, one byte an object afterwards.
+
+use super::{Graph, Node};
+use crate::permission::plan::{Effort, Outward, Plan};
+
+/// What can be asked about an object as plain set algebra.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Tame {
+    /// Any relation.
+    All,
+    /// Relations with neither `and` nor `but not` below.
+    Monotone,
+    /// Nothing: its surroundings hold a cycle or a condition, or are too deep or too wide.
+    #[default]
+    Nothing,
+}
+
+/// Bounds of the walk that begins at an object, over all its relations.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bounds {
+    /// Objects that it leads to and that are not yet worked out.
+    open: u32,
+    hops: u32,
+    /// Steps of a walk that visits every place once.
+    steps: u32,
+    /// How many such walks an `and` or `but not` on the way may begin.
+    walks: u32,
+}
+
+/// Works out from the ends towards the roots; what leads into a cycle is never reached.
+pub(super) fn mark(plan: &Plan, graph: &Graph) -> Vec<Tame> {
+    let outward = &plan.outward;
+    let mut marks = vec![Tame::Nothing; graph.types.len()];
+    if !outward.is_small {
+        return marks;
+    }
+    let objects = (0..).zip(&graph.types);
+    let mut bounds: Vec<Bounds> = objects
+        .map(|(object, of)| Bounds::of(outward, graph, object, outward.effort(*of)))
+        .collect();
+    let mut ready: Vec<u32> = (0..)
+        .zip(&bounds)
+        .filter(|(_, bounds)| bounds.open == 0)
+        .map(|(object, _)| object)
+        .collect();
+    while let Some(object) = ready.pop() {
+        let below = bounds[object as usize];
+        marks[object as usize] = below.mark();
+        let mut lead = |node: Node| {
+            let (_, from) = node.parts();
+            let bounds = &mut bounds[from as usize];
+            bounds.open -= 1;
+            bounds.hops = bounds.hops.max(below.hops + 1);
+            bounds.steps = bounds.steps.saturating_add(below.steps);
+            bounds.walks = bounds.walks.saturating_add(below.walks);
+            if bounds.open == 0 {
+                ready.push(from);
+            }
+        };
+        for &node in graph.held.by_object(object) {
+            if outward.lead(node.parts().0).is_tupleset {
+                lead(node);
+            }
+        }
+        for &(_, node) in graph.held.by_sets_of(object) {
+            lead(node);
+        }
+    }
+    marks
+}
+
+impl Bounds {
+    /// What `object` adds, whatever lies below it.
+    fn of(outward: &Outward, graph: &Graph, object: u32, effort: Effort) -> Self {
+        let mut open = 0_u32;
+        let mut is_conditional = false;
+        for index in graph.nodes_of(object) {
+            let (relation, _) = graph.nodes[index].parts();
+            let assigned = graph.assigned_at(index);
+            is_conditional |= !assigned.conditional.is_empty();
+            let mut count = assigned.usersets.len();
+            if outward.lead(relation).is_tupleset {
+                count += assigned.objects.len();
+            }
+            open = open.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+        let read = open.saturating_mul(2).saturating_add(1);
+        let steps = effort.ops.saturating_mul(read).saturating_add(1);
+        Self {
+            open,
+            hops: 0,
+            steps: if is_conditional { u32::MAX } else { steps },
+            walks: effort.mixed_ops.saturating_mul(read),
+        }
+    }
+
+    fn mark(self) -> Tame {
+        if self.hops > MAX_HOPS || self.steps > MAX_STEPS {
+            return Tame::Nothing;
+        }
+        // Each walk may be followed by one that looks for cycles.
+        let mixed = u64::from(self.steps) * (2 * u64::from(self.walks) + 1);
+        if mixed > u64::from(MAX_STEPS) {
+            return Tame::Monotone;
+        }
+        Tame::All
+    }
+}
+
+/// One hop less than the engine follows.
+const MAX_HOPS: u32 = 24;
+
+/// A little less than the engine takes for one check.
+const MAX_STEPS: u32 = 900_000;
