@@ -37,6 +37,7 @@ use self::{resolve::Pair, spread::Spread, walk::Walk};
 use super::{
     Authorizer, Error, Question,
     graph::{Mixing, Node, Tame},
+    names::{BLOCK, NONE},
     plan::RelId,
     store::Store,
 };
@@ -133,6 +134,21 @@ impl Batch {
         }
     }
 
+    /// Reads ahead for those of the next few that must be walked.
+    fn warm(&self, pairs: &[Option<Pair>], sets: &HashMap<Node, Arc<Spread>, Mixing>) {
+        let (mut objects, mut subjects) = ([NONE; BLOCK], [NONE; BLOCK]);
+        let mut count = 0;
+        for pair in pairs.iter().take(BLOCK).flatten() {
+            if sets.is_empty() || !sets.contains_key(&pair.key()) {
+                (objects[count], subjects[count]) = (pair.object, pair.subject);
+                count += 1;
+            }
+        }
+        if count > 0 {
+            self.store.graph.warm(&objects[..count], &subjects[..count]);
+        }
+    }
+
     fn is_monotone(&self, relation: RelId) -> bool {
         self.store.plan.relation(relation).rewrite.monotone
     }
@@ -163,7 +179,11 @@ impl Work for Batch {
         let sets = self.sets(&pairs);
         let mut walk = Walk::new(&self.store);
         let mut last: Option<(Node, Option<&Spread>)> = None;
-        let answers = pairs.iter().zip(questions).map(|(pair, question)| {
+        let mut answers = Vec::with_capacity(questions.len());
+        for (at, (pair, question)) in pairs.iter().zip(questions).enumerate() {
+            if at % BLOCK == 0 {
+                self.warm(&pairs[at..], &sets);
+            }
             let short = pair.and_then(|pair| {
                 let key = pair.key();
                 let set = match last {
@@ -173,12 +193,12 @@ impl Work for Batch {
                 last = Some((key, set));
                 self.answer(pair, set, &mut walk)
             });
-            match short {
+            answers.push(match short {
                 Some(answer) => Ok(answer),
                 None => question.put(|ask| self.store.check(ask)),
-            }
-        });
-        answers.collect()
+            });
+        }
+        answers
     }
 }
 

@@ -42,13 +42,18 @@ impl Names {
             return;
         };
         let mut slots = [Slot { hash: 0, id: NONE }; BLOCK];
-        let mut hashes = [0; BLOCK];
+        let mut hashes = [0_u32; BLOCK];
         let mut texts = [(0, 0); BLOCK];
         for (hash, name) in hashes.iter_mut().zip(names) {
             *hash = self.hash(name);
         }
         for (slot, hash) in slots.iter_mut().zip(&hashes[..names.len()]) {
-            *slot = self.slots[*hash as usize & mask];
+            let mut at = *hash as usize & mask;
+            // Neighbours share their memory, and a hash that differs tells without the text.
+            while self.slots[at].id != NONE && self.slots[at].hash != *hash {
+                at = (at + 1) & mask;
+            }
+            *slot = self.slots[at];
         }
         for (text, slot) in texts.iter_mut().zip(&slots) {
             *text = self.bounds(slot.id).unwrap_or_default();
@@ -56,7 +61,7 @@ impl Names {
         for (index, name) in names.iter().enumerate() {
             let (slot, hash, (start, end)) = (slots[index], hashes[index], texts[index]);
             let bytes = &self.text.as_bytes()[start..end];
-            found[index] = if slot.id == NONE || (slot.hash == hash && bytes == name.as_bytes()) {
+            found[index] = if slot.id == NONE || bytes == name.as_bytes() {
                 slot.id
             } else {
                 self.probe(name, hash).unwrap_or(NONE)

@@ -7,11 +7,15 @@
 //! - *monotone*: whether nothing below a rewrite is an `and` or a `but not`. Then the answer is mere
 //!   reachability and the engine walks breadth-first, each place once.
 
+mod flat;
 mod outward;
 
 use std::{collections::HashMap, sync::Arc};
 
-pub(crate) use self::outward::{Effort, Outward};
+pub(crate) use self::{
+    flat::Flat,
+    outward::{Effort, Outward},
+};
 use super::{
     condition::Condition,
     model::{Fault, FaultKind, Model, Place, Restriction, RestrictionKind, Rewrite},

@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use super::{resolve::Pair, spread};
 use crate::permission::{
     engine,
-    graph::{Mixing, Node},
+    graph::{Assigned, Mixing, Node},
     names::NONE,
-    plan::{Op, OpKind, RelId, SubjectKind, TypeId},
+    plan::{Flat, Op, OpKind, RelId, SubjectKind, TypeId},
     store::Store,
 };
 
@@ -56,8 +56,48 @@ impl<'a> Walk<'a> {
 
     fn relation(&mut self, relation: RelId, object: u32) -> bool {
         let plan = &self.store.plan;
-        plan.reaches(relation, SubjectKind::Object(self.of))
-            && self.op(&plan.relation(relation).rewrite, relation, object)
+        if !plan.reaches(relation, SubjectKind::Object(self.of)) {
+            return false;
+        }
+        let rewrite = &plan.relation(relation).rewrite;
+        match plan.outward.flat(relation) {
+            Some(flat) if rewrite.monotone => self.flat(flat, object),
+            _ => self.op(rewrite, relation, object),
+        }
+    }
+
+    /// As [`Walk::relation`], for a relation written out. The first link is followed in place: trees
+    /// of folders are what is mostly met.
+    fn flat(&mut self, mut flat: &'a Flat, mut object: u32) -> bool {
+        let Store { plan, graph } = self.store;
+        loop {
+            let mut first = None;
+            for place in graph.nodes_of(object) {
+                let (relation, assigned) = graph.node_at(place);
+                if flat.direct.contains(&relation) && self.is_among(assigned) {
+                    return true;
+                }
+                for link in flat.links.iter().filter(|link| link.tupleset == relation) {
+                    for &to in assigned.objects {
+                        if graph.type_of(to) != link.of {
+                            continue;
+                        }
+                        if first.is_none() {
+                            first = Some((link.relation, to));
+                        } else if self.hop(Node::new(link.relation, to)) {
+                            return true;
+                        }
+                    }
+                }
+            }
+            let Some((relation, to)) = first else {
+                return false;
+            };
+            match plan.outward.flat(relation) {
+                Some(next) => (flat, object) = (next, to),
+                None => return self.hop(Node::new(relation, to)),
+            }
+        }
     }
 
     /// As [`Walk::relation`], where a tuple led to.
@@ -77,7 +117,7 @@ impl<'a> Walk<'a> {
             OpKind::Difference(parts) => {
                 self.op(&parts[0], relation, object) && !self.op(&parts[1], relation, object)
             }
-            OpKind::Direct => self.direct(Node::new(relation, object)),
+            OpKind::Direct => self.is_among(self.store.graph.assigned(Node::new(relation, object))),
             OpKind::FromTupleset { tupleset, targets } => {
                 let graph = &self.store.graph;
                 let links = graph.assigned(Node::new(*tupleset, object)).objects;
@@ -91,8 +131,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn direct(&mut self, node: Node) -> bool {
-        let assigned = self.store.graph.assigned(node);
+    fn is_among(&mut self, assigned: Assigned<'a>) -> bool {
         assigned.objects.binary_search(&self.subject).is_ok()
             || assigned.wildcards.contains(&self.of)
             || assigned.usersets.iter().any(|set| self.is_in(*set))

@@ -6,7 +6,10 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{Graph, Node};
-use crate::permission::plan::{RelId, TypeId};
+use crate::permission::{
+    names::BLOCK,
+    plan::{RelId, TypeId},
+};
 
 /// By subject: the nodes it is assigned to.
 #[derive(Debug, Default)]
@@ -56,6 +59,22 @@ impl Held {
     /// Where `object` itself is assigned.
     pub(crate) fn by_object(&self, object: u32) -> &[Node] {
         &self.nodes[run(&self.starts, object)]
+    }
+
+    /// Reads the ends of the runs of `subjects`, all at once: see [`Graph::warm`].
+    pub(super) fn warm(&self, subjects: &[u32]) -> u32 {
+        let mut runs = [(0, 0); BLOCK];
+        for (run, subject) in runs.iter_mut().zip(subjects) {
+            let at = *subject as usize;
+            let next = self.starts.get(at.saturating_add(1));
+            *run = (
+                self.starts.get(at).copied().unwrap_or(0),
+                next.map_or(0, |next| next.saturating_sub(1)),
+            );
+        }
+        let end = |at: u32| self.nodes.get(at as usize).map_or(0, |node| node.parts().1);
+        runs.iter()
+            .fold(0, |sum, &(from, to)| sum ^ end(from) ^ end(to))
     }
 
     /// Where `object` itself is assigned as `relation`.

@@ -4,7 +4,7 @@
 //! collects objects. Both must come to the same, so what is here leans to one side: `and` is read as
 //! `or`, `but not` as its base. What cannot be reached this way is a sure no.
 
-use super::{Op, OpKind, RelId, Relation, SubjectKind, TypeId};
+use super::{Flat, Op, OpKind, RelId, Relation, SubjectKind, TypeId};
 
 /// What may follow from each relation, and how much work the relations of a type can make.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Outward {
     efforts: Vec<Effort>,
     /// Whether every rewrite is small, those of computed relations written out in it.
     pub(crate) is_small: bool,
+    /// By relation; none unless every rewrite is small.
+    flats: Vec<Flat>,
 }
 
 /// What may follow on other relations from one that holds.
@@ -45,7 +47,11 @@ impl Outward {
             leads: vec![Lead::default(); relations.len()],
             efforts: vec![Effort::default(); types],
             is_small: is_small(relations),
+            flats: Vec::new(),
         };
+        if outward.is_small {
+            outward.flats = super::flat::flats(relations);
+        }
         for (id, relation) in (0..).map(RelId).zip(relations) {
             for to in &relation.assignable {
                 if let SubjectKind::Userset(set) = to.kind {
@@ -65,6 +71,11 @@ impl Outward {
 
     pub(crate) fn lead(&self, id: RelId) -> &Lead {
         &self.leads[id.0 as usize]
+    }
+
+    /// A monotone relation written out; `None` where rewrites are large.
+    pub(crate) fn flat(&self, id: RelId) -> Option<&Flat> {
+        self.flats.get(id.0 as usize)
     }
 
     pub(crate) fn effort(&self, of: TypeId) -> Effort {

@@ -137,13 +137,13 @@ impl<'p> Loader<'p> {
 
     fn rows(&mut self, name: &str, text: &str) {
         self.begin(format!("{name}\n"));
-        match csv::parse(text) {
-            Ok(entries) => {
-                for (index, (line, entry)) in entries.iter().enumerate() {
-                    self.add(index, *line, entry);
-                }
-            }
-            Err((line, fault)) => self.refuse(format!("{name}:{line}: {fault}")),
+        let mut index = 0;
+        let read = csv::parse(text, |line, entry| {
+            self.add(index, line, entry);
+            index += 1;
+        });
+        if let Err((line, fault)) = read {
+            self.refuse(format!("{name}:{line}: {fault}"));
         }
     }
 
