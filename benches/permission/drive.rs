@@ -9,11 +9,6 @@ use subzero::permission::Question;
 /// The store file's name.
 pub(crate) const STORE_FILE: &str = "store.fga.yaml";
 
-const TUPLES: usize = 1_000_000;
-const USERS: usize = 100_000;
-const GROUPS: usize = 5_000;
-const FOLDERS: usize = 20_000;
-const DOCUMENTS: usize = 250_000;
 /// Folders and groups that hang below each other, for the nested check.
 const CHAIN: usize = 8;
 
@@ -59,57 +54,86 @@ impl Dice {
     }
 }
 
-/// The drive; it has no state, only a shape.
-#[derive(Default)]
-pub(crate) struct Drive;
+/// The sizes of a drive.
+#[derive(Clone, Copy)]
+pub(crate) struct Drive {
+    tuples: usize,
+    users: usize,
+    groups: usize,
+    folders: usize,
+    documents: usize,
+}
 
 impl Drive {
+    /// A million tuples.
+    pub(crate) const LARGE: Self = Self {
+        tuples: 1_000_000,
+        users: 100_000,
+        groups: 5_000,
+        folders: 20_000,
+        documents: 250_000,
+    };
+
+    /// As many tuples as the store has that `OpenFGA` was measured with.
+    pub(crate) const SMALL: Self = Self {
+        tuples: 939,
+        users: 100,
+        groups: 10,
+        folders: 20,
+        documents: 120,
+    };
+
     /// Writes the store file and its tuples, and says how many these are.
     pub(crate) fn write(&self, folder: &Path) -> usize {
         let mut rows = Rows::new();
         let mut dice = Dice::new(1);
-        for group in 0..GROUPS {
+        for group in 0..self.groups {
             for _ in 0..30 {
-                rows.user(dice.roll(USERS), "member", "group", group);
+                rows.user(dice.roll(self.users), "member", "group", group);
             }
-            // Half of the small groups are in one of a thousand teams, most teams in a department.
-            match group {
-                0..200 => {}
-                200..1_000 => rows.group(group, "member", "group", dice.roll(200)),
-                _ if dice.roll(2) == 0 => rows.group(group, "member", "group", dice.roll(1_000)),
-                _ => {}
+            // Half of the small groups are in a team, most teams in a department.
+            let (departments, teams) = (self.groups / 25, self.groups / 5);
+            if group >= teams && dice.roll(2) == 0 {
+                rows.group(group, "member", "group", dice.roll(teams));
+            } else if group >= departments.max(1) && group < teams {
+                rows.group(group, "member", "group", dice.roll(departments.max(1)));
             }
         }
-        for child in 1..FOLDERS {
+        for child in 1..self.folders {
             rows.add("folder", child / 4, "", "parent", "folder", child);
         }
-        for folder in 0..FOLDERS {
-            rows.group(dice.roll(GROUPS), "viewer", "folder", folder);
+        for folder in 0..self.folders {
+            rows.group(dice.roll(self.groups), "viewer", "folder", folder);
             if dice.roll(3) == 0 {
-                rows.group(dice.roll(GROUPS), "editor", "folder", folder);
+                rows.group(dice.roll(self.groups), "editor", "folder", folder);
             }
-            rows.user(dice.roll(USERS), "owner", "folder", folder);
+            rows.user(dice.roll(self.users), "owner", "folder", folder);
         }
-        for document in 0..DOCUMENTS {
+        for document in 0..self.documents {
             rows.add(
                 "folder",
-                dice.roll(FOLDERS),
+                dice.roll(self.folders),
                 "",
                 "parent",
                 "document",
                 document,
             );
-            rows.user(dice.roll(USERS), "owner", "document", document);
+            rows.user(dice.roll(self.users), "owner", "document", document);
             if dice.roll(10) == 0 {
-                rows.group(dice.roll(GROUPS), "viewer", "document", document);
+                rows.group(dice.roll(self.groups), "viewer", "document", document);
             }
             if dice.roll(20) == 0 {
-                rows.user(dice.roll(USERS), "blocked", "document", document);
+                rows.user(dice.roll(self.users), "blocked", "document", document);
             }
         }
         self.chain(&mut rows);
-        while rows.count < TUPLES {
-            rows.user(dice.roll(USERS), "viewer", "document", dice.roll(DOCUMENTS));
+        while rows.count < self.tuples {
+            rows.user(
+                dice.roll(self.users),
+                "viewer",
+                "document",
+                dice.roll(self.documents),
+            );
         }
         fs::write(folder.join(STORE_FILE), STORE).expect("written");
         fs::write(folder.join("tuples.csv"), &rows.text).expect("written");
@@ -118,38 +142,46 @@ impl Drive {
 
     /// A user in the innermost of nested groups, the outermost of which sees the top of nested folders.
     fn chain(&self, rows: &mut Rows) {
-        rows.user(USERS, "member", "group", GROUPS);
+        rows.user(self.users, "member", "group", self.groups);
         for step in 0..CHAIN {
-            rows.group(GROUPS + step, "member", "group", GROUPS + step + 1);
+            rows.group(
+                self.groups + step,
+                "member",
+                "group",
+                self.groups + step + 1,
+            );
             rows.add(
                 "folder",
-                FOLDERS + step,
+                self.folders + step,
                 "",
                 "parent",
                 "folder",
-                FOLDERS + step + 1,
+                self.folders + step + 1,
             );
         }
-        rows.group(GROUPS + CHAIN, "viewer", "folder", FOLDERS);
+        rows.group(self.groups + CHAIN, "viewer", "folder", self.folders);
         rows.add(
             "folder",
-            FOLDERS + CHAIN,
+            self.folders + CHAIN,
             "",
             "parent",
             "document",
-            DOCUMENTS,
+            self.documents,
         );
-        rows.user(USERS + 1, "viewer", "document", DOCUMENTS);
+        rows.user(self.users + 1, "viewer", "document", self.documents);
     }
 
     /// A user and an object that one tuple joins.
     pub(crate) fn direct(&self) -> (String, String) {
-        (name("user", USERS + 1), name("document", DOCUMENTS))
+        (
+            name("user", self.users + 1),
+            name("document", self.documents),
+        )
     }
 
     /// A user and an object with nested groups and folders between them.
     pub(crate) fn nested(&self) -> (String, String) {
-        (name("user", USERS), name("document", DOCUMENTS))
+        (name("user", self.users), name("document", self.documents))
     }
 
     /// Questions of one user about as many documents.
@@ -160,7 +192,7 @@ impl Drive {
             Question::new(
                 user.clone(),
                 relation,
-                name("document", dice.roll(DOCUMENTS)),
+                name("document", dice.roll(self.documents)),
             )
         };
         (0..count).map(ask).collect()
@@ -170,17 +202,17 @@ impl Drive {
     pub(crate) fn random(&self, dice: &mut Dice, count: usize) -> Vec<Question> {
         const RELATIONS: [&str; 4] = ["viewer", "editor", "owner", "reader"];
         let ask = |_| {
-            let user = name("user", dice.roll(USERS));
+            let user = name("user", dice.roll(self.users));
             match dice.roll(8) {
                 0 => Question::new(
                     user,
                     RELATIONS[dice.roll(3)],
-                    name("folder", dice.roll(FOLDERS)),
+                    name("folder", dice.roll(self.folders)),
                 ),
                 _ => Question::new(
                     user,
                     RELATIONS[dice.roll(4)],
-                    name("document", dice.roll(DOCUMENTS)),
+                    name("document", dice.roll(self.documents)),
                 ),
             }
         };

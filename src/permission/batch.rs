@@ -29,6 +29,7 @@ mod walk;
 
 use std::{
     collections::HashMap,
+    hint::black_box,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -37,8 +38,8 @@ use self::{resolve::Pair, spread::Spread, walk::Walk};
 use super::{
     Authorizer, Error, Question,
     graph::{Mixing, Node, Tame},
-    names::{BLOCK, NONE},
-    plan::RelId,
+    names::BLOCK,
+    plan::Flat,
     store::Store,
 };
 use crate::dispatch::{Operation, Weight, Work};
@@ -110,6 +111,9 @@ impl Batch {
 
     /// The sets that enough of `pairs` ask for.
     fn sets(&self, pairs: &[Option<Pair>]) -> HashMap<Node, Arc<Spread>, Mixing> {
+        if pairs.len() < WORTH_A_SET {
+            return HashMap::default();
+        }
         let mut counts: HashMap<Node, usize, Mixing> = HashMap::default();
         for run in pairs.chunk_by(|a, b| a.map(Pair::key) == b.map(Pair::key)) {
             if let Some(pair) = run[0] {
@@ -122,36 +126,53 @@ impl Batch {
             .collect()
     }
 
-    fn answer(&self, pair: Pair, set: Option<&Spread>, walk: &mut Walk<'_>) -> Option<bool> {
-        let is_monotone = self.is_monotone(pair.relation);
-        match (self.store.graph.tame(pair.object), is_monotone) {
+    /// `None` for what the single check must answer.
+    fn answer(&self, pair: Pair, way: &Way<'_>, walk: &mut Walk<'_>) -> Option<bool> {
+        match (self.store.graph.tame(pair.object), way.is_monotone) {
             (Tame::All, _) | (Tame::Monotone, true) => {}
             _ => return None,
         }
-        match set {
-            Some(set) if is_monotone || !set.has(pair.object) => Some(set.has(pair.object)),
+        match way.set {
+            Some(set) if way.is_monotone || !set.has(pair.object) => Some(set.has(pair.object)),
             _ => Some(walk.holds(pair)),
         }
     }
 
-    /// Reads ahead for those of the next few that must be walked.
-    fn warm(&self, pairs: &[Option<Pair>], sets: &HashMap<Node, Arc<Spread>, Mixing>) {
-        let (mut objects, mut subjects) = ([NONE; BLOCK], [NONE; BLOCK]);
-        let mut count = 0;
+    /// Reads ahead for those of the next few that must be walked, step by step for all of them: each
+    /// step waits for memory, but not for the others.
+    fn read_ahead(&self, pairs: &[Option<Pair>], sets: &HashMap<Node, Arc<Spread>, Mixing>) {
+        let Store { plan, graph } = &*self.store;
+        let mut sum = 0;
+        let mut fronts: Vec<(&Flat, u32)> = Vec::with_capacity(BLOCK);
         for pair in pairs.iter().take(BLOCK).flatten() {
             if sets.is_empty() || !sets.contains_key(&pair.key()) {
-                (objects[count], subjects[count]) = (pair.object, pair.subject);
-                count += 1;
+                sum ^= graph.held().read_ahead(pair.subject);
+                let flat = plan.outward.flat(pair.relation);
+                fronts.extend(flat.map(|flat| (flat, pair.object)));
             }
         }
-        if count > 0 {
-            self.store.graph.warm(&objects[..count], &subjects[..count]);
+        for _ in 0..STEPS_AHEAD {
+            fronts.retain_mut(|(flat, object)| {
+                let link = flat.links.first();
+                let (to, read) = graph.read_ahead(*object, link.map(|link| link.tupleset));
+                sum ^= read;
+                let next = link.and_then(|link| plan.outward.flat(link.relation));
+                let Some((next, to)) = next.zip(to) else {
+                    return false;
+                };
+                (*flat, *object) = (next, to);
+                true
+            });
         }
+        black_box(sum);
     }
+}
 
-    fn is_monotone(&self, relation: RelId) -> bool {
-        self.store.plan.relation(relation).rewrite.monotone
-    }
+/// How questions of one (relation, user) are answered.
+struct Way<'a> {
+    key: Node,
+    is_monotone: bool,
+    set: Option<&'a Spread>,
 }
 
 impl Work for Batch {
@@ -178,20 +199,23 @@ impl Work for Batch {
         let pairs = resolve::pairs(&self.store, questions);
         let sets = self.sets(&pairs);
         let mut walk = Walk::new(&self.store);
-        let mut last: Option<(Node, Option<&Spread>)> = None;
+        let mut way: Option<Way<'_>> = None;
         let mut answers = Vec::with_capacity(questions.len());
         for (at, (pair, question)) in pairs.iter().zip(questions).enumerate() {
             if at % BLOCK == 0 {
-                self.warm(&pairs[at..], &sets);
+                self.read_ahead(&pairs[at..], &sets);
             }
             let short = pair.and_then(|pair| {
                 let key = pair.key();
-                let set = match last {
-                    Some((known, set)) if known == key => set,
-                    _ => sets.get(&key).map(Arc::as_ref),
+                let way = match &mut way {
+                    Some(way) if way.key == key => way,
+                    way => way.insert(Way {
+                        key,
+                        is_monotone: self.store.plan.relation(pair.relation).rewrite.monotone,
+                        set: sets.get(&key).map(Arc::as_ref),
+                    }),
                 };
-                last = Some((key, set));
-                self.answer(pair, set, &mut walk)
+                self.answer(pair, way, &mut walk)
             });
             answers.push(match short {
                 Some(answer) => Ok(answer),
@@ -205,6 +229,9 @@ impl Work for Batch {
 impl Set {
     const NEW: Self = Self::TooWide { asked: 0, tried: 0 };
 }
+
+/// Folders inside each other that are read ahead: deeper ones are few, and read again and again.
+const STEPS_AHEAD: usize = 8;
 
 /// A step takes some five nanoseconds, and a walk that a set saves takes some hundreds.
 const STEPS_PER_QUESTION: usize = 16;

@@ -20,10 +20,10 @@
 mod assigned;
 mod outcome;
 #[cfg(test)]
-mod reference;
+pub(super) mod reference;
 mod region;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub(crate) mod users;
 
 use std::{cell::RefCell, collections::HashMap};

@@ -1,11 +1,12 @@
 //! Objects' names, each stored once and numbered.
 //!
-//! All names lie end to end in one string; a table of (hash, number) finds them. About 12 bytes an
+//! All names lie end to end in one string; a table of (hash, number) finds them. Beside each name lies
+//! a tag, 32 bits for whoever numbers, so that who finds a name has its tag at hand. About 16 bytes an
 //! object besides its text, where a map of owned strings takes some 85. A look-up costs one keyed
 //! hash and, nearly always, one comparison; what takes time is waiting for memory, so many names are
 //! looked up together ([`Names::find_all`]).
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::RandomState;
 
@@ -13,11 +14,17 @@ use foldhash::quality::RandomState;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     text: String,
-    /// Where each name ends in `text`.
-    ends: Vec<u32>,
+    entries: Vec<Entry>,
     /// Open addressing; a power of two long, at most three quarters full.
     slots: Vec<Slot>,
     hasher: RandomState,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Where the name ends in `text`.
+    end: u32,
+    tag: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +76,10 @@ impl Names {
         }
     }
 
-    /// The number of `name`, new or known; `None` when all names together pass 4 GiB.
-    pub(crate) fn intern(&mut self, name: &str) -> Option<u32> {
-        if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
+    /// The number of `name`, new or known; `None` when all names together pass 4 GiB. A new name has
+    /// the tag `tag`.
+    pub(crate) fn intern(&mut self, name: &str, tag: u32) -> Option<u32> {
+        if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
         let hash = self.hash(name);
@@ -80,11 +88,11 @@ impl Names {
             Err(slot) => slot,
         };
         let end = u32::try_from(self.text.len() + name.len()).ok()?;
-        let id = u32::try_from(self.ends.len())
+        let id = u32::try_from(self.entries.len())
             .ok()
             .filter(|&id| id != NONE)?;
         self.text.push_str(name);
-        self.ends.push(end);
+        self.entries.push(Entry { end, tag });
         self.slots[slot] = Slot { hash, id };
         Some(id)
     }
@@ -97,15 +105,34 @@ impl Names {
 
     fn bounds(&self, id: u32) -> Option<(usize, usize)> {
         let id = id as usize;
-        let end = *self.ends.get(id)?;
-        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        let end = self.entries.get(id)?.end;
+        let start = if id == 0 { 0 } else { self.entries[id - 1].end };
         Some((start as usize, end as usize))
+    }
+
+    /// The tag of `id`.
+    pub(crate) fn tag(&self, id: u32) -> u32 {
+        self.entries[id as usize].tag
+    }
+
+    /// Every tag, in the order of the numbers.
+    pub(crate) fn tags(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.entries.iter().map(|entry| entry.tag)
+    }
+
+    /// As [`Names::tags`], to be changed.
+    pub(crate) fn tags_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.entries.iter_mut().map(|entry| &mut entry.tag)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Gives back what was set aside for more names.
     pub(crate) fn shrink(&mut self) {
         self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
+        self.entries.shrink_to_fit();
     }
 
     /// `Ok` with the number, or `Err` with the free slot where the name belongs.
@@ -146,7 +173,9 @@ impl Names {
         reason = "any 32 bits of the hash serve"
     )]
     fn hash(&self, name: &str) -> u32 {
-        self.hasher.hash_one(name) as u32
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(name.as_bytes());
+        hasher.finish() as u32
     }
 }
 
@@ -165,12 +194,13 @@ mod tests {
         let mut names = Names::default();
         let name = |n: u32| format!("user:{n}");
         for n in 0..10_000 {
-            assert_eq!(names.intern(&name(n)), Some(n));
+            assert_eq!(names.intern(&name(n), n), Some(n));
         }
         for n in 0..10_000 {
             assert_eq!(names.find(&name(n)), Some(n));
-            assert_eq!(names.intern(&name(n)), Some(n));
+            assert_eq!(names.intern(&name(n), n), Some(n));
             assert_eq!(names.name(n), name(n));
+            assert_eq!(names.tag(n), n);
         }
         assert_eq!(names.find("user:10000"), None);
     }
@@ -179,7 +209,7 @@ mod tests {
     fn names_looked_up_together_are_found_as_they_are_singly() {
         let mut names = Names::default();
         for n in 0..1_000 {
-            names.intern(&format!("user:{}", n * 3));
+            names.intern(&format!("user:{}", n * 3), 0);
         }
         let asked: Vec<String> = (0..3_000).map(|n| format!("user:{n}")).collect();
         for block in asked.chunks(BLOCK) {

@@ -31,7 +31,7 @@ impl Spread {
             });
             seen[place].1.insert(object)
         };
-        follow(store, subject, relation, budget, is_new)?;
+        follow(store, subject, relation, budget, &mut Vec::new(), is_new)?;
         let (_, objects) = seen.swap_remove(0);
         Some(Self { objects })
     }
@@ -42,19 +42,21 @@ impl Spread {
 }
 
 /// Follows plain tuples and rewrites from `subject` to all that can matter for `target`. `is_new`
-/// remembers what it is shown. `None` when it takes more than `budget` steps.
+/// remembers what it is shown; `open` is working memory. `None` when it takes more than `budget` steps.
 pub(super) fn follow(
     store: &Store,
     subject: u32,
     target: RelId,
     budget: usize,
+    open: &mut Vec<Node>,
     is_new: impl FnMut(Node) -> bool,
 ) -> Option<()> {
+    open.clear();
     let mut way = Way {
         store,
         target,
         left: budget,
-        open: Vec::new(),
+        open,
         is_new,
     };
     let held = store.graph.held();
@@ -72,7 +74,7 @@ struct Way<'a, F> {
     target: RelId,
     /// Steps that may still be taken.
     left: usize,
-    open: Vec<Node>,
+    open: &'a mut Vec<Node>,
     is_new: F,
 }
 

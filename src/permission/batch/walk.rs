@@ -6,7 +6,7 @@
 //! Cost: a few look-ups an object on the way. The sets that a subject is in are looked up once and
 //! then compared, rather than searched for the subject each.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::{resolve::Pair, spread};
 use crate::permission::{
@@ -26,7 +26,12 @@ pub(super) struct Walk<'a> {
     /// What was found of the subject, by the places that a hop led to.
     known: HashMap<Node, bool, Mixing>,
     /// By relation: the objects whose sets the subject is in, unless they are many.
-    memberships: Vec<(RelId, Option<Vec<u32>>)>,
+    memberships: Vec<(RelId, Option<Range<usize>>)>,
+    /// The objects of all `memberships`, end to end.
+    objects: Vec<u32>,
+    /// Working memory, kept from subject to subject.
+    seen: Vec<Node>,
+    open: Vec<Node>,
 }
 
 impl<'a> Walk<'a> {
@@ -37,6 +42,9 @@ impl<'a> Walk<'a> {
             of: TypeId(0),
             known: HashMap::default(),
             memberships: Vec::new(),
+            objects: Vec::new(),
+            seen: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -46,6 +54,7 @@ impl<'a> Walk<'a> {
             self.subject = pair.subject;
             self.of = self.store.graph.type_of(pair.subject);
             self.memberships.clear();
+            self.objects.clear();
             if self.known.capacity() > KEPT_ENTRIES {
                 self.known = HashMap::default();
             }
@@ -141,21 +150,23 @@ impl<'a> Walk<'a> {
         let (relation, object) = set.parts();
         let known = self.memberships.iter().position(|(of, _)| *of == relation);
         let place = known.unwrap_or_else(|| {
-            self.memberships.push((relation, self.few(relation)));
+            let few = self.few(relation);
+            self.memberships.push((relation, few));
             self.memberships.len() - 1
         });
         match &self.memberships[place].1 {
-            Some(objects) => objects.contains(&object),
+            Some(few) => self.objects[few.clone()].contains(&object),
             None => self.hop(set),
         }
     }
 
     /// All objects to which the subject has `relation`, if that is exact and they are soon found.
-    fn few(&self, relation: RelId) -> Option<Vec<u32>> {
+    fn few(&mut self, relation: RelId) -> Option<Range<usize>> {
         if !self.store.plan.relation(relation).rewrite.monotone {
             return None;
         }
-        let mut seen = Vec::new();
+        let Self { seen, open, .. } = self;
+        seen.clear();
         let is_new = |node: Node| {
             let is_new = !seen.contains(&node);
             if is_new {
@@ -163,10 +174,12 @@ impl<'a> Walk<'a> {
             }
             is_new
         };
-        spread::follow(self.store, self.subject, relation, FEW_STEPS, is_new)?;
-        let objects = seen.into_iter().map(Node::parts);
+        spread::follow(self.store, self.subject, relation, FEW_STEPS, open, is_new)?;
+        let from = self.objects.len();
+        let objects = self.seen.iter().map(|node| node.parts());
         let objects = objects.filter(|(of, _)| *of == relation);
-        Some(objects.map(|(_, object)| object).collect())
+        self.objects.extend(objects.map(|(_, object)| object));
+        Some(from..self.objects.len())
     }
 }
 

@@ -6,10 +6,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{Graph, Node};
-use crate::permission::{
-    names::BLOCK,
-    plan::{RelId, TypeId},
-};
+use crate::permission::plan::{RelId, TypeId};
 
 /// By subject: the nodes it is assigned to.
 #[derive(Debug, Default)]
@@ -29,7 +26,7 @@ impl Held {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut places: Vec<u32> = (0..).take(graph.nodes.len()).collect();
         places.sort_by_key(|place| graph.nodes[*place as usize].parts().0);
-        let objects = graph.types.len();
+        let objects = graph.names.len();
         let none = Node::new(RelId(0), 0);
         let mut held = Self {
             starts: starts(objects, graph.objects.iter().copied()),
@@ -61,20 +58,11 @@ impl Held {
         &self.nodes[run(&self.starts, object)]
     }
 
-    /// Reads the ends of the runs of `subjects`, all at once: see [`Graph::warm`].
-    pub(super) fn warm(&self, subjects: &[u32]) -> u32 {
-        let mut runs = [(0, 0); BLOCK];
-        for (run, subject) in runs.iter_mut().zip(subjects) {
-            let at = *subject as usize;
-            let next = self.starts.get(at.saturating_add(1));
-            *run = (
-                self.starts.get(at).copied().unwrap_or(0),
-                next.map_or(0, |next| next.saturating_sub(1)),
-            );
-        }
-        let end = |at: u32| self.nodes.get(at as usize).map_or(0, |node| node.parts().1);
-        runs.iter()
-            .fold(0, |sum, &(from, to)| sum ^ end(from) ^ end(to))
+    /// A number made of both ends of the list of `object`: see [`Graph::read_ahead`].
+    pub(crate) fn read_ahead(&self, object: u32) -> u32 {
+        let nodes = self.by_object(object);
+        let end = |node: Option<&Node>| node.map_or(0, |node| node.parts().1);
+        end(nodes.first()) ^ end(nodes.last())
     }
 
     /// Where `object` itself is assigned as `relation`.

@@ -11,7 +11,7 @@
 //! One pass over the tuples when they are loaded, one byte an object afterwards.
 
 use super::{Graph, Node};
-use crate::permission::plan::{Effort, Outward, Plan};
+use crate::permission::plan::{Effort, Outward, Plan, TypeId};
 
 /// What can be asked about an object as plain set algebra.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -38,15 +38,18 @@ struct Bounds {
 }
 
 /// Works out from the ends towards the roots; what leads into a cycle is never reached.
-pub(super) fn mark(plan: &Plan, graph: &Graph) -> Vec<Tame> {
+pub(super) fn marks(plan: &Plan, graph: &Graph) -> Vec<Tame> {
     let outward = &plan.outward;
-    let mut marks = vec![Tame::Nothing; graph.types.len()];
+    let mut marks = vec![Tame::Nothing; graph.names.len()];
     if !outward.is_small {
         return marks;
     }
-    let objects = (0..).zip(&graph.types);
+    let objects = (0..).zip(graph.names.tags());
     let mut bounds: Vec<Bounds> = objects
-        .map(|(object, of)| Bounds::of(outward, graph, object, outward.effort(*of)))
+        .map(|(object, tag)| {
+            let (of, _) = Tame::untagged(tag);
+            Bounds::of(outward, graph, object, outward.effort(of))
+        })
         .collect();
     let mut ready: Vec<u32> = (0..)
         .zip(&bounds)
@@ -77,6 +80,28 @@ pub(super) fn mark(plan: &Plan, graph: &Graph) -> Vec<Tame> {
         }
     }
     marks
+}
+
+impl Tame {
+    /// What is kept beside an object's name: its type and this.
+    pub(super) fn tagged(self, of: TypeId) -> u32 {
+        let bits = match self {
+            Self::Nothing => 0,
+            Self::Monotone => 1,
+            Self::All => 2,
+        };
+        bits << TYPE_BITS | of.0
+    }
+
+    /// The two parts of a tag.
+    pub(super) fn untagged(tag: u32) -> (TypeId, Self) {
+        let tame = match tag >> TYPE_BITS {
+            1 => Self::Monotone,
+            2 => Self::All,
+            _ => Self::Nothing,
+        };
+        (TypeId(tag & ((1 << TYPE_BITS) - 1)), tame)
+    }
 }
 
 impl Bounds {
@@ -116,6 +141,9 @@ impl Bounds {
         Tame::All
     }
 }
+
+/// A model's text is far too short for so many types.
+const TYPE_BITS: u32 = 30;
 
 /// One hop less than the engine follows.
 const MAX_HOPS: u32 = 24;
