@@ -187,13 +187,17 @@ fn compare(authorizer: &Authorizer, drive: &Drive) -> (usize, usize, f64, f64) {
     for _ in 0..ALL_PAIRS / PAIRS {
         let questions = drive.random(&mut dice, PAIRS);
         let begun = Instant::now();
-        let single: Vec<_> = questions.iter().map(|one| authorizer.answer(one)).collect();
+        let expected: Vec<_> = questions.iter().map(|one| authorizer.answer(one)).collect();
         singly += begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let batch = Batch::new(authorizer, questions).expect("a store is loaded");
         let answers = batch.run(0..batch.len());
         batched += begun.elapsed().as_secs_f64();
-        same += single.iter().zip(&answers).filter(|(a, b)| a == b).count();
+        same += expected
+            .iter()
+            .zip(&answers)
+            .filter(|(a, b)| a == b)
+            .count();
         allowed += answers.iter().filter(|answer| **answer == Ok(true)).count();
     }
     (

@@ -11,8 +11,8 @@
 //!
 //! - Only what cannot fail takes the short ways: see [`Tame`]. Conditions, cycles, depth and questions
 //!   that bring tuples along are the single check's, so every answer and every error is its own.
-//! - A set is made from the user's side. It is exact where neither `and` nor `but not` lies below the
-//!   relation; elsewhere it holds too much, and what is in it is walked.
+//! - A set is made from the user's side, and only of relations with neither `and` nor `but not` below.
+//!   Others are walked, with the sets of the relations that they combine.
 //!
 //! # Cost
 //!
@@ -29,7 +29,6 @@ mod walk;
 
 use std::{
     collections::HashMap,
-    hint::black_box,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -38,8 +37,7 @@ use self::{resolve::Pair, spread::Spread, walk::Walk};
 use super::{
     Authorizer, Error, Question,
     graph::{Mixing, Node, Tame},
-    names::BLOCK,
-    plan::Flat,
+    plan::{Op, OpKind, RelId},
     store::Store,
 };
 use crate::dispatch::{Operation, Weight, Work};
@@ -109,10 +107,10 @@ impl Batch {
         self.sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The sets that enough of `pairs` ask for.
-    fn sets(&self, pairs: &[Option<Pair>]) -> HashMap<Node, Arc<Spread>, Mixing> {
+    /// The sets that enough of `pairs` ask for, or for whose relations they ask.
+    fn sets(&self, pairs: &[Option<Pair>]) -> Sets {
         if pairs.len() < WORTH_A_SET {
-            return HashMap::default();
+            return Sets::default();
         }
         let mut counts: HashMap<Node, usize, Mixing> = HashMap::default();
         for run in pairs.chunk_by(|a, b| a.map(Pair::key) == b.map(Pair::key)) {
@@ -120,10 +118,39 @@ impl Batch {
                 *counts.entry(pair.key()).or_default() += run.len();
             }
         }
-        counts.retain(|_, count| *count >= WORTH_A_SET);
-        let sets = counts.into_iter();
-        sets.filter_map(|(key, count)| Some((key, self.set(key, count)?)))
-            .collect()
+        let mut sets = Sets::default();
+        for (key, count) in counts
+            .into_iter()
+            .filter(|(_, count)| *count >= WORTH_A_SET)
+        {
+            let (relation, subject) = key.parts();
+            for relation in self.monotone_parts(relation) {
+                let key = Node::new(relation, subject);
+                sets.extend(self.set(key, count).map(|set| (key, set)));
+            }
+        }
+        sets
+    }
+
+    /// `relation` itself if it is monotone, else the monotone relations that its rewrite names.
+    fn monotone_parts(&self, relation: RelId) -> Vec<RelId> {
+        let plan = &self.store.plan;
+        let rewrite = &plan.relation(relation).rewrite;
+        if rewrite.monotone {
+            return vec![relation];
+        }
+        let mut found = Vec::new();
+        let mut open: Vec<&Op> = vec![rewrite];
+        while let Some(op) = open.pop() {
+            match &op.kind {
+                OpKind::Computed(id) if plan.relation(*id).rewrite.monotone => found.push(*id),
+                OpKind::Computed(_) | OpKind::Direct | OpKind::FromTupleset { .. } => {}
+                OpKind::Difference(parts) => open.extend(parts.iter()),
+                OpKind::Intersection(parts) | OpKind::Union(parts) => open.extend(parts),
+            }
+        }
+        found.truncate(MAX_PARTS);
+        found
     }
 
     /// `None` for what the single check must answer.
@@ -132,41 +159,15 @@ impl Batch {
             (Tame::All, _) | (Tame::Monotone, true) => {}
             _ => return None,
         }
-        match way.set {
-            Some(set) if way.is_monotone || !set.has(pair.object) => Some(set.has(pair.object)),
-            _ => Some(walk.holds(pair)),
-        }
-    }
-
-    /// Reads ahead for those of the next few that must be walked, step by step for all of them: each
-    /// step waits for memory, but not for the others.
-    fn read_ahead(&self, pairs: &[Option<Pair>], sets: &HashMap<Node, Arc<Spread>, Mixing>) {
-        let Store { plan, graph } = &*self.store;
-        let mut sum = 0;
-        let mut fronts: Vec<(&Flat, u32)> = Vec::with_capacity(BLOCK);
-        for pair in pairs.iter().take(BLOCK).flatten() {
-            if sets.is_empty() || !sets.contains_key(&pair.key()) {
-                sum ^= graph.held().read_ahead(pair.subject);
-                let flat = plan.outward.flat(pair.relation);
-                fronts.extend(flat.map(|flat| (flat, pair.object)));
-            }
-        }
-        for _ in 0..STEPS_AHEAD {
-            fronts.retain_mut(|(flat, object)| {
-                let link = flat.links.first();
-                let (to, read) = graph.read_ahead(*object, link.map(|link| link.tupleset));
-                sum ^= read;
-                let next = link.and_then(|link| plan.outward.flat(link.relation));
-                let Some((next, to)) = next.zip(to) else {
-                    return false;
-                };
-                (*flat, *object) = (next, to);
-                true
-            });
-        }
-        black_box(sum);
+        Some(match way.set {
+            Some(set) => set.has(pair.object),
+            None => walk.holds(pair),
+        })
     }
 }
+
+/// By (relation, user).
+type Sets = HashMap<Node, Arc<Spread>, Mixing>;
 
 /// How questions of one (relation, user) are answered.
 struct Way<'a> {
@@ -198,13 +199,10 @@ impl Work for Batch {
         let questions = &self.questions[items];
         let pairs = resolve::pairs(&self.store, questions);
         let sets = self.sets(&pairs);
-        let mut walk = Walk::new(&self.store);
+        let mut walk = Walk::new(&self.store, &sets);
         let mut way: Option<Way<'_>> = None;
         let mut answers = Vec::with_capacity(questions.len());
-        for (at, (pair, question)) in pairs.iter().zip(questions).enumerate() {
-            if at % BLOCK == 0 {
-                self.read_ahead(&pairs[at..], &sets);
-            }
+        for (pair, question) in pairs.iter().zip(questions) {
             let short = pair.and_then(|pair| {
                 let key = pair.key();
                 let way = match &mut way {
@@ -230,14 +228,14 @@ impl Set {
     const NEW: Self = Self::TooWide { asked: 0, tried: 0 };
 }
 
-/// Folders inside each other that are read ahead: deeper ones are few, and read again and again.
-const STEPS_AHEAD: usize = 8;
-
 /// A step takes some five nanoseconds, and a walk that a set saves takes some hundreds.
 const STEPS_PER_QUESTION: usize = 16;
 
 /// Bounds the time that making one set may hold a thread to about a millisecond.
 const MAX_STEPS: usize = 100_000;
+
+/// Sets made for one relation that has an `and` or a `but not`.
+const MAX_PARTS: usize = 4;
 
 /// Questions in one piece that make it worth while to try for a set.
 const WORTH_A_SET: usize = 16;

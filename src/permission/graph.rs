@@ -130,23 +130,6 @@ impl Graph {
         self.names.find_all(names, found);
     }
 
-    /// The first object that `object` names as `tupleset`, and a number made of all that was read: to
-    /// read ahead is to be done by the time it is needed. Of a stored graph only.
-    pub(crate) fn read_ahead(&self, object: u32, tupleset: Option<RelId>) -> (Option<u32>, u32) {
-        let places = self.nodes_of(object);
-        let (mut link, mut sum) = (None, 0);
-        for place in places {
-            let (relation, assigned) = self.node_at(place);
-            let first = assigned.objects.first().copied();
-            if Some(relation) == tupleset {
-                link = first;
-            }
-            let set = assigned.usersets.first().map_or(0, |set| set.parts().1);
-            sum ^= first.unwrap_or(0) ^ set;
-        }
-        (link, sum)
-    }
-
     /// The tuples from the subject's side. Of a stored graph only.
     pub(crate) fn held(&self) -> &Held {
         &self.held
@@ -189,13 +172,20 @@ impl Graph {
         }
     }
 
-    /// The relation of the node at `place`, and who is assigned to it.
-    pub(crate) fn node_at(&self, place: usize) -> (RelId, Assigned<'_>) {
-        (self.nodes[place].parts().0, self.assigned_at(place))
+    /// The relation of the node at `place`.
+    pub(crate) fn relation_at(&self, place: usize) -> RelId {
+        self.nodes[place].parts().0
     }
 
-    fn assigned_at(&self, place: usize) -> Assigned<'_> {
-        let (from, to) = (self.starts[place], self.starts[place + 1]);
+    /// Who is assigned to the node at `place`.
+    pub(crate) fn assigned_at(&self, place: usize) -> Assigned<'_> {
+        self.assigned_between(place, place + 1)
+    }
+
+    /// Who is assigned to any node from the place `from` to before `to`. Objects are sorted only if
+    /// that is one.
+    pub(crate) fn assigned_between(&self, from: usize, to: usize) -> Assigned<'_> {
+        let (from, to) = (self.starts[from], self.starts[to]);
         Assigned {
             objects: &self.objects[run(from.objects, to.objects)],
             wildcards: &self.wildcards[run(from.wildcards, to.wildcards)],

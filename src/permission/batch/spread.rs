@@ -1,7 +1,7 @@
 //! All objects to which one subject has one relation, worked out from the subject.
 //!
-//! Too much where an `and` or a `but not` lies below the relation; exact elsewhere, for objects that
-//! are tame: what leads to those lies in plain tuples.
+//! Only where neither `and` nor `but not` lies below the relation, and exact only for objects that are
+//! tame: what leads to those lies in plain tuples.
 //!
 //! Cost: a few nanoseconds for each tuple that is followed, and never more tuples than the budget.
 
@@ -12,7 +12,7 @@ use crate::permission::{
     store::Store,
 };
 
-/// Objects to which a subject may have a relation.
+/// The tame objects to which a subject has a relation, and some that are not tame.
 #[derive(Debug)]
 pub(super) struct Spread {
     objects: Bits,

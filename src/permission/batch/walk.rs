@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::{resolve::Pair, spread};
+use super::{Sets, resolve::Pair, spread};
 use crate::permission::{
     engine,
     graph::{Assigned, Mixing, Node},
@@ -21,6 +21,7 @@ use crate::permission::{
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     store: &'a Store,
+    sets: &'a Sets,
     subject: u32,
     of: TypeId,
     /// What was found of the subject, by the places that a hop led to.
@@ -35,9 +36,10 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(store: &'a Store) -> Self {
+    pub(super) fn new(store: &'a Store, sets: &'a Sets) -> Self {
         Self {
             store,
+            sets,
             subject: NONE,
             of: TypeId(0),
             known: HashMap::default(),
@@ -81,21 +83,30 @@ impl<'a> Walk<'a> {
         let Store { plan, graph } = self.store;
         loop {
             let mut first = None;
-            for place in graph.nodes_of(object) {
-                let (relation, assigned) = graph.node_at(place);
-                if flat.direct.contains(&relation) && self.is_among(assigned) {
+            let places = graph.nodes_of(object);
+            for &(from, to) in &flat.direct {
+                let before = |relation: RelId| {
+                    let place = |place: &usize| graph.relation_at(*place) >= relation;
+                    places.clone().find(place).unwrap_or(places.end)
+                };
+                let (from, end) = (before(from), before(RelId(to.0 + 1)));
+                if from < end && self.is_among_any(from, end) {
                     return true;
                 }
-                for link in flat.links.iter().filter(|link| link.tupleset == relation) {
-                    for &to in assigned.objects {
-                        if graph.type_of(to) != link.of {
-                            continue;
-                        }
-                        if first.is_none() {
-                            first = Some((link.relation, to));
-                        } else if self.hop(Node::new(link.relation, to)) {
-                            return true;
-                        }
+            }
+            for link in &flat.links {
+                let is_link = |place: &usize| graph.relation_at(*place) == link.tupleset;
+                let Some(place) = places.clone().find(is_link) else {
+                    continue;
+                };
+                for &to in graph.assigned_at(place).objects {
+                    if graph.type_of(to) != link.of {
+                        continue;
+                    }
+                    if first.is_none() {
+                        first = Some((link.relation, to));
+                    } else if self.hop(Node::new(link.relation, to)) {
+                        return true;
                     }
                 }
             }
@@ -122,7 +133,10 @@ impl<'a> Walk<'a> {
 
     fn op(&mut self, op: &'a Op, relation: RelId, object: u32) -> bool {
         match &op.kind {
-            OpKind::Computed(id) => self.relation(*id, object),
+            OpKind::Computed(id) => match self.sets.get(&Node::new(*id, self.subject)) {
+                Some(set) => set.has(object),
+                None => self.relation(*id, object),
+            },
             OpKind::Difference(parts) => {
                 self.op(&parts[0], relation, object) && !self.op(&parts[1], relation, object)
             }
@@ -138,6 +152,18 @@ impl<'a> Walk<'a> {
             OpKind::Intersection(parts) => parts.iter().all(|part| self.op(part, relation, object)),
             OpKind::Union(parts) => parts.iter().any(|part| self.op(part, relation, object)),
         }
+    }
+
+    /// Whether a tuple of any node from the place `from` to before `to` says so.
+    fn is_among_any(&mut self, from: usize, to: usize) -> bool {
+        let graph = &self.store.graph;
+        let all = graph.assigned_between(from, to);
+        if all.objects.len() > FEW_OBJECTS {
+            return (from..to).any(|place| self.is_among(graph.assigned_at(place)));
+        }
+        all.objects.contains(&self.subject)
+            || all.wildcards.contains(&self.of)
+            || all.usersets.iter().any(|set| self.is_in(*set))
     }
 
     fn is_among(&mut self, assigned: Assigned<'a>) -> bool {
@@ -182,6 +208,9 @@ impl<'a> Walk<'a> {
         Some(from..self.objects.len())
     }
 }
+
+/// So many are compared one by one as quickly as searched.
+const FEW_OBJECTS: usize = 24;
 
 /// A larger table is given back: clearing costs as much as it is large.
 const KEPT_ENTRIES: usize = 4_096;

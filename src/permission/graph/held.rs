@@ -27,12 +27,12 @@ impl Held {
         let mut places: Vec<u32> = (0..).take(graph.nodes.len()).collect();
         places.sort_by_key(|place| graph.nodes[*place as usize].parts().0);
         let objects = graph.names.len();
-        let none = Node::new(RelId(0), 0);
+        let blank = Node::new(RelId(0), 0);
         let mut held = Self {
             starts: starts(objects, graph.objects.iter().copied()),
-            nodes: vec![none; graph.objects.len()],
+            nodes: vec![blank; graph.objects.len()],
             set_starts: starts(objects, graph.usersets.iter().map(|set| set.parts().1)),
-            sets: vec![(RelId(0), none); graph.usersets.len()],
+            sets: vec![(RelId(0), blank); graph.usersets.len()],
             everyone: BTreeMap::new(),
         };
         let (mut next, mut next_set) = (held.starts.clone(), held.set_starts.clone());
@@ -56,13 +56,6 @@ impl Held {
     /// Where `object` itself is assigned.
     pub(crate) fn by_object(&self, object: u32) -> &[Node] {
         &self.nodes[run(&self.starts, object)]
-    }
-
-    /// A number made of both ends of the list of `object`: see [`Graph::read_ahead`].
-    pub(crate) fn read_ahead(&self, object: u32) -> u32 {
-        let nodes = self.by_object(object);
-        let end = |node: Option<&Node>| node.map_or(0, |node| node.parts().1);
-        end(nodes.first()) ^ end(nodes.last())
     }
 
     /// Where `object` itself is assigned as `relation`.

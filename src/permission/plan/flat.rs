@@ -12,8 +12,8 @@ use super::{Op, OpKind, RelId, Relation, TypeId};
 /// A monotone relation written out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flat {
-    /// Whose tuples count, sorted.
-    pub(crate) direct: Vec<RelId>,
+    /// Whose tuples count: runs of relations that are numbered one after the other, first and last.
+    pub(crate) direct: Vec<(RelId, RelId)>,
     /// Sorted.
     pub(crate) links: Vec<Link>,
 }
@@ -91,7 +91,7 @@ impl Whole {
             })
         };
         Flat {
-            direct: self.direct.iter().copied().collect(),
+            direct: runs(&self.direct),
             links: self
                 .links
                 .iter()
@@ -104,4 +104,16 @@ impl Whole {
     fn includes(&self, other: &Self) -> bool {
         self.direct.is_superset(&other.direct) && self.links.is_superset(&other.links)
     }
+}
+
+/// An object's tuples lie in the order of its relations, so a run of relations is a run of tuples.
+fn runs(relations: &BTreeSet<RelId>) -> Vec<(RelId, RelId)> {
+    let mut runs: Vec<(RelId, RelId)> = Vec::new();
+    for &relation in relations {
+        match runs.last_mut() {
+            Some((_, last)) if last.0 + 1 == relation.0 => *last = relation,
+            _ => runs.push((relation, relation)),
+        }
+    }
+    runs
 }
