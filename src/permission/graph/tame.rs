@@ -150,3 +150,68 @@ const MAX_HOPS: u32 = 24;
 
 /// A little less than the engine takes for one check.
 const MAX_STEPS: u32 = 900_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::permission::{engine::tests::store, store::Store};
+
+    const MODEL: &str = "type user
+type folder
+  relations
+    define parent: [folder]
+    define blocked: [user, folder#blocked]
+    define viewer: [user] or viewer from parent
+    define reader: viewer but not blocked
+";
+
+    fn tame(store: &Store, name: &str) -> Tame {
+        store.graph.tame(store.graph.find(name).expect("is there"))
+    }
+
+    #[test]
+    fn an_object_is_tame_as_far_as_the_engine_follows() {
+        let chain: Vec<String> = (0..30)
+            .map(|n| format!("folder:{} parent folder:{n}", n + 1))
+            .collect();
+        let store = store(MODEL, &chain);
+        assert_eq!(tame(&store, "folder:30"), Tame::All);
+        assert_eq!(tame(&store, "folder:6"), Tame::All);
+        assert_eq!(tame(&store, "folder:5"), Tame::Nothing);
+    }
+
+    #[test]
+    fn whatever_leads_into_a_cycle_is_not_tame() {
+        let store = store(
+            MODEL,
+            &[
+                "folder:2#blocked blocked folder:1",
+                "folder:1#blocked blocked folder:2",
+                "folder:1 parent folder:3",
+                "user:a viewer folder:4",
+            ],
+        );
+        for name in ["folder:1", "folder:2", "folder:3"] {
+            assert_eq!(tame(&store, name), Tame::Nothing, "{name}");
+        }
+        assert_eq!(tame(&store, "folder:4"), Tame::All);
+    }
+
+    #[test]
+    fn wide_surroundings_are_tame_only_where_nothing_is_combined() {
+        let wide: Vec<String> = (1..2_000)
+            .map(|n| format!("folder:{n} parent folder:0"))
+            .collect();
+        let store = store(MODEL, &wide);
+        assert_eq!(tame(&store, "folder:0"), Tame::Monotone);
+        assert_eq!(tame(&store, "folder:1"), Tame::All);
+    }
+
+    #[test]
+    fn a_tag_holds_both_its_parts() {
+        for tame in [Tame::All, Tame::Monotone, Tame::Nothing] {
+            let of = TypeId(70_000);
+            assert_eq!(Tame::untagged(tame.tagged(of)), (of, tame));
+        }
+    }
+}

@@ -117,3 +117,33 @@ fn runs(relations: &BTreeSet<RelId>) -> Vec<(RelId, RelId)> {
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::permission::engine::tests::store;
+
+    #[test]
+    fn a_link_that_another_one_covers_is_left_out() {
+        let store = store(
+            "type user
+type folder
+  relations
+    define parent: [folder]
+    define owner: [user]
+    define editor: owner or editor from parent
+    define viewer: [user] or editor or viewer from parent
+",
+            &[] as &[&str],
+        );
+        let folder = store.plan.type_id("folder").expect("is there");
+        let id = |name| store.plan.relation_id(folder, name).expect("is there");
+        let flat = store.plan.outward.flat(id("viewer")).expect("is small");
+        assert_eq!(
+            flat.direct,
+            [(id("owner"), id("owner")), (id("viewer"), id("viewer"))]
+        );
+        let links = flat.links.iter().map(|link| link.relation);
+        assert_eq!(links.collect::<Vec<_>>(), [id("viewer")]);
+    }
+}
