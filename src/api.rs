@@ -18,11 +18,11 @@ use axum::{
     routing::post,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     ext_authz::Serving,
-    permission::{Ask, Tuple, TupleCondition},
+    permission::Question,
     screening::{Category, Finding, Findings, Requirement, Trust},
     verdict::{Class, Reason},
 };
@@ -50,69 +50,12 @@ pub async fn serve(
     axum::serve(listener, paths).await
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PermissionQuestion {
-    user: String,
-    relation: String,
-    object: String,
-    #[serde(default)]
-    context: Option<Map<String, Value>>,
-    #[serde(default)]
-    contextual_tuples: Vec<ContextualTuple>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ContextualTuple {
-    user: String,
-    relation: String,
-    object: String,
-    #[serde(default)]
-    condition: Option<ContextualCondition>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ContextualCondition {
-    name: String,
-    #[serde(default)]
-    context: Option<Map<String, Value>>,
-}
-
-impl ContextualTuple {
-    fn as_tuple(&self) -> Tuple<'_> {
-        let condition = self.condition.as_ref();
-        Tuple {
-            user: &self.user,
-            relation: &self.relation,
-            object: &self.object,
-            condition: condition.map(|condition| TupleCondition {
-                name: &condition.name,
-                context: condition.context.as_ref(),
-            }),
-        }
-    }
-}
-
 async fn check_permission(
     State(serving): State<Shared>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let question: PermissionQuestion = read(body)?;
-    let tuples: Vec<Tuple<'_>> = question
-        .contextual_tuples
-        .iter()
-        .map(ContextualTuple::as_tuple)
-        .collect();
-    let serving = serving.load_full();
-    let allowed = serving.pipeline.authorizer().check(&Ask {
-        user: &question.user,
-        relation: &question.relation,
-        object: &question.object,
-        context: question.context.as_ref(),
-        contextual_tuples: &tuples,
-    });
+    let question: Question = read(body)?;
+    let allowed = serving.load_full().pipeline.authorizer().answer(&question);
     let allowed = allowed.map_err(|error| {
         // The question itself is wrong (an unknown type or relation, a user that is no `type:id`, a
         // condition that the context does not suffice for), or the engine could not answer.

@@ -14,6 +14,7 @@
 //! Three look-ups by name, then integers. A check that is under way keeps the store it began with; a
 //! reload swaps a pointer and waits for nobody.
 
+mod batch;
 mod condition;
 mod dsl;
 mod engine;
@@ -25,6 +26,7 @@ pub mod model_test;
 mod modules;
 mod names;
 mod plan;
+mod question;
 mod reach;
 mod source;
 mod store;
@@ -44,7 +46,11 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
 
-pub use self::graph::{Tuple, TupleCondition};
+pub use self::{
+    batch::Batch,
+    graph::{Tuple, TupleCondition},
+    question::{Question, WrittenCondition, WrittenTuple},
+};
 use self::{source::Stamp, store::Store};
 use crate::{identity::Identity, problem::Problem, verdict::Reason};
 
@@ -153,6 +159,11 @@ impl Authorizer {
     /// The engine's answer, for any subject that `OpenFGA` takes.
     pub fn check(&self, ask: &Ask<'_>) -> Result<bool, Error> {
         self.store.load().as_ref().ok_or(Error::NoStore)?.check(ask)
+    }
+
+    /// As [`Authorizer::check`], for a question as it was written.
+    pub fn answer(&self, question: &Question) -> Result<bool, Error> {
+        question.put(|ask| self.check(ask))
     }
 
     /// Whether the model defines `name`.

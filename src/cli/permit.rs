@@ -10,10 +10,9 @@ use std::{
     process::ExitCode,
 };
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::permission::{Ask, Authorizer, Config, Tuple, TupleCondition};
+use crate::permission::{Authorizer, Config, Question};
 
 /// Answers the questions in `file`, or on standard input, from the store file `store`.
 pub(super) fn run(file: Option<&Path>, store: &Path) -> ExitCode {
@@ -78,16 +77,7 @@ fn answer_all(
 
 fn answer(authorizer: &Authorizer, line: &[u8]) -> Result<bool, u16> {
     let question: Question = serde_json::from_slice(line).map_err(|_| VALIDATION_ERROR)?;
-    let tuples: Vec<Tuple<'_>> = question
-        .contextual_tuples
-        .iter()
-        .map(Written::as_tuple)
-        .collect();
-    let answer = authorizer.check(&Ask {
-        context: question.context.as_ref(),
-        contextual_tuples: &tuples,
-        ..Ask::new(&question.user, &question.relation, &question.object)
-    });
+    let answer = authorizer.answer(&question);
     answer.map_err(|error| error.code().unwrap_or(INTERNAL_ERROR))
 }
 
@@ -110,51 +100,6 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
     }
     from.skip_until(b'\n')?;
     Ok(Line::TooLong)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Question {
-    user: String,
-    relation: String,
-    object: String,
-    #[serde(default)]
-    context: Option<Map<String, Value>>,
-    #[serde(default)]
-    contextual_tuples: Vec<Written>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    user: String,
-    relation: String,
-    object: String,
-    #[serde(default)]
-    condition: Option<WrittenCondition>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenCondition {
-    name: String,
-    #[serde(default)]
-    context: Option<Map<String, Value>>,
-}
-
-impl Written {
-    fn as_tuple(&self) -> Tuple<'_> {
-        let condition = self.condition.as_ref();
-        Tuple {
-            user: &self.user,
-            relation: &self.relation,
-            object: &self.object,
-            condition: condition.map(|condition| TupleCondition {
-                name: &condition.name,
-                context: condition.context.as_ref(),
-            }),
-        }
-    }
 }
 
 /// `OpenFGA`'s `internal_error`.

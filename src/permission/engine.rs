@@ -20,10 +20,10 @@
 mod assigned;
 mod outcome;
 #[cfg(test)]
-mod reference;
+pub(super) mod reference;
 mod region;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub(crate) mod users;
 
 use std::{cell::RefCell, collections::HashMap};
@@ -264,7 +264,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The relation that `target from tupleset` means on a type.
-fn target(targets: &[(TypeId, RelId)], type_id: TypeId) -> Option<RelId> {
+pub(crate) fn target(targets: &[(TypeId, RelId)], type_id: TypeId) -> Option<RelId> {
     targets
         .iter()
         .find(|(of, _)| *of == type_id)

@@ -1,23 +1,26 @@
 //! A store's tuples as integers: who is assigned to which (relation, object).
 //!
 //! Built once when a store is loaded and never changed: a reload builds another. Per (relation,
-//! object) that has tuples there is one entry in a table and four runs in four flat arrays: plain
-//! subjects (sorted, found by bisection), wildcards, usersets, and whatever is assigned under a
-//! condition.
+//! object) that has tuples there is one entry in a list, which is sorted so that an object's entries
+//! lie side by side, and four runs in four flat arrays: plain subjects (sorted, found by bisection),
+//! wildcards, usersets, and whatever is assigned under a condition.
 //!
 //! Tuples that come with a question make a small graph of their own, laid over the stored one: it
-//! numbers on where that one ends.
+//! numbers on where that one ends. A stored graph is also there turned around ([`Held`]), with what
+//! batches may rely on for each object ([`Tame`]).
 
+mod builder;
+mod held;
 mod mixing;
+mod tame;
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
-pub(crate) use self::mixing::Mixing;
+pub(crate) use self::{builder::Builder, held::Held, mixing::Mixing, tame::Tame};
 use super::{
-    condition::{Json, Values},
-    names::Names,
-    plan::{CondId, Plan, RelId, SubjectKind, TypeId},
-    tuple,
+    condition::Values,
+    names::{BLOCK, Names},
+    plan::{CondId, Plan, RelId, TypeId},
 };
 
 /// One tuple as text.
@@ -42,18 +45,18 @@ pub struct TupleCondition<'a> {
     pub context: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// A (relation, object) pair.
+/// A (relation, object) pair. Sorts by object first.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Node(u64);
 
 impl Node {
     pub(crate) fn new(relation: RelId, object: u32) -> Self {
-        Self(u64::from(relation.0) << 32 | u64::from(object))
+        Self(u64::from(object) << 32 | u64::from(relation.0))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the halves it was made of")]
     pub(crate) fn parts(self) -> (RelId, u32) {
-        (RelId((self.0 >> 32) as u32), self.0 as u32)
+        (RelId(self.0 as u32), (self.0 >> 32) as u32)
     }
 }
 
@@ -62,17 +65,20 @@ impl Node {
 pub(crate) struct Graph {
     /// The number of the first object here: those below are the stored graph's.
     first: u32,
+    /// By object: its name, and as tag its type and what it is [`Tame`] for.
     names: Names,
-    /// By object: its type.
-    types: Vec<TypeId>,
-    nodes: HashMap<Node, u32, Mixing>,
-    /// By node: where its runs begin; one more at the end.
+    /// What has tuples, sorted.
+    nodes: Vec<Node>,
+    /// By object: its first place in `nodes`; one more at the end. Empty in a graph laid over another.
+    first_nodes: Vec<u32>,
+    /// By place in `nodes`: where its runs begin; one more at the end.
     starts: Vec<Starts>,
     objects: Vec<u32>,
     wildcards: Vec<TypeId>,
     usersets: Vec<Node>,
     conditional: Vec<Conditional>,
     values: Vec<Values>,
+    held: Held,
 }
 
 /// Someone assigned under a condition.
@@ -101,12 +107,12 @@ impl Graph {
     }
 
     pub(crate) fn type_of(&self, object: u32) -> TypeId {
-        self.types[(object - self.first) as usize]
+        Tame::untagged(self.names.tag(object - self.first)).0
     }
 
     /// The number of the object that would come after the last one here.
     pub(crate) fn end(&self) -> u32 {
-        self.first + u32::try_from(self.types.len()).unwrap_or(u32::MAX)
+        self.first + u32::try_from(self.names.len()).unwrap_or(u32::MAX)
     }
 
     /// The name of an object.
@@ -119,20 +125,67 @@ impl Graph {
         &self.values[number as usize]
     }
 
+    /// The numbers of names, as [`Names::find_all`] has it. Of a stored graph only.
+    pub(crate) fn find_all(&self, names: &[&str], found: &mut [u32; BLOCK]) {
+        self.names.find_all(names, found);
+    }
+
+    /// The tuples from the subject's side. Of a stored graph only.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// What may be asked about `object` as plain set algebra. Of a stored graph only.
+    pub(crate) fn tame(&self, object: u32) -> Tame {
+        Tame::untagged(self.names.tag(object)).1
+    }
+
     /// Every object of one type that some tuple names, as object or as subject.
     pub(crate) fn objects_of(&self, type_id: TypeId) -> impl Iterator<Item = &str> {
-        let all = (0..).zip(&self.types);
-        all.filter(move |(_, of)| **of == type_id)
+        let all = (0..).zip(self.names.tags());
+        all.filter(move |(_, tag)| Tame::untagged(*tag).0 == type_id)
             .map(|(id, _)| self.names.name(id))
     }
 
     /// Who is assigned to `node`.
     pub(crate) fn assigned(&self, node: Node) -> Assigned<'_> {
-        let Some(&index) = self.nodes.get(&node) else {
-            return Assigned::default();
-        };
-        let from = self.starts[index as usize];
-        let to = self.starts[index as usize + 1];
+        let places = self.nodes_of(node.parts().1);
+        let from = places.start;
+        match self.nodes[places].binary_search(&node) {
+            Ok(place) => self.assigned_at(from + place),
+            Err(_) => Assigned::default(),
+        }
+    }
+
+    /// The places of an object's nodes, by relation.
+    pub(crate) fn nodes_of(&self, object: u32) -> Range<usize> {
+        if self.first_nodes.is_empty() {
+            return 0..self.nodes.len();
+        }
+        let at = object as usize;
+        match (
+            self.first_nodes.get(at),
+            self.first_nodes.get(at.saturating_add(1)),
+        ) {
+            (Some(&from), Some(&to)) => run(from, to),
+            _ => 0..0,
+        }
+    }
+
+    /// The relation of the node at `place`.
+    pub(crate) fn relation_at(&self, place: usize) -> RelId {
+        self.nodes[place].parts().0
+    }
+
+    /// Who is assigned to the node at `place`.
+    pub(crate) fn assigned_at(&self, place: usize) -> Assigned<'_> {
+        self.assigned_between(place, place + 1)
+    }
+
+    /// Who is assigned to any node from the place `from` to before `to`. Objects are sorted only if
+    /// that is one.
+    pub(crate) fn assigned_between(&self, from: usize, to: usize) -> Assigned<'_> {
+        let (from, to) = (self.starts[from], self.starts[to]);
         Assigned {
             objects: &self.objects[run(from.objects, to.objects)],
             wildcards: &self.wildcards[run(from.wildcards, to.wildcards)],
@@ -142,29 +195,6 @@ impl Graph {
     }
 }
 
-/// Collects tuples, then sorts them into a [`Graph`].
-#[derive(Debug)]
-pub(crate) struct Builder<'p> {
-    plan: &'p Plan,
-    /// What this is laid over.
-    base: Option<&'p Graph>,
-    names: Names,
-    types: Vec<TypeId>,
-    edges: Vec<Edge>,
-    values: Vec<Values>,
-    /// By condition and text, so that tuples which say the same share it.
-    known_values: HashMap<(CondId, String), u32>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Edge {
-    node: Node,
-    subject: EdgeSubject,
-    /// Which tuple, in the order they were added.
-    index: u32,
-    condition: Option<(CondId, u32)>,
-}
-
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum EdgeSubject {
     Object(u32),
@@ -172,195 +202,31 @@ pub(crate) enum EdgeSubject {
     Wildcard(TypeId),
 }
 
-impl<'p> Builder<'p> {
-    pub(crate) fn new(plan: &'p Plan) -> Self {
-        Self {
-            plan,
-            base: None,
-            names: Names::default(),
-            types: Vec::new(),
-            edges: Vec::new(),
-            values: Vec::new(),
-            known_values: HashMap::new(),
-        }
-    }
-
-    /// A graph that is laid over `base`.
-    pub(crate) fn over(plan: &'p Plan, base: &'p Graph) -> Self {
-        Self {
-            base: Some(base),
-            ..Self::new(plan)
-        }
-    }
-
-    /// Adds one tuple, or says why the model has no place for it.
-    pub(crate) fn add(&mut self, index: u32, tuple: Tuple<'_>) -> Result<(), String> {
-        let object = tuple::object(self.plan, tuple.object)?;
-        let relation = tuple::relation(self.plan, &object, tuple.relation)?;
-        let subject = tuple::subject(self.plan, tuple.user)?;
-        let condition = match &tuple.condition {
-            Some(condition) => Some(self.condition_id(condition.name)?),
-            None => None,
-        };
-        if !self.plan.assigns(relation, subject.kind, condition) {
-            return Err(self.not_assignable(relation, subject.kind, tuple));
-        }
-        let itself = subject.kind == SubjectKind::Userset(relation);
-        if itself && subject.object == object.name {
-            return Err(format!(
-                "`{}` has this relation to itself without being told",
-                tuple.user
-            ));
-        }
-        let condition = match condition {
-            Some(id) => Some((id, self.bind(id, &tuple)?)),
-            None => None,
-        };
-        let node = Node::new(relation, self.intern(object.name, object.type_id)?);
-        let subject = match subject.kind {
-            SubjectKind::Object(of) => EdgeSubject::Object(self.intern(subject.object, of)?),
-            SubjectKind::Userset(has) => {
-                let of = subject.object.split(':').next().unwrap_or_default();
-                let of = self.plan.type_id(of).ok_or("unknown type")?;
-                EdgeSubject::Userset(Node::new(has, self.intern(subject.object, of)?))
-            }
-            SubjectKind::Wildcard(of) => EdgeSubject::Wildcard(of),
-        };
-        self.edges.push(Edge {
-            node,
-            subject,
-            index,
-            condition,
-        });
-        Ok(())
-    }
-
-    /// Pairs of tuples that say the same: the earlier, then the later. The later one is dropped.
-    pub(crate) fn drop_duplicates(&mut self) -> Vec<(u32, u32)> {
-        self.edges.sort_unstable();
-        let mut pairs = Vec::new();
-        self.edges.dedup_by(|later, earlier| {
-            let same = later.node == earlier.node && later.subject == earlier.subject;
-            if same {
-                pairs.push((earlier.index, later.index));
-            }
-            same
-        });
-        pairs
-    }
-
-    pub(crate) fn build(mut self) -> Graph {
-        self.drop_duplicates();
-        let mut graph = Graph {
-            names: self.names,
-            types: self.types,
-            first: self.base.map_or(0, Graph::end),
-            values: self.values,
-            ..Graph::default()
-        };
-        let mut last = None;
-        for edge in self.edges {
-            if last != Some(edge.node) {
-                last = Some(edge.node);
-                graph.open(edge.node);
-            }
-            if let Some((condition, values)) = edge.condition {
-                graph.conditional.push(Conditional {
-                    subject: edge.subject,
-                    condition,
-                    values,
-                });
-                continue;
-            }
-            match edge.subject {
-                EdgeSubject::Object(id) => graph.objects.push(id),
-                EdgeSubject::Userset(node) => graph.usersets.push(node),
-                EdgeSubject::Wildcard(type_id) => graph.wildcards.push(type_id),
-            }
-        }
-        graph.starts.push(graph.ends());
-        graph
-    }
-
-    fn intern(&mut self, name: &str, type_id: TypeId) -> Result<u32, String> {
-        if let Some(id) = self.base.and_then(|base| base.find(name)) {
-            return Ok(id);
-        }
-        let first = self.base.map_or(0, Graph::end);
-        let id = self.names.intern(name);
-        let numbered = id.filter(|id| id.checked_add(first).is_some_and(|id| id != u32::MAX));
-        let id = numbered.ok_or("the store has too many objects")?;
-        if id as usize == self.types.len() {
-            self.types.push(type_id);
-        }
-        Ok(first + id)
-    }
-
-    fn condition_id(&self, name: &str) -> Result<CondId, String> {
-        let id = self.plan.condition_id(name);
-        id.ok_or_else(|| {
-            format!(
-                "`{}` is not a condition of the model",
-                name.escape_default()
-            )
-        })
-    }
-
-    /// The number of what `tuple` brings along for its condition.
-    fn bind(&mut self, id: CondId, tuple: &Tuple<'_>) -> Result<u32, String> {
-        let none = Json::new();
-        let context = tuple.condition.and_then(|condition| condition.context);
-        let context = context.unwrap_or(&none);
-        let text = serde_json::to_string(context).map_err(|error| error.to_string())?;
-        if text.len() > MAX_CONTEXT_BYTES {
-            return Err(format!(
-                "the context of the condition is longer than {MAX_CONTEXT_BYTES} bytes"
-            ));
-        }
-        let key = (id, text);
-        if let Some(&known) = self.known_values.get(&key) {
-            return Ok(known);
-        }
-        let values = self.plan.condition(id).bind_tuple(context)?;
-        let number = u32::try_from(self.values.len()).map_err(|_| "too many contexts")?;
-        self.values.push(values);
-        self.known_values.insert(key, number);
-        Ok(number)
-    }
-
-    fn not_assignable(&self, relation: RelId, kind: SubjectKind, tuple: Tuple<'_>) -> String {
-        let assignable = &self.plan.relation(relation).assignable;
-        if let Some(to) = assignable.iter().find(|to| to.kind == kind) {
-            return match (to.condition, tuple.condition) {
-                (Some(wanted), None) => format!(
-                    "`{}` may be assigned to relation `{}` only under a condition, such as `{}`",
-                    tuple.user,
-                    tuple.relation,
-                    self.plan.condition(wanted).name()
-                ),
-                _ => format!(
-                    "`{}` may not be assigned to relation `{}` under this condition",
-                    tuple.user, tuple.relation
-                ),
-            };
-        }
-        if assignable.is_empty() {
-            return format!(
-                "relation `{}` follows from others and cannot be assigned",
-                tuple.relation
-            );
-        }
-        format!(
-            "`{}` is not among the types that relation `{}` may be assigned to",
-            tuple.user, tuple.relation
-        )
-    }
-}
-
 impl Graph {
+    /// What a stored graph has besides: the way to an object's nodes, and what batches need.
+    fn index(&mut self, plan: &Plan) {
+        self.names.shrink();
+        self.nodes.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.objects.shrink_to_fit();
+        self.usersets.shrink_to_fit();
+        let mut first_nodes = vec![0_u32; self.names.len() + 1];
+        for node in &self.nodes {
+            first_nodes[node.parts().1 as usize + 1] += 1;
+        }
+        for at in 0..self.names.len() {
+            first_nodes[at + 1] += first_nodes[at];
+        }
+        self.first_nodes = first_nodes;
+        self.held = Held::new(self);
+        let marks = tame::marks(plan, self);
+        for (tag, tame) in self.names.tags_mut().zip(marks) {
+            *tag = tame.tagged(Tame::untagged(*tag).0);
+        }
+    }
+
     fn open(&mut self, node: Node) {
-        let index = u32::try_from(self.starts.len()).unwrap_or(u32::MAX);
-        self.nodes.insert(node, index);
+        self.nodes.push(node);
         self.starts.push(self.ends());
     }
 
@@ -386,6 +252,3 @@ struct Starts {
 fn run(from: u32, to: u32) -> Range<usize> {
     from as usize..to as usize
 }
-
-/// `OpenFGA`'s own limit.
-const MAX_CONTEXT_BYTES: usize = 32 * 1024;

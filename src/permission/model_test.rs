@@ -17,9 +17,10 @@ use super::{
     condition::Json,
     plan::Plan,
     problems,
+    question::WrittenTuple,
     source::Folder,
     store::Store,
-    store_file::{self, Entry, Loader, StoreFile},
+    store_file::{self, Loader, StoreFile},
 };
 use crate::problem::Problem;
 
@@ -95,7 +96,7 @@ struct Test {
     #[expect(dead_code, reason = "for people")]
     description: Option<String>,
     #[serde(default)]
-    tuples: Option<Vec<Spanned<Entry>>>,
+    tuples: Option<Vec<Spanned<WrittenTuple>>>,
     #[serde(default)]
     tuple_file: Option<Spanned<String>>,
     #[serde(default)]

@@ -1,20 +1,30 @@
 //! Objects' names, each stored once and numbered.
 //!
-//! All names lie end to end in one string; a table of (hash, number) finds them. About 12 bytes an
+//! All names lie end to end in one string; a table of (hash, number) finds them. Beside each name lies
+//! a tag, 32 bits for whoever numbers, so that who finds a name has its tag at hand. About 16 bytes an
 //! object besides its text, where a map of owned strings takes some 85. A look-up costs one keyed
-//! hash and, nearly always, one comparison.
+//! hash and, nearly always, one comparison; what takes time is waiting for memory, so many names are
+//! looked up together ([`Names::find_all`]).
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::RandomState;
 
 /// Names and their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     text: String,
-    /// Where each name ends in `text`.
-    ends: Vec<u32>,
+    entries: Vec<Entry>,
     /// Open addressing; a power of two long, at most three quarters full.
     slots: Vec<Slot>,
     hasher: RandomState,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Where the name ends in `text`.
+    end: u32,
+    tag: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +40,46 @@ impl Names {
         self.probe(name, hash).ok()
     }
 
-    /// The number of `name`, new or known; `None` when all names together pass 4 GiB.
-    pub(crate) fn intern(&mut self, name: &str) -> Option<u32> {
-        if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
+    /// The number of each of at most [`BLOCK`] names, [`NONE`] for those that have none.
+    ///
+    /// Each step is done for all before the next one: none waits for the others' memory.
+    pub(crate) fn find_all(&self, names: &[&str], found: &mut [u32; BLOCK]) {
+        let Some(mask) = self.slots.len().checked_sub(1) else {
+            *found = [NONE; BLOCK];
+            return;
+        };
+        let mut slots = [Slot { hash: 0, id: NONE }; BLOCK];
+        let mut hashes = [0_u32; BLOCK];
+        let mut texts = [(0, 0); BLOCK];
+        for (hash, name) in hashes.iter_mut().zip(names) {
+            *hash = self.hash(name);
+        }
+        for (slot, hash) in slots.iter_mut().zip(&hashes[..names.len()]) {
+            let mut at = *hash as usize & mask;
+            // Neighbours share their memory, and a hash that differs tells without the text.
+            while self.slots[at].id != NONE && self.slots[at].hash != *hash {
+                at = (at + 1) & mask;
+            }
+            *slot = self.slots[at];
+        }
+        for (text, slot) in texts.iter_mut().zip(&slots) {
+            *text = self.bounds(slot.id).unwrap_or_default();
+        }
+        for (index, name) in names.iter().enumerate() {
+            let (slot, hash, (start, end)) = (slots[index], hashes[index], texts[index]);
+            let bytes = &self.text.as_bytes()[start..end];
+            found[index] = if slot.id == NONE || bytes == name.as_bytes() {
+                slot.id
+            } else {
+                self.probe(name, hash).unwrap_or(NONE)
+            };
+        }
+    }
+
+    /// The number of `name`, new or known; `None` when all names together pass 4 GiB. A new name has
+    /// the tag `tag`.
+    pub(crate) fn intern(&mut self, name: &str, tag: u32) -> Option<u32> {
+        if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
         let hash = self.hash(name);
@@ -41,20 +88,51 @@ impl Names {
             Err(slot) => slot,
         };
         let end = u32::try_from(self.text.len() + name.len()).ok()?;
-        let id = u32::try_from(self.ends.len())
+        let id = u32::try_from(self.entries.len())
             .ok()
-            .filter(|&id| id != FREE)?;
+            .filter(|&id| id != NONE)?;
         self.text.push_str(name);
-        self.ends.push(end);
+        self.entries.push(Entry { end, tag });
         self.slots[slot] = Slot { hash, id };
         Some(id)
     }
 
     /// The name that has the number `id`.
     pub(crate) fn name(&self, id: u32) -> &str {
+        let (start, end) = self.bounds(id).unwrap_or_default();
+        &self.text[start..end]
+    }
+
+    fn bounds(&self, id: u32) -> Option<(usize, usize)> {
         let id = id as usize;
-        let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        &self.text[start as usize..self.ends[id] as usize]
+        let end = self.entries.get(id)?.end;
+        let start = if id == 0 { 0 } else { self.entries[id - 1].end };
+        Some((start as usize, end as usize))
+    }
+
+    /// The tag of `id`.
+    pub(crate) fn tag(&self, id: u32) -> u32 {
+        self.entries[id as usize].tag
+    }
+
+    /// Every tag, in the order of the numbers.
+    pub(crate) fn tags(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.entries.iter().map(|entry| entry.tag)
+    }
+
+    /// As [`Names::tags`], to be changed.
+    pub(crate) fn tags_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.entries.iter_mut().map(|entry| &mut entry.tag)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Gives back what was set aside for more names.
+    pub(crate) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.entries.shrink_to_fit();
     }
 
     /// `Ok` with the number, or `Err` with the free slot where the name belongs.
@@ -66,7 +144,7 @@ impl Names {
         let mut at = hash as usize & mask;
         loop {
             let slot = self.slots[at];
-            if slot.id == FREE {
+            if slot.id == NONE {
                 return Err(at);
             }
             if slot.hash == hash && self.name(slot.id) == name {
@@ -77,13 +155,13 @@ impl Names {
     }
 
     fn grow(&mut self) {
-        let free = Slot { hash: 0, id: FREE };
+        let free = Slot { hash: 0, id: NONE };
         let wanted = (self.slots.len() * 2).max(16);
         let old = std::mem::replace(&mut self.slots, vec![free; wanted]);
         let mask = wanted - 1;
-        for slot in old.into_iter().filter(|slot| slot.id != FREE) {
+        for slot in old.into_iter().filter(|slot| slot.id != NONE) {
             let mut at = slot.hash as usize & mask;
-            while self.slots[at].id != FREE {
+            while self.slots[at].id != NONE {
                 at = (at + 1) & mask;
             }
             self.slots[at] = slot;
@@ -95,12 +173,17 @@ impl Names {
         reason = "any 32 bits of the hash serve"
     )]
     fn hash(&self, name: &str) -> u32 {
-        self.hasher.hash_one(name) as u32
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(name.as_bytes());
+        hasher.finish() as u32
     }
 }
 
+/// How many names are looked up together: enough to keep memory busy, few enough for the stack.
+pub(crate) const BLOCK: usize = 64;
+
 /// The number that no name has.
-const FREE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {
@@ -111,18 +194,40 @@ mod tests {
         let mut names = Names::default();
         let name = |n: u32| format!("user:{n}");
         for n in 0..10_000 {
-            assert_eq!(names.intern(&name(n)), Some(n));
+            assert_eq!(names.intern(&name(n), n), Some(n));
         }
         for n in 0..10_000 {
             assert_eq!(names.find(&name(n)), Some(n));
-            assert_eq!(names.intern(&name(n)), Some(n));
+            assert_eq!(names.intern(&name(n), n), Some(n));
             assert_eq!(names.name(n), name(n));
+            assert_eq!(names.tag(n), n);
         }
         assert_eq!(names.find("user:10000"), None);
     }
 
     #[test]
+    fn names_looked_up_together_are_found_as_they_are_singly() {
+        let mut names = Names::default();
+        for n in 0..1_000 {
+            names.intern(&format!("user:{}", n * 3), 0);
+        }
+        let asked: Vec<String> = (0..3_000).map(|n| format!("user:{n}")).collect();
+        for block in asked.chunks(BLOCK) {
+            let block: Vec<&str> = block.iter().map(String::as_str).collect();
+            let mut found = [NONE; BLOCK];
+            names.find_all(&block, &mut found);
+            for (name, found) in block.iter().zip(found) {
+                assert_eq!(names.find(name).unwrap_or(NONE), found, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_found_in_an_empty_table() {
-        assert_eq!(Names::default().find("user:1"), None);
+        let names = Names::default();
+        assert_eq!(names.find("user:1"), None);
+        let mut found = [0; BLOCK];
+        names.find_all(&["user:1"], &mut found);
+        assert_eq!(found[0], NONE);
     }
 }

@@ -7,8 +7,15 @@
 //! - *monotone*: whether nothing below a rewrite is an `and` or a `but not`. Then the answer is mere
 //!   reachability and the engine walks breadth-first, each place once.
 
+mod flat;
+mod outward;
+
 use std::{collections::HashMap, sync::Arc};
 
+pub(crate) use self::{
+    flat::Flat,
+    outward::{Effort, Outward},
+};
 use super::{
     condition::Condition,
     model::{Fault, FaultKind, Model, Place, Restriction, RestrictionKind, Rewrite},
@@ -48,11 +55,13 @@ pub(crate) struct Plan {
     relations: Vec<Relation>,
     conditions: Vec<Arc<Condition>>,
     reach: Reach,
+    pub(crate) outward: Outward,
 }
 
 /// One relation of one type.
 #[derive(Clone, Debug)]
 pub(crate) struct Relation {
+    pub(crate) owner: TypeId,
     pub(crate) rewrite: Op,
     /// What tuples may assign; empty when none may.
     pub(crate) assignable: Vec<Assignable>,
@@ -105,6 +114,7 @@ impl Plan {
             for relation in &definition.relations {
                 let assignable = relation.restrictions.iter();
                 relations.push(Relation {
+                    owner,
                     rewrite: plan.op(model, owner, &relation.rewrite),
                     assignable: assignable.filter_map(|to| plan.assignable(to)).collect(),
                 });
@@ -112,6 +122,7 @@ impl Plan {
         }
         mark_monotone(&mut relations);
         plan.reach = Reach::new(model.types.len(), &relations);
+        plan.outward = Outward::new(model.types.len(), &relations);
         plan.relations = relations;
         Ok(plan)
     }
@@ -192,6 +203,7 @@ impl Plan {
             relations: Vec::new(),
             conditions: Vec::new(),
             reach: Reach::default(),
+            outward: Outward::default(),
         }
     }
 

@@ -16,12 +16,13 @@ use std::path::Path;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::{Budget, Options, Spanned};
 
-pub(super) use self::tuples::{Entry, Loader};
+pub(super) use self::tuples::Loader;
 use super::{
     dsl, json,
     model::{Fault, MAX_MODEL_BYTES, Model},
     modules,
     plan::Plan,
+    question::WrittenTuple,
     source::{Folder, Stamp},
     store::Store,
 };
@@ -63,7 +64,7 @@ pub(super) struct StoreFile<T> {
     #[serde(default)]
     model_file: Option<Spanned<String>>,
     #[serde(default)]
-    tuples: Option<Vec<Spanned<Entry>>>,
+    tuples: Option<Vec<Spanned<WrittenTuple>>>,
     #[serde(default)]
     tuple_file: Option<Spanned<String>>,
     #[serde(default)]

@@ -14,9 +14,10 @@ use super::{
     Ask, MAX_CONTEXTUAL_TUPLES,
     condition::Json,
     dsl,
-    graph::{Builder, Tuple, TupleCondition},
+    graph::{Builder, Tuple},
     listing::ListError,
     plan::Plan,
+    question::WrittenTuple,
     store::Store,
 };
 
@@ -42,7 +43,7 @@ struct Test {
 struct Stage {
     model: String,
     #[serde(default)]
-    tuples: Option<Vec<Written>>,
+    tuples: Option<Vec<WrittenTuple>>,
     #[serde(default)]
     check_assertions: Option<Vec<CheckAssertion>>,
     #[serde(default)]
@@ -51,28 +52,12 @@ struct Stage {
     list_users_assertions: Option<Vec<UsersAssertion>>,
 }
 
-#[derive(Clone, Deserialize)]
-struct Written {
-    user: String,
-    relation: String,
-    object: String,
-    #[serde(default)]
-    condition: Option<WrittenCondition>,
-}
-
-#[derive(Clone, Deserialize)]
-struct WrittenCondition {
-    name: String,
-    #[serde(default)]
-    context: Option<Json>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckAssertion {
-    tuple: Written,
+    tuple: WrittenTuple,
     #[serde(default)]
-    contextual_tuples: Option<Vec<Written>>,
+    contextual_tuples: Option<Vec<WrittenTuple>>,
     #[serde(default)]
     context: Option<Json>,
     #[serde(default)]
@@ -86,7 +71,7 @@ struct CheckAssertion {
 struct ListAssertion {
     request: ListRequest,
     #[serde(default)]
-    contextual_tuples: Option<Vec<Written>>,
+    contextual_tuples: Option<Vec<WrittenTuple>>,
     #[serde(default)]
     context: Option<Json>,
     #[serde(default)]
@@ -100,7 +85,7 @@ struct ListAssertion {
 struct UsersAssertion {
     request: UsersRequest,
     #[serde(default)]
-    contextual_tuples: Option<Vec<Written>>,
+    contextual_tuples: Option<Vec<WrittenTuple>>,
     #[serde(default)]
     context: Option<Json>,
     #[serde(default)]
@@ -124,20 +109,6 @@ struct ListRequest {
     object_type: String,
 }
 
-impl Written {
-    fn as_tuple(&self) -> Tuple<'_> {
-        Tuple {
-            user: &self.user,
-            relation: &self.relation,
-            object: &self.object,
-            condition: self.condition.as_ref().map(|condition| TupleCondition {
-                name: &condition.name,
-                context: condition.context.as_ref(),
-            }),
-        }
-    }
-}
-
 /// How the tuples of a stage reach the engine.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Sent {
@@ -152,7 +123,7 @@ struct Ready<'a> {
 }
 
 impl<'a> Ready<'a> {
-    fn new(model: &str, tuples: &'a [Written], sent: Sent) -> Self {
+    fn new(model: &str, tuples: &'a [WrittenTuple], sent: Sent) -> Self {
         let model = dsl::parse(model).expect("the suite's models are well formed");
         let plan = Plan::compile(&model).unwrap_or_else(|faults| panic!("{faults:?}"));
         let mut builder = Builder::new(&plan);
@@ -170,8 +141,8 @@ impl<'a> Ready<'a> {
     }
 
     /// Everything that goes along with an assertion.
-    fn with(&self, more: Option<&'a Vec<Written>>) -> Vec<Tuple<'a>> {
-        let more = more.into_iter().flatten().map(Written::as_tuple);
+    fn with(&self, more: Option<&'a Vec<WrittenTuple>>) -> Vec<Tuple<'a>> {
+        let more = more.into_iter().flatten().map(WrittenTuple::as_tuple);
         self.along.iter().copied().chain(more).collect()
     }
 }
@@ -179,7 +150,7 @@ impl<'a> Ready<'a> {
 impl CheckAssertion {
     /// What is wrong with the engine's answer, if anything.
     fn run<'a>(&'a self, ready: &Ready<'a>) -> Option<String> {
-        let Written {
+        let WrittenTuple {
             user,
             relation,
             object,
@@ -258,7 +229,7 @@ struct Tally {
     wrong: Vec<String>,
 }
 
-fn run_stage(test: &Test, number: usize, tuples: &[Written], sent: Sent, tally: &mut Tally) {
+fn run_stage(test: &Test, number: usize, tuples: &[WrittenTuple], sent: Sent, tally: &mut Tally) {
     let stage = &test.stages[number];
     let ready = Ready::new(&stage.model, tuples, sent);
     let mut note = |what: &str, fault: Option<String>| {
@@ -288,7 +259,7 @@ fn run_suite(file: &str, sent: Sent) -> Tally {
     let suite: Suite = serde_saphyr::from_str(&text).expect("readable");
     let mut tally = Tally::default();
     for test in &suite.tests {
-        let mut tuples: Vec<Written> = Vec::new();
+        let mut tuples: Vec<WrittenTuple> = Vec::new();
         if sent == Sent::Contextually && !test.fits_into_questions() {
             continue;
         }

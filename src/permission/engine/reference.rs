@@ -8,7 +8,7 @@ mod disguise;
 
 use std::fmt::Write;
 
-use self::disguise::Disguised;
+pub(in crate::permission) use self::disguise::Disguised;
 use super::tests::store;
 use crate::permission::{
     Ask, dsl,
@@ -172,10 +172,10 @@ impl Reference<'_> {
 }
 
 /// A small generator of numbers; what matters is that a seed always gives the same ones.
-struct Dice(u64);
+pub(in crate::permission) struct Dice(pub(in crate::permission) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(in crate::permission) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -256,17 +256,26 @@ fn random_tuples(dice: &mut Dice, model: &Model) -> Vec<String> {
     tuples
 }
 
-/// Compares every question about one random store, plain and disguised; the number of questions.
-fn compare(seed: u64) -> usize {
+/// What is drawn from one seed: a model, two lists of tuples; `None` when the model is not valid.
+pub(in crate::permission) fn random_store(seed: u64) -> Option<(String, Vec<String>, Vec<String>)> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let text = random_model(&mut dice);
     let model = dsl::parse(&format!("model\n  schema 1.1\n{text}")).expect("well formed");
     if !crate::permission::validate::faults(&model).is_empty() {
-        return 0;
+        return None;
     }
     let tuples = random_tuples(&mut dice, &model);
+    let more = random_tuples(&mut dice, &model);
+    Some((text, tuples, more))
+}
+
+/// Compares every question about one random store, plain and disguised; the number of questions.
+fn compare(seed: u64) -> usize {
+    let Some((text, tuples, decoys)) = random_store(seed) else {
+        return 0;
+    };
+    let model = dsl::parse(&format!("model\n  schema 1.1\n{text}")).expect("well formed");
     let store = store(&text, &tuples);
-    let decoys = random_tuples(&mut dice, &model);
     let disguised = Disguised::new(&text, &tuples, &decoys);
     let mut asked = 0;
     let subjects = [

@@ -13,7 +13,7 @@ use crate::permission::{
 };
 
 /// A store of `model` (without its header) and `tuples`, each `user relation object`.
-pub(super) fn store<T: AsRef<str>>(model: &str, tuples: &[T]) -> Store {
+pub(in crate::permission) fn store<T: AsRef<str>>(model: &str, tuples: &[T]) -> Store {
     let model = dsl::parse(&format!("model\n  schema 1.1\n{model}")).expect("well formed");
     let plan = Plan::compile(&model).unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut builder = Builder::new(&plan);

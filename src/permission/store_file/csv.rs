@@ -4,25 +4,25 @@
 //! `object_id`, and if wanted `user_relation`, `condition_name`, `condition_context`. A quoted field ends
 //! on its own line.
 
-use super::tuples::{Entry, EntryCondition};
+use crate::permission::question::{WrittenCondition, WrittenTuple};
 
-/// The tuples in `text`, each with its line, or the line and nature of the first fault.
-pub(super) fn parse(text: &str) -> Result<Vec<(u32, Entry)>, (u32, String)> {
+/// Hands the tuples in `text` to `take`, each with its line, up to the first fault: its line and nature.
+pub(super) fn parse(
+    text: &str,
+    mut take: impl FnMut(u32, &WrittenTuple),
+) -> Result<(), (u32, String)> {
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty());
     let Some((number, header)) = lines.next() else {
-        return Ok(Vec::new());
+        return Ok(());
     };
     let columns = Columns::of(header).map_err(|fault| (number, fault))?;
-    lines
-        .map(|(number, line)| {
-            let entry = fields(line).and_then(|fields| columns.entry(&fields));
-            entry
-                .map(|entry| (number, entry))
-                .map_err(|fault| (number, fault))
-        })
-        .collect()
+    for (number, line) in lines {
+        let entry = fields(line).and_then(|fields| columns.entry(&fields));
+        take(number, &entry.map_err(|fault| (number, fault))?);
+    }
+    Ok(())
 }
 
 struct Columns(Vec<String>);
@@ -50,7 +50,7 @@ impl Columns {
         self.0.iter().position(|known| known == name)
     }
 
-    fn entry(&self, fields: &[String]) -> Result<Entry, String> {
+    fn entry(&self, fields: &[String]) -> Result<WrittenTuple, String> {
         if fields.len() != self.0.len() {
             return Err(format!("has {} fields, not {}", fields.len(), self.0.len()));
         }
@@ -68,12 +68,12 @@ impl Columns {
         };
         let condition = match field("condition_name") {
             "" => None,
-            name => Some(EntryCondition {
+            name => Some(WrittenCondition {
                 name: name.to_owned(),
                 context,
             }),
         };
-        Ok(Entry {
+        Ok(WrittenTuple {
             user: format!("{}:{}{set}", field("user_type"), field("user_id")),
             relation: field("relation").to_owned(),
             object: format!("{}:{}", field("object_type"), field("object_id")),
@@ -145,11 +145,16 @@ mod tests {
     const HEADER: &str = "user_type,user_id,user_relation,relation,object_type,object_id\n";
 
     fn users(rows: &str) -> Result<Vec<(u32, String)>, (u32, String)> {
-        let entries = parse(&format!("{HEADER}{rows}"))?;
-        Ok(entries
-            .into_iter()
-            .map(|(line, entry)| (line, entry.user))
-            .collect())
+        let mut users = Vec::new();
+        parse(&format!("{HEADER}{rows}"), |line, entry| {
+            users.push((line, entry.user.clone()));
+        })?;
+        Ok(users)
+    }
+
+    fn fault(text: &str) -> Option<u32> {
+        let read = parse(text, |line, _| panic!("line {line} was read"));
+        read.err().map(|(line, _)| line)
     }
 
     #[test]
@@ -166,8 +171,8 @@ mod tests {
     fn a_bad_row_is_named_with_its_line() {
         assert_eq!(users("user,anne\n").unwrap_err().0, 2);
         assert_eq!(users("user,\"anne,,viewer,doc,1\n").unwrap_err().0, 2);
-        assert_eq!(parse("user_type,colour\n").err().unwrap().0, 1);
-        assert_eq!(parse("user_type,user_id\n").err().unwrap().0, 1);
-        assert!(parse("").unwrap().is_empty());
+        assert_eq!(fault("user_type,colour\n"), Some(1));
+        assert_eq!(fault("user_type,user_id\n"), Some(1));
+        assert_eq!(fault(""), None);
     }
 }

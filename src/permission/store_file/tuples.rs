@@ -2,51 +2,15 @@
 //!
 //! Every fault is kept, up to [`MAX_FAULTS`], so that one run shows all there is to mend.
 
-use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{StoreFile, at, csv, yaml};
 use crate::permission::{
-    condition::Json,
-    graph::{Builder, Graph, Tuple, TupleCondition},
+    graph::{Builder, Graph},
     plan::Plan,
+    question::WrittenTuple,
     source::Folder,
 };
-
-/// A tuple as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::permission) struct Entry {
-    pub(super) user: String,
-    pub(super) relation: String,
-    pub(super) object: String,
-    #[serde(default)]
-    pub(super) condition: Option<EntryCondition>,
-}
-
-/// The condition of a tuple as it is written.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::permission) struct EntryCondition {
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) context: Option<Json>,
-}
-
-impl Entry {
-    pub(in crate::permission) fn as_tuple(&self) -> Tuple<'_> {
-        let condition = self.condition.as_ref();
-        Tuple {
-            user: &self.user,
-            relation: &self.relation,
-            object: &self.object,
-            condition: condition.map(|condition| TupleCondition {
-                name: &condition.name,
-                context: condition.context.as_ref(),
-            }),
-        }
-    }
-}
 
 /// Collects tuples and what is wrong with them.
 pub(in crate::permission) struct Loader<'p> {
@@ -122,7 +86,7 @@ impl<'p> Loader<'p> {
         &mut self,
         file: &str,
         list: &str,
-        entries: &[Spanned<Entry>],
+        entries: &[Spanned<WrittenTuple>],
     ) {
         self.begin(format!("{file}\n{list}"));
         for (index, entry) in entries.iter().enumerate() {
@@ -135,11 +99,11 @@ impl<'p> Loader<'p> {
     fn file(&mut self, name: &str, text: &str) {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending);
         match ending.unwrap_or_default() {
-            "yaml" | "yml" => match yaml::<Option<Vec<Spanned<Entry>>>>(text) {
+            "yaml" | "yml" => match yaml::<Option<Vec<Spanned<WrittenTuple>>>>(text) {
                 Ok(entries) => self.listed(name, "", &entries.unwrap_or_default()),
                 Err(error) => self.refuse(at(name, &error)),
             },
-            "json" => match serde_json::from_str::<Vec<Entry>>(text) {
+            "json" => match serde_json::from_str::<Vec<WrittenTuple>>(text) {
                 Ok(entries) => {
                     self.begin(format!("{name}\n"));
                     for (index, entry) in entries.iter().enumerate() {
@@ -164,7 +128,7 @@ impl<'p> Loader<'p> {
             .enumerate()
         {
             let line_number = u32::try_from(number + 1).unwrap_or(0);
-            match serde_json::from_str::<Entry>(line) {
+            match serde_json::from_str::<WrittenTuple>(line) {
                 Ok(entry) => self.add(index, line_number, &entry),
                 Err(error) => self.refuse(format!("{name}:{line_number}: {error}")),
             }
@@ -173,13 +137,13 @@ impl<'p> Loader<'p> {
 
     fn rows(&mut self, name: &str, text: &str) {
         self.begin(format!("{name}\n"));
-        match csv::parse(text) {
-            Ok(entries) => {
-                for (index, (line, entry)) in entries.iter().enumerate() {
-                    self.add(index, *line, entry);
-                }
-            }
-            Err((line, fault)) => self.refuse(format!("{name}:{line}: {fault}")),
+        let mut index = 0;
+        let read = csv::parse(text, |line, entry| {
+            self.add(index, line, entry);
+            index += 1;
+        });
+        if let Err((line, fault)) = read {
+            self.refuse(format!("{name}:{line}: {fault}"));
         }
     }
 
@@ -187,7 +151,7 @@ impl<'p> Loader<'p> {
         self.files.push(file);
     }
 
-    fn add(&mut self, index: usize, line: u32, entry: &Entry) {
+    fn add(&mut self, index: usize, line: u32, entry: &WrittenTuple) {
         let origin = Origin {
             file: u32::try_from(self.files.len()).unwrap_or(u32::MAX) - 1,
             line,

@@ -13,14 +13,14 @@ use crate::permission::{
 
 /// The same store told another way: some tuples under a condition that holds, some brought along with the
 /// question, and some more under a condition that does not hold.
-pub(super) struct Disguised<'a> {
-    pub(super) store: Store,
+pub(in crate::permission) struct Disguised<'a> {
+    pub(in crate::permission) store: Store,
     along: Vec<(&'a str, usize)>,
     holds: Json,
 }
 
 impl<'a> Disguised<'a> {
-    pub(super) fn new(text: &str, tuples: &'a [String], decoys: &[String]) -> Self {
+    pub(in crate::permission) fn new(text: &str, tuples: &'a [String], decoys: &[String]) -> Self {
         let model = format!(
             "model\n  schema 1.1\n{}condition on(x: bool) {{ x }}\n",
             with_conditions(text)
@@ -54,7 +54,7 @@ impl<'a> Disguised<'a> {
         }
     }
 
-    pub(super) fn along(&self) -> Vec<Tuple<'_>> {
+    pub(in crate::permission) fn along(&self) -> Vec<Tuple<'_>> {
         let along = self.along.iter();
         along
             .map(|(text, index)| tuple(text, (index % 4 == 2).then_some(&self.holds)))

@@ -1,0 +1,69 @@
+//! A set of small numbers, as bits in pages: a test is two loads, and only pages in use take memory.
+
+/// A set of numbers.
+#[derive(Debug, Default)]
+pub(super) struct Bits {
+    /// By page: its place among `pages`, from 1; 0 where it has none.
+    places: Vec<u32>,
+    pages: Vec<Page>,
+}
+
+type Page = [u64; WORDS];
+
+impl Bits {
+    /// Puts `number` in; whether it was not there yet.
+    pub(super) fn insert(&mut self, number: u32) -> bool {
+        let (page, word, bit) = parts(number);
+        if page >= self.places.len() {
+            self.places.resize(page + 1, 0);
+        }
+        if self.places[page] == 0 {
+            self.pages.push([0; WORDS]);
+            self.places[page] = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
+        }
+        let word = &mut self.pages[self.places[page] as usize - 1][word];
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    pub(super) fn has(&self, number: u32) -> bool {
+        let (page, word, bit) = parts(number);
+        match self.places.get(page) {
+            None | Some(0) => false,
+            Some(&place) => self.pages[place as usize - 1][word] & bit != 0,
+        }
+    }
+}
+
+fn parts(number: u32) -> (usize, usize, u64) {
+    let number = number as usize;
+    (
+        number / PAGE_BITS,
+        number % PAGE_BITS / 64,
+        1 << (number % 64),
+    )
+}
+
+/// A page is half a kibibyte.
+const WORDS: usize = 64;
+
+const PAGE_BITS: usize = WORDS * 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_in_is_there_and_nothing_else() {
+        let mut bits = Bits::default();
+        let numbers = [0, 63, 64, 4_095, 4_096, 1_000_000, 20_000_000];
+        assert!(numbers.iter().all(|number| bits.insert(*number)));
+        assert!(!numbers.iter().any(|number| bits.insert(*number)));
+        for number in numbers {
+            assert!(bits.has(number));
+            assert!(numbers.contains(&(number + 1)) || !bits.has(number + 1));
+        }
+        assert!(!bits.has(u32::MAX));
+    }
+}

@@ -1,0 +1,145 @@
+//! All objects to which one subject has one relation, worked out from the subject.
+//!
+//! Only where neither `and` nor `but not` lies below the relation, and exact only for objects that are
+//! tame: what leads to those lies in plain tuples.
+//!
+//! Cost: a few nanoseconds for each tuple that is followed, and never more tuples than the budget.
+
+use super::bits::Bits;
+use crate::permission::{
+    graph::Node,
+    plan::{RelId, SubjectKind},
+    store::Store,
+};
+
+/// The tame objects to which a subject has a relation, and some that are not tame.
+#[derive(Debug)]
+pub(super) struct Spread {
+    objects: Bits,
+}
+
+impl Spread {
+    /// `None` when it takes more than `budget` steps.
+    pub(super) fn new(store: &Store, subject: u32, relation: RelId, budget: usize) -> Option<Self> {
+        let mut seen: Vec<(RelId, Bits)> = vec![(relation, Bits::default())];
+        let is_new = |node: Node| {
+            let (relation, object) = node.parts();
+            let place = seen.iter().position(|(known, _)| *known == relation);
+            let place = place.unwrap_or_else(|| {
+                seen.push((relation, Bits::default()));
+                seen.len() - 1
+            });
+            seen[place].1.insert(object)
+        };
+        follow(store, subject, relation, budget, &mut Vec::new(), is_new)?;
+        let (_, objects) = seen.swap_remove(0);
+        Some(Self { objects })
+    }
+
+    pub(super) fn has(&self, object: u32) -> bool {
+        self.objects.has(object)
+    }
+}
+
+/// Follows plain tuples and rewrites from `subject` to all that can matter for `target`. `is_new`
+/// remembers what it is shown; `open` is working memory. `None` when it takes more than `budget` steps.
+pub(super) fn follow(
+    store: &Store,
+    subject: u32,
+    target: RelId,
+    budget: usize,
+    open: &mut Vec<Node>,
+    is_new: impl FnMut(Node) -> bool,
+) -> Option<()> {
+    open.clear();
+    let mut way = Way {
+        store,
+        target,
+        left: budget,
+        open,
+        is_new,
+    };
+    let held = store.graph.held();
+    way.assigned(held.by_object(subject))?;
+    way.assigned(held.by_everyone(store.graph.type_of(subject)))?;
+    while let Some(node) = way.open.pop() {
+        way.leads(node)?;
+    }
+    Some(())
+}
+
+/// A search under way.
+struct Way<'a, F> {
+    store: &'a Store,
+    target: RelId,
+    /// Steps that may still be taken.
+    left: usize,
+    open: &'a mut Vec<Node>,
+    is_new: F,
+}
+
+impl<F: FnMut(Node) -> bool> Way<'_, F> {
+    /// Everything that follows from `node` in one step.
+    fn leads(&mut self, node: Node) -> Option<()> {
+        let (relation, object) = node.parts();
+        let store = self.store;
+        let lead = store.plan.outward.lead(relation);
+        for &computed in &lead.computed {
+            self.step(1)?;
+            self.reach(Node::new(computed, object));
+        }
+        let held = store.graph.held();
+        for &(tupleset, linked) in &lead.linked {
+            if self.matters(linked) {
+                let children = held.assigned_as(tupleset, object);
+                self.step(children.len() + 1)?;
+                for child in children {
+                    self.reach(Node::new(linked, child.parts().1));
+                }
+            }
+        }
+        if lead.is_assigned {
+            let sets = held.by_sets_of(object);
+            self.step(sets.len() + 1)?;
+            for (_, node) in sets.iter().filter(|(of, _)| *of == relation) {
+                self.reach(*node);
+            }
+        }
+        Some(())
+    }
+
+    /// Takes from a list that is sorted by relation the runs that matter.
+    fn assigned(&mut self, mut nodes: &[Node]) -> Option<()> {
+        while let Some(first) = nodes.first() {
+            let (relation, _) = first.parts();
+            let end = nodes.partition_point(|node| node.parts().0 <= relation);
+            let (run, rest) = nodes.split_at(end);
+            self.step(1)?;
+            if self.matters(relation) {
+                self.step(run.len())?;
+                for node in run {
+                    self.reach(*node);
+                }
+            }
+            nodes = rest;
+        }
+        Some(())
+    }
+
+    fn reach(&mut self, node: Node) {
+        if self.matters(node.parts().0) && (self.is_new)(node) {
+            self.open.push(node);
+        }
+    }
+
+    /// Whether something of `relation` can lead to the target.
+    fn matters(&self, relation: RelId) -> bool {
+        let set = SubjectKind::Userset(relation);
+        relation == self.target || self.store.plan.reaches(self.target, set)
+    }
+
+    fn step(&mut self, count: usize) -> Option<()> {
+        self.left = self.left.checked_sub(count)?;
+        Some(())
+    }
+}
