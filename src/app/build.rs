@@ -6,6 +6,7 @@ use prometheus::{IntCounterVec, Registry};
 
 use super::runtime::MAX_BODY_BYTES;
 use crate::{
+    api,
     clock::Clock,
     config::{Config, Loaded},
     ext_authz::{Limits, Serving},
@@ -61,7 +62,25 @@ impl Instruments {
     }
 }
 
-/// Compiles `loaded`, or lists what is wrong with it. Keys that `previous` holds stay warm.
+/// Compiles all of `loaded`, or lists everything that is wrong with it.
+pub(super) fn build_all(
+    loaded: &Loaded,
+    instruments: &Instruments,
+    previous: Option<&Serving>,
+) -> Result<(Serving, api::Settings), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let settings = api::Settings::load(&loaded.config.api, &loaded.base_dir);
+    let settings = keep(settings, "api", &mut problems);
+    match (build(loaded, instruments, previous), settings) {
+        (Ok(serving), Some(settings)) => Ok((serving, settings)),
+        (serving, _) => {
+            problems.splice(0..0, serving.err().unwrap_or_default());
+            Err(problems)
+        }
+    }
+}
+
+/// Compiles what answers checks. Keys that `previous` holds stay warm.
 pub(super) fn build(
     loaded: &Loaded,
     instruments: &Instruments,
@@ -127,9 +146,9 @@ fn out_of_bounds(config: &Config) -> Vec<Problem> {
             "names no address, so nobody can ask; add one",
         ));
     }
-    if !config.listen.http.ip().is_loopback() {
+    if !config.listen.http.ip().is_loopback() && config.api.keys_file.is_none() {
         let message = format!(
-            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1]",
+            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1], or set `api.keys_file`",
             config.listen.http
         );
         problems.push(Problem::new("listen.http", message));
