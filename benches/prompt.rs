@@ -17,7 +17,6 @@ use subzero::{
     check::{BadPath, Body, Headers, HttpRequest},
     screening::{Action, Config, Metrics, Requirement, Screener},
 };
-use tokio::runtime::{Builder, Runtime};
 
 const SIZES: [usize; 5] = [100, 1_000, 4_000, 10_000, 48_000];
 const HOSTILE: usize = 60_000;
@@ -32,7 +31,6 @@ const WANT: Requirement = Requirement {
 
 fn main() {
     let only = env::args().skip(1).find(|word| !word.starts_with('-'));
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
     let before = resident();
     let mut built = Vec::new();
     for _ in 0..5 {
@@ -51,7 +49,7 @@ fn main() {
     println!("|---|---|---|---|---|");
     for (name, body) in benign().into_iter().chain(hostile()) {
         if only.as_ref().is_none_or(|only| name.contains(only)) {
-            row(&runtime, &screener, &name, body);
+            row(&screener, &name, body);
         }
     }
     println!("\n{} KiB resident after it all", resident());
@@ -76,7 +74,7 @@ fn resident() -> u64 {
 }
 
 /// Screens `body` for some rounds and prints the median round's time a body.
-fn row(runtime: &Runtime, screener: &Screener, name: &str, body: String) {
+fn row(screener: &Screener, name: &str, body: String) {
     let length = body.len();
     let mut headers = Headers::default();
     headers.push("content-type", "application/json".into());
@@ -88,7 +86,7 @@ fn row(runtime: &Runtime, screener: &Screener, name: &str, body: String) {
         body: Body::Complete(body.into()),
     };
     let late = Instant::now() + Duration::from_mins(10);
-    let screen = || runtime.block_on(screener.screen(black_box(&request), &WANT, late));
+    let screen = || screener.screen(black_box(&request), &WANT, late);
     let found = screen().map_or_else(|error| error.to_string(), |found| found.summary());
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {

@@ -23,7 +23,11 @@ use axum::{
 use prometheus::{Encoder, Registry, TextEncoder};
 use serde_json::{Value, json};
 
-use crate::{ext_authz::Serving, identity};
+use crate::{
+    dispatch::{Dispatcher, Table},
+    ext_authz::Serving,
+    identity,
+};
 
 /// What the pages show.
 #[derive(Debug)]
@@ -40,8 +44,8 @@ pub struct Status {
     pub registry: Registry,
     /// Gauges of key ages are computed when they are read.
     pub identity: identity::Metrics,
-    /// Threads that answer checks.
-    pub workers: usize,
+    /// Where work runs, and why.
+    pub dispatcher: Dispatcher,
 }
 
 /// Serves the pages until the process ends.
@@ -77,6 +81,7 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
     let serving = status.serving.load_full();
     status.identity.refresh(serving.pipeline.verifier());
     serving.pipeline.assessor().refresh();
+    status.dispatcher.refresh();
     let mut text = Vec::new();
     match TextEncoder::new().encode(&status.registry.gather(), &mut text) {
         Ok(()) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
@@ -120,10 +125,9 @@ async fn config(State(status): State<Arc<Status>>) -> Json<Value> {
     Json(Value::clone(&status.config.load()))
 }
 
-/// Where work runs. Everything runs in place on the thread that took the check: the measured
-/// choice between in place and pooled comes with batches.
-async fn dispatch(State(status): State<Arc<Status>>) -> Json<Value> {
-    Json(json!({ "threads": status.workers, "operations": [] }))
+/// Costs, hand-off, break-evens and choices as they are believed right now.
+async fn dispatch(State(status): State<Arc<Status>>) -> Json<Table> {
+    Json(status.dispatcher.table())
 }
 
 /// Asks `url` whether it is ready.

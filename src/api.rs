@@ -1,208 +1,157 @@
-//! The JSON door: single questions for services that do not stand behind Envoy.
+//! The API: questions of services that do not stand behind Envoy, in JSON and over gRPC.
 //!
-//! It listens on loopback only: whoever reaches it may ask anything. It runs on a runtime and a
-//! thread of its own, so what is asked here never delays a check of Envoy's. Nothing asked here is
-//! logged, since it may be a prompt.
+//! ```text
+//! JSON  (this file) ─ guard (access) ─ read (request) ─┐
+//!                                                      ├─ one function a question ─ Dispatcher
+//! gRPC  (rpc)       ─ admit (access) ──────────────────┘   (hash, patterns, authz, ai)
+//! ```
+//!
+//! Both doors ask the same functions, so they cannot differ in what they answer or refuse.
+//!
+//! # What a reader would get wrong
+//!
+//! The JSON door runs on a runtime and a thread of its own, so what is asked there never delays a
+//! check of Envoy's. The gRPC door shares the threads of checks: what it asks goes through the
+//! dispatcher in pieces. Nothing asked here is logged, since it may be a prompt.
 
+mod access;
+mod ai;
 mod auth;
+mod authz;
+mod description;
+mod hash;
+mod listener;
+mod patterns;
+mod refusal;
+mod request;
+mod rpc;
+mod settings;
 
-use std::{net::TcpListener, sync::Arc};
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-    routing::post,
+    Router,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    routing::{get, post},
 };
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
+use self::{access::Guard, refusal::Refusal};
+pub use self::{
+    access::{Minted, Reach, Scope, mint},
+    listener::serve,
+    rpc::{SERVICES, routes as grpc_routes},
+    settings::{Config, Settings},
+};
 use crate::{
+    dispatch::{Dispatcher, Done, Lane, Work},
     ext_authz::Serving,
-    permission::Question,
-    screening::{Category, Finding, Findings, Requirement, Trust},
-    verdict::{Class, Reason},
+    permission::Authorizer,
 };
 
-type Shared = Arc<ArcSwap<Serving>>;
-
-/// Serves the API until the process ends. `max_body_bytes` bounds every request.
-pub async fn serve(
-    listener: TcpListener,
-    serving: Shared,
-    max_body_bytes: usize,
-) -> std::io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let paths = Router::new()
-        .route("/authz/check", post(check_permission))
-        .route("/ai/validate-prompt", post(validate_prompt))
-        .merge(auth::router())
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "no such path"))
-        .method_not_allowed_fallback(async || {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path answers POST")
-        })
-        .layer(DefaultBodyLimit::max(max_body_bytes))
-        .with_state(serving);
-    axum::serve(listener, paths).await
+/// What both doors ask. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Api {
+    inner: Arc<Inner>,
 }
 
-async fn check_permission(
-    State(serving): State<Shared>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let question: Question = read(body)?;
-    let allowed = serving.load_full().pipeline.authorizer().answer(&question);
-    let allowed = allowed.map_err(|error| {
-        // The question itself is wrong (an unknown type or relation, a user that is no `type:id`, a
-        // condition that the context does not suffice for), or the engine could not answer.
-        let status = match error.reason().class() {
-            Class::Undecided => StatusCode::SERVICE_UNAVAILABLE,
-            Class::Allowed | Class::Denied => StatusCode::BAD_REQUEST,
-        };
-        Refusal::new(status, error.to_string())
-    })?;
-    let reason = if allowed {
-        Reason::Ok
-    } else {
-        Reason::PermissionDenied
-    };
-    Ok(Json(
-        json!({ "allowed": allowed, "reason": reason.as_str(), "source": "embedded" }),
-    ))
+#[derive(Debug)]
+struct Inner {
+    serving: Arc<ArcSwap<Serving>>,
+    settings: Arc<ArcSwap<Settings>>,
+    dispatcher: Dispatcher,
+    places: Arc<Semaphore>,
 }
 
-/// Fields of the predecessor's call that name who asks; they do not change the answer.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromptQuestion {
-    prompt: String,
-    #[serde(default, rename = "agent_id")]
-    _agent_id: Option<String>,
-    #[serde(default, rename = "context")]
-    _context: Option<Value>,
-}
-
-async fn validate_prompt(
-    State(serving): State<Shared>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let question: PromptQuestion = read(body)?;
-    let want = Requirement::default();
-    let findings = serving
-        .load_full()
-        .pipeline
-        .screener()
-        .screen_text(&question.prompt, &want)
-        .map_err(|error| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
-    let violations: Vec<Value> = findings.iter().map(violation).collect();
-    Ok(Json(json!({
-        "is_safe": findings.denial(&want).is_none(),
-        "risk_score": risk_score(&findings),
-        "violations": violations,
-        "sanitized_prompt": sanitized(&question.prompt, &findings),
-    })))
-}
-
-fn violation(finding: &Finding) -> Value {
-    let (risk_level, description) = match finding.category {
-        Category::Injection => (
-            "high",
-            "an attempt to take over the model, or text hidden from human readers",
-        ),
-        Category::Secret => ("high", "a credential"),
-        Category::PersonalData => ("medium", "data about a person"),
-    };
-    json!({
-        "threat_type": finding.category.as_str(),
-        "rule": finding.rule,
-        "risk_level": risk_level,
-        "description": description,
-        "span": [finding.source.start, finding.source.end],
-        "trusted": finding.trust == Trust::System,
-    })
-}
-
-/// The gravest finding's weight: rules fire or do not, so there is no finer scale yet.
-fn risk_score(findings: &Findings) -> f64 {
-    let weight = |category| match category {
-        Category::Injection | Category::Secret => 1.0,
-        Category::PersonalData => 0.5,
-    };
-    findings
-        .iter()
-        .map(|finding| weight(finding.category))
-        .fold(0.0, f64::max)
-}
-
-/// The prompt with a placeholder such as `[secret.aws_access_key]` for each finding; `None` when
-/// there are more findings than are kept, and some would stay in clear.
-fn sanitized(prompt: &str, findings: &Findings) -> Option<String> {
-    let is_full = |category| findings.count(category) >= Findings::MAX_PER_CATEGORY;
-    if Category::ALL.into_iter().any(is_full) {
-        return None;
-    }
-    let mut text = String::with_capacity(prompt.len());
-    let mut done = 0;
-    for finding in findings.iter() {
-        // Findings come in the order they stand in, but may overlap.
-        let start = finding.source.start.max(done);
-        if let (Some(between), true) = (prompt.get(done..start), finding.source.end > done) {
-            text.push_str(between);
-            text.push('[');
-            text.push_str(finding.rule);
-            text.push(']');
-            done = finding.source.end;
-        }
-    }
-    text.push_str(prompt.get(done..).unwrap_or_default());
-    Some(text)
-}
-
-fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
-    let body = body.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
-    let mut json = serde_json::Deserializer::from_slice(&body);
-    let wrong = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.inner().to_string();
-        wrong(if path == "." {
-            message
-        } else {
-            format!("{path}: {message}")
-        })
-    })?;
-    json.end().map_err(|error| wrong(error.to_string()))?;
-    Ok(value)
-}
-
-/// An answer that is no answer, as RFC 9457 has it.
-struct Refusal {
-    status: StatusCode,
-    detail: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+impl Api {
+    /// An API onto whatever `serving` and `settings` hold at the time of each call.
+    #[must_use]
+    pub fn new(
+        serving: Arc<ArcSwap<Serving>>,
+        settings: Arc<ArcSwap<Settings>>,
+        dispatcher: Dispatcher,
+    ) -> Self {
         Self {
-            status,
-            detail: detail.into(),
+            inner: Arc::new(Inner {
+                serving,
+                settings,
+                dispatcher,
+                places: Arc::new(Semaphore::new(MAX_CALLS)),
+            }),
         }
+    }
+
+    fn serving(&self) -> Arc<Serving> {
+        self.inner.serving.load_full()
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.load_full()
+    }
+
+    fn authorizer(&self) -> Arc<Authorizer> {
+        Arc::clone(self.serving().pipeline.authorizer())
+    }
+
+    fn places(&self) -> &Arc<Semaphore> {
+        &self.inner.places
+    }
+
+    async fn run<W: Work>(
+        &self,
+        work: Arc<W>,
+        lane: Lane,
+        deadline: Instant,
+    ) -> Result<Done<W::Output>, Refusal> {
+        let done = self.inner.dispatcher.run(work, lane, Some(deadline)).await;
+        done.map_err(Refusal::from)
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let problem = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        let kind = [(CONTENT_TYPE, "application/problem+json")];
-        (self.status, kind, problem.to_string()).into_response()
-    }
+/// Every path of the JSON door.
+fn router(api: &Api, reach: Reach) -> Router {
+    let guard = |scope| {
+        let api = api.clone();
+        from_fn_with_state(Guard { api, reach, scope }, access::guard)
+    };
+    let read = Router::new()
+        .route("/auth/authenticate", post(auth::authenticate))
+        .route("/authz/check", post(authz::check))
+        .route("/ai/validate-prompt", post(ai::validate))
+        .route_layer(guard(Scope::Read));
+    let batch = Router::new()
+        .route("/hash", post(hash::hash))
+        .route("/patterns/match", post(patterns::find))
+        .route("/auth/verify/batch", post(auth::verify_batch))
+        .route("/authz/check/batch", post(authz::check_batch))
+        .route("/ai/validate-prompt/batch", post(ai::validate_batch))
+        .route_layer(guard(Scope::Batch));
+    let revoke = Router::new()
+        .route("/auth/revoke", post(auth::revoke))
+        .route_layer(guard(Scope::Revoke));
+    // Nothing is asked here, so anybody may read it: the description is in the repository too.
+    let description = Router::new()
+        .route("/openapi.json", get(description::openapi))
+        .route("/docs", get(description::docs))
+        .route("/docs/", get(description::docs_index))
+        .route("/docs/{*file}", get(description::docs_file));
+    Router::new()
+        .merge(read)
+        .merge(batch)
+        .merge(revoke)
+        .merge(description)
+        .fallback(async || {
+            let detail = "no such path; `/openapi.json` lists them all";
+            Refusal::new(StatusCode::NOT_FOUND, detail)
+        })
+        .method_not_allowed_fallback(async || {
+            let detail = "this path does not answer this method; `allow` names those it does";
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+        })
+        .with_state(api.clone())
 }
+
+/// Calls answered at once, over both doors; with the largest bodies they take some gigabytes.
+const MAX_CALLS: usize = 256;

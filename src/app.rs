@@ -5,6 +5,7 @@
 //! therefore never waits for any of these.
 
 mod build;
+mod calibrate;
 mod listen;
 mod reload;
 mod runtime;
@@ -28,14 +29,14 @@ use tokio::{
 };
 
 use self::{
-    build::{Instruments, build},
+    build::{Instruments, build, build_all},
     listen::Listeners,
     reload::Reloader,
     runtime::Workers,
 };
 use crate::{
     admin::{self, Status},
-    api,
+    api::{self, Api},
     clock::Clock,
     config::{Config, Loaded},
     ext_authz::Door,
@@ -52,7 +53,7 @@ use crate::{
 pub fn check_config(file: &Path) -> Result<String, Vec<String>> {
     let loaded = Loaded::read(Some(file))?;
     let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
-    build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
+    build_all(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
     let (routes, issuers) = (
         loaded.config.routes.len(),
         loaded.config.identity.issuers.len(),
@@ -115,10 +116,15 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         .map_err(|error| StartError::Start(error.into()))?;
     let loaded = Loaded::read(file.as_deref()).map_err(StartError::Config)?;
     let _log_guard = start_logging(loaded.config.log);
-    let instruments = Instruments::new().map_err(|error| StartError::Start(error.into()))?;
-    let serving = build(&loaded, &instruments, None)
+    let instruments = Instruments::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|instruments| instruments.with_pool(&loaded.config.dispatch))
+        .map_err(StartError::Start)?;
+    let (serving, settings) = build_all(&loaded, &instruments, None)
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let serving = Arc::new(ArcSwap::from_pointee(serving));
+    let settings = Arc::new(ArcSwap::from_pointee(settings));
+    calibrate::in_background(&instruments.dispatcher);
     let workers = runtime::worker_count(loaded.config.runtime.workers);
     let status = Arc::new(Status {
         serving: Arc::clone(&serving),
@@ -127,13 +133,14 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         ready: false.into(),
         registry: instruments.registry.clone(),
         identity: instruments.identity.clone(),
-        workers,
+        dispatcher: instruments.dispatcher.clone(),
     });
     let running = Running {
         file,
         loaded,
         instruments,
         status,
+        settings,
         workers,
         started,
     };
@@ -152,6 +159,7 @@ struct Running {
     loaded: Loaded,
     instruments: Instruments,
     status: Arc<Status>,
+    settings: Arc<ArcSwap<api::Settings>>,
     workers: usize,
     started: Instant,
 }
@@ -162,8 +170,13 @@ impl Running {
         let listeners = Listeners::bind(&config.listen)?;
         let (stop, stopping) = watch::channel(false);
         let door = Door::new(Arc::clone(&self.status.serving));
-        let workers = Workers::start(self.workers, &door, &stopping)?;
-        let http = self.serve_api()?;
+        let api = Api::new(
+            Arc::clone(&self.status.serving),
+            Arc::clone(&self.settings),
+            self.status.dispatcher.clone(),
+        );
+        let workers = Workers::start(self.workers, &door, &api, &stopping)?;
+        let http = self.serve_api(api)?;
         let admin = self.serve_admin()?;
         let (bound, accepting) = listeners.accept(workers.intakes(), &stopping);
         let reloader = Reloader::new(
@@ -171,6 +184,7 @@ impl Running {
             self.loaded,
             self.instruments,
             Arc::clone(&self.status),
+            self.settings,
         );
         let background = tokio::spawn(reloader.run(signals.hangup));
 
@@ -207,17 +221,14 @@ impl Running {
         beside("admin", address, |listener| admin::serve(listener, status))
     }
 
-    fn serve_api(&self) -> anyhow::Result<SocketAddr> {
-        let config = &self.loaded.config;
-        let serving = Arc::clone(&self.status.serving);
-        beside("http", config.listen.http, move |listener| {
-            api::serve(listener, serving, MAX_QUESTION_BYTES)
+    fn serve_api(&self, api: Api) -> anyhow::Result<SocketAddr> {
+        let address = self.loaded.config.listen.http;
+        let reach = listen::reach(address);
+        beside("http", address, move |listener| {
+            api::serve(listener, api, reach)
         })
     }
 }
-
-/// Largest question to the JSON API.
-const MAX_QUESTION_BYTES: usize = 1 << 20;
 
 /// Listens on `listen.NAME` and serves there, on a thread and a runtime of its own.
 fn beside<F>(

@@ -7,6 +7,7 @@
     reason = "talking to the terminal is its job"
 )]
 
+mod key;
 mod model;
 mod permit;
 mod verify;
@@ -46,6 +47,14 @@ enum Command {
         /// Where to ask
         #[arg(default_value = "http://127.0.0.1:9193/readyz")]
         url: String,
+    },
+    /// Make a key for a caller of the API: the key once, and the line about it for `api.keys_file`
+    Key {
+        /// Whose it is, as it stands in the log
+        name: String,
+        /// What it is good for
+        #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true)]
+        scopes: Vec<key::ScopeWord>,
     },
     /// Work on permission models
     Model {
@@ -99,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
         Command::Health { url } => health(&url),
+        Command::Key { name, scopes } => key::run(&name, &scopes),
         Command::Model {
             command: ModelCommand::Test { file },
         } => model::test(&file),

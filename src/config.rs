@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::listen::{Address, Listen, SocketMode};
 use self::source::Source;
 use crate::{
-    identity, permission,
+    api, dispatch, identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
     risk, screening,
@@ -31,6 +31,8 @@ use crate::{
 pub struct Config {
     /// Where to listen. Changed by a restart only.
     pub listen: Listen,
+    /// Where work runs. Changed by a restart only.
+    pub dispatch: dispatch::Config,
     /// How many threads answer. Changed by a restart only.
     pub runtime: Runtime,
     /// Bounds of one check.
@@ -47,6 +49,8 @@ pub struct Config {
     pub screening: screening::Config,
     /// Histories of subjects.
     pub risk: risk::Config,
+    /// Questions of services that do not stand behind Envoy.
+    pub api: api::Config,
     /// What routes take for keys they leave out.
     pub route_defaults: policy::Defaults,
     /// Which request asks for what.

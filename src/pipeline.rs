@@ -9,10 +9,11 @@
 
 mod metrics;
 mod plan;
+mod progress;
 mod risk;
+mod screen;
 
 use std::{
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,19 +21,20 @@ use std::{
 use futures_util::FutureExt;
 use uuid::Uuid;
 
+use self::progress::{Progress, Stop};
 pub use self::{
     metrics::{Metrics, Stage},
     plan::{Plan, Ran, Skip},
 };
 use crate::{
     check::Check,
-    dispatch::Strategy,
+    dispatch::{Dispatcher, Operation, Weight},
     identity::{Identity, Verifier},
     permission::{Ask, Authorizer},
-    policy::{Facts, Matched, Mode, PermissionRule, Policy, Route, WhenUnavailable},
+    policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
     risk::Assessor,
-    screening::{self, Findings, Screener},
-    verdict::{Class, Reason},
+    screening::{Findings, Screener},
+    verdict::Reason,
 };
 
 /// Everything one configuration compiles to. Replaced whole on reload; a check finishes on the one
@@ -44,6 +46,7 @@ pub struct Pipeline {
     authorizer: Arc<Authorizer>,
     screener: Arc<Screener>,
     risk: risk::Step,
+    dispatcher: Dispatcher,
     metrics: Metrics,
 }
 
@@ -108,24 +111,6 @@ impl Decision {
     }
 }
 
-/// What the steps have gathered so far.
-#[derive(Debug, Default)]
-struct Progress {
-    subject: Option<String>,
-    findings: Findings,
-    plan: Plan,
-    risk: risk::Trail,
-    /// A step could not decide and its route says to go on.
-    waved_through: Option<Reason>,
-}
-
-/// How a step stops the rest.
-struct Stop {
-    reason: Reason,
-    /// What the route says about undecided checks at this step.
-    unavailable: WhenUnavailable,
-}
-
 impl Pipeline {
     /// Puts the steps together.
     #[must_use]
@@ -135,11 +120,13 @@ impl Pipeline {
         authorizer: Arc<Authorizer>,
         screener: Arc<Screener>,
         assessor: Arc<Assessor>,
+        dispatcher: Dispatcher,
         metrics: &Metrics,
     ) -> Self {
         let metrics = metrics.for_routes(policy.route_names());
         Self {
-            risk: risk::Step::new(assessor, &policy),
+            risk: risk::Step::new(assessor, dispatcher.clone(), &policy),
+            dispatcher,
             policy,
             verifier,
             authorizer,
@@ -168,7 +155,7 @@ impl Pipeline {
 
     /// Who screens, for callers that have a text rather than a check.
     #[must_use]
-    pub fn screener(&self) -> &Screener {
+    pub fn screener(&self) -> &Arc<Screener> {
         &self.screener
     }
 
@@ -253,9 +240,7 @@ impl Pipeline {
             self.permit(rule, &facts, route, progress).await?;
         }
         if let (Some(want), Some(request)) = (&route.screening, &check.http) {
-            let started = Instant::now();
-            let screened = self.screener.screen(request, want, check.deadline).await;
-            progress.ran(Stage::Screening, started);
+            let screened = self.screen(request, want, check.deadline, progress).await?;
             progress.screened(screened, *want, route)?;
         }
         // Last: it needs no permission to be expensive, and it learns from what the others say.
@@ -276,8 +261,11 @@ impl Pipeline {
             Stop::denied(missing.reason())
         })?;
         let ask = Ask::new(&user, &rule.relation, &object);
+        let choice = self.dispatcher.stay(Operation::Permission, OF_A_CHECK);
         let asked = self.authorizer.authorize(facts.identity, &ask).await;
-        progress.ran(Stage::Permission, started);
+        let took = started.elapsed();
+        self.dispatcher.ran(&choice, took);
+        progress.ran(Stage::Permission, &choice, took);
         match asked {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -297,9 +285,12 @@ impl Pipeline {
     ) -> Result<Option<Identity>, Stop> {
         let identity = match (&route.identity, &check.http, &route.permission) {
             (Some(want), Some(request), _) => {
+                let choice = self.dispatcher.stay(Operation::Jwt, OF_A_CHECK);
                 let started = Instant::now();
                 let verified = self.verifier.verify(request, want, check.deadline).await;
-                progress.ran(Stage::Identity, started);
+                let took = started.elapsed();
+                self.dispatcher.ran(&choice, took);
+                progress.ran(Stage::Identity, &choice, took);
                 match verified {
                     Ok(identity) => Some(identity),
                     Err(error) => {
@@ -329,67 +320,9 @@ impl Pipeline {
     }
 }
 
-impl Progress {
-    fn ran(&mut self, stage: Stage, started: Instant) {
-        self.plan.ran.push(Ran {
-            stage,
-            strategy: Strategy::Inline,
-            predicted: None,
-            actual: started.elapsed(),
-        });
-    }
-
-    fn screened(
-        &mut self,
-        screened: Result<Findings, screening::Error>,
-        want: screening::Requirement,
-        route: &Route,
-    ) -> Result<(), Stop> {
-        match screened {
-            Ok(findings) => {
-                let denial = findings.denial(&want);
-                self.findings = findings;
-                denial.map_or(Ok(()), |reason| Err(Stop::denied(reason)))
-            }
-            Err(error) => {
-                let unavailable = route.screening_unavailable;
-                self.stop_or_wave(error.reason(), unavailable, route, &error)
-            }
-        }
-    }
-
-    /// Stops at a step's error, unless the step could not decide and the route says to go on.
-    fn stop_or_wave(
-        &mut self,
-        reason: Reason,
-        unavailable: WhenUnavailable,
-        route: &Route,
-        error: &dyn fmt::Display,
-    ) -> Result<(), Stop> {
-        tracing::debug!(route = route.name, %reason, %error, "step stopped");
-        if reason.class() == Class::Undecided && unavailable == WhenUnavailable::Allow {
-            self.waved_through.get_or_insert(reason);
-            return Ok(());
-        }
-        Err(Stop {
-            reason,
-            unavailable,
-        })
-    }
-}
-
-impl Stop {
-    fn denied(reason: Reason) -> Self {
-        Self {
-            reason,
-            unavailable: WhenUnavailable::Deny,
-        }
-    }
-
-    fn outcome(&self) -> Outcome {
-        match (self.reason.class(), self.unavailable) {
-            (Class::Undecided, WhenUnavailable::Error) => Outcome::Error,
-            _ => Outcome::Deny,
-        }
-    }
-}
+/// A check's own item: a class apart from those of batches, since most tokens of checks are known
+/// already and a single permission shares nothing with others.
+const OF_A_CHECK: Weight = Weight {
+    class: Weight::CLASSES as u8 - 1,
+    bytes: 0,
+};

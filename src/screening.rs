@@ -14,8 +14,8 @@
 //!
 //! # Cost
 //!
-//! Linear in the body whatever it says; no tree is built. The whole screening runs in place, on the
-//! check's own thread: about 10 ns a byte of an ordinary chat, a few times that for texts made to be
+//! Linear in the body whatever it says; no tree is built. Screening is computation and awaits
+//! nothing; where it runs is the pipeline's choice: about 10 ns a byte of an ordinary chat, a few times that for texts made to be
 //! expensive (`benches/prompt.rs`). A rule that no text has led to yet compiles then, which makes
 //! that one check some tenths of a millisecond slower a rule.
 
@@ -128,11 +128,7 @@ impl Screener {
     /// # Errors
     ///
     /// Why the body could not be read whole, or that time ran out.
-    #[expect(
-        clippy::unused_async,
-        reason = "the shape of every step; long bodies will leave the runtime"
-    )]
-    pub async fn screen(
+    pub fn screen(
         &self,
         request: &HttpRequest,
         want: &Requirement,
@@ -150,6 +146,12 @@ impl Screener {
             }
         }
         self.search(&text.document, text.json.as_deref(), *want, Some(deadline))
+    }
+
+    /// Most text of one body, in bytes; callers with a bare text keep to it too.
+    #[must_use]
+    pub fn max_text(&self) -> usize {
+        self.limits.text
     }
 
     /// Screens one text as a user's prompt.

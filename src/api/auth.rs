@@ -5,42 +5,25 @@
 //!
 //! Nothing asked here is logged, since all of it is credentials.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{StatusCode, header::RETRY_AFTER},
-    response::{IntoResponse, Response},
-    routing::post,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, Shared, read};
+use super::{Api, refusal::Refusal, request::Sent};
 use crate::{
     clock::UnixSeconds,
-    dispatch::{self, Dispatcher, Lane},
+    dispatch::{self, Lane},
     identity::{
         self, Authenticated, Batch, Login, Refused, Revocation, RevocationError, Unauthenticated,
     },
+    risk::Assessor,
     verdict::{Class, Reason},
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/auth/authenticate", post(authenticate))
-        .route("/auth/revoke", post(revoke))
-        .route("/auth/verify/batch", post(verify_batch))
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LoginQuestion {
+pub(super) struct LoginQuestion {
     token: String,
     #[serde(default)]
     user_id: Option<String>,
@@ -48,21 +31,21 @@ struct LoginQuestion {
     scopes: Vec<String>,
     /// What risk is worked out from; it proves nothing.
     #[serde(default, rename = "source_ip")]
-    _source_ip: Option<IpAddr>,
+    address: Option<IpAddr>,
     #[serde(default, rename = "user_agent")]
     _user_agent: Option<String>,
     #[serde(default, rename = "device_fingerprint")]
-    _device_fingerprint: Option<String>,
+    device: Option<String>,
 }
 
 #[derive(Serialize)]
-struct LoginAnswer {
+pub(super) struct LoginAnswer {
     authenticated: bool,
     user_id: Option<String>,
     expires_in: UnixSeconds,
     scopes: Vec<String>,
     /// From 0 to 1; `null` where risk is not scored.
-    risk_score: Option<f64>,
+    risk_score: Option<f32>,
     reason: &'static str,
     /// The issuer's answer, where it is asked for one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +53,7 @@ struct LoginAnswer {
 }
 
 impl LoginAnswer {
-    fn yes(authenticated: &Authenticated, risk_score: Option<f64>) -> Self {
+    fn yes(authenticated: &Authenticated, risk_score: Option<f32>) -> Self {
         let scopes = authenticated.identity.scopes().into_iter();
         Self {
             authenticated: true,
@@ -99,24 +82,40 @@ impl LoginAnswer {
     }
 }
 
-async fn authenticate(
-    State(serving): State<Shared>,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn authenticate(
+    State(api): State<Api>,
+    Sent(question): Sent<LoginQuestion>,
 ) -> Result<Json<LoginAnswer>, Refusal> {
-    let question: LoginQuestion = read(body)?;
     let login = Login {
         user_id: question.user_id,
         token: question.token,
         scopes: question.scopes,
     };
-    let serving = serving.load_full();
+    let serving = api.serving();
     let deadline = Instant::now() + serving.limits.deadline;
     let verifier = serving.pipeline.verifier();
     let answer = match verifier.authenticate(&login, deadline).await {
-        Ok(authenticated) => LoginAnswer::yes(&authenticated, None),
+        Ok(authenticated) => {
+            let assessor = serving.pipeline.assessor();
+            let risk = risk(assessor, &authenticated, question.address, question.device).await;
+            LoginAnswer::yes(&authenticated, risk)
+        }
         Err(error) => LoginAnswer::no(denied(&error)?),
     };
     Ok(Json(answer))
+}
+
+/// What this caller's history makes of the place and the device named; nothing is learnt from it,
+/// since whoever asks can name what they like.
+async fn risk(
+    assessor: &Assessor,
+    authenticated: &Authenticated,
+    address: Option<IpAddr>,
+    device: Option<String>,
+) -> Option<f32> {
+    let device = device.as_deref().map(str::as_bytes);
+    let encounter = assessor.meet_at(&authenticated.identity, address, device);
+    assessor.assess(Some(&encounter)).await.ok()
 }
 
 /// The reason to answer with, if there is an answer.
@@ -130,14 +129,14 @@ fn denied(error: &Unauthenticated) -> Result<Reason, Refusal> {
         Unauthenticated::OtherUser | Unauthenticated::Token(_) => reason.detail(),
     };
     match reason.class() {
-        Class::Undecided => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)),
+        Class::Undecided => Err(Refusal::because(reason, detail)),
         Class::Allowed | Class::Denied => Ok(reason),
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RevocationQuestion {
+pub(super) struct RevocationQuestion {
     #[serde(default)]
     jti: Option<String>,
     #[serde(default)]
@@ -150,12 +149,12 @@ struct RevocationQuestion {
     issuer: Option<String>,
 }
 
-async fn revoke(
-    State(serving): State<Shared>,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn revoke(
+    State(api): State<Api>,
+    Sent(question): Sent<RevocationQuestion>,
 ) -> Result<StatusCode, Refusal> {
-    let question: RevocationQuestion = read(body)?;
-    let verifier = Arc::clone(serving.load_full().pipeline.verifier());
+    let serving = api.serving();
+    let verifier = serving.pipeline.verifier();
     let revoked = verifier.revoke(Revocation {
         jti: question.jti,
         sub: question.sub,
@@ -178,14 +177,14 @@ async fn revoke(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BatchQuestion {
+pub(super) struct BatchQuestion {
     tokens: Vec<String>,
     #[serde(default)]
     issuers: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
-struct BatchAnswer {
+pub(super) struct BatchAnswer {
     results: Vec<Verdict>,
     dispatch: dispatch::Report,
 }
@@ -214,55 +213,23 @@ impl From<Result<identity::Identity, identity::Error>> for Verdict {
     }
 }
 
-async fn verify_batch(
-    State(serving): State<Shared>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<BatchAnswer>, Response> {
-    let question: BatchQuestion = read(body).map_err(IntoResponse::into_response)?;
-    let serving = serving.load_full();
-    let verifier = Arc::clone(serving.pipeline.verifier());
-    let deadline = Instant::now() + serving.limits.deadline;
+pub(super) async fn verify_batch(
+    State(api): State<Api>,
+    Sent(question): Sent<BatchQuestion>,
+) -> Result<Json<BatchAnswer>, Refusal> {
+    let settings = api.settings();
+    settings.bound("tokens", question.tokens.len())?;
+    let deadline = settings.deadline();
+    let verifier = Arc::clone(api.serving().pipeline.verifier());
     let issuers = question.issuers.as_deref();
     let batch = Batch::prepare(verifier, question.tokens, issuers, deadline).await;
-    let batch = batch.map_err(|refused| not_taken(&refused).into_response())?;
-    let deadline = Instant::now() + BATCH_TIME;
-    let done = Dispatcher::in_place()
-        .run(Arc::new(batch), Lane::Batch, Some(deadline))
-        .await
-        .map_err(not_done)?;
+    let batch = batch.map_err(|refused| match refused {
+        Refused::TooMany(_) => Refusal::too_many("tokens", &refused.to_string()),
+        Refused::UnknownIssuer(_) => Refusal::field("issuers", &refused.to_string()),
+    })?;
+    let done = api.run(Arc::new(batch), Lane::Batch, deadline).await?;
     Ok(Json(BatchAnswer {
         results: done.outputs.into_iter().map(Verdict::from).collect(),
         dispatch: done.report,
     }))
 }
-
-fn not_taken(refused: &Refused) -> Refusal {
-    match refused {
-        Refused::TooMany(_) => {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("tokens: {refused}"))
-        }
-        Refused::UnknownIssuer(_) => {
-            Refusal::new(StatusCode::BAD_REQUEST, format!("issuers: {refused}"))
-        }
-    }
-}
-
-fn not_done(refused: dispatch::Refused) -> Response {
-    let text = refused.to_string();
-    match refused {
-        dispatch::Refused::Deadline => {
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-        }
-        dispatch::Refused::Overloaded(pause) => {
-            let seconds = pause.as_secs_f64().ceil().max(1.0).to_string();
-            let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, text);
-            ([(RETRY_AFTER, seconds)], refusal).into_response()
-        }
-        dispatch::Refused::Panicked => {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
-        }
-    }
-}
-
-/// Longest time for one batch: the largest takes some seconds on one core.
-const BATCH_TIME: Duration = Duration::from_secs(30);

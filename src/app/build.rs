@@ -6,8 +6,10 @@ use prometheus::{IntCounterVec, Registry};
 
 use super::runtime::MAX_BODY_BYTES;
 use crate::{
+    api,
     clock::Clock,
     config::{Config, Loaded},
+    dispatch::{self, Dispatcher},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
     permission::Authorizer,
@@ -28,6 +30,7 @@ pub(super) struct Instruments {
     pub(super) screening: screening::Metrics,
     pub(super) risk: risk::Metrics,
     pub(super) pipeline: pipeline::Metrics,
+    pub(super) dispatcher: Dispatcher,
     pub(super) reloads: IntCounterVec,
 }
 
@@ -57,13 +60,42 @@ impl Instruments {
             identity,
             screening: screening::Metrics::register(&registry)?,
             pipeline: pipeline::Metrics::register(&registry)?,
+            dispatcher: Dispatcher::in_place(),
             reloads,
             registry,
         })
     }
 }
 
-/// Compiles `loaded`, or lists what is wrong with it. Keys that `previous` holds stay warm.
+impl Instruments {
+    /// The same, with a pool as `config` has it.
+    pub(super) fn with_pool(self, config: &dispatch::Config) -> anyhow::Result<Self> {
+        let metrics = dispatch::Metrics::register(&self.registry)?;
+        let dispatcher = Dispatcher::new(config, metrics)
+            .map_err(|error| anyhow::anyhow!("cannot start the pool: {error}"))?;
+        Ok(Self { dispatcher, ..self })
+    }
+}
+
+/// Compiles all of `loaded`, or lists everything that is wrong with it.
+pub(super) fn build_all(
+    loaded: &Loaded,
+    instruments: &Instruments,
+    previous: Option<&Serving>,
+) -> Result<(Serving, api::Settings), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let settings = api::Settings::load(&loaded.config.api, &loaded.base_dir);
+    let settings = keep(settings, "api", &mut problems);
+    match (build(loaded, instruments, previous), settings) {
+        (Ok(serving), Some(settings)) => Ok((serving, settings)),
+        (serving, _) => {
+            problems.splice(0..0, serving.err().unwrap_or_default());
+            Err(problems)
+        }
+    }
+}
+
+/// Compiles what answers checks. Keys that `previous` holds stay warm.
 pub(super) fn build(
     loaded: &Loaded,
     instruments: &Instruments,
@@ -71,6 +103,8 @@ pub(super) fn build(
 ) -> Result<Serving, Vec<Problem>> {
     let (config, base_dir) = (&loaded.config, loaded.base_dir.as_path());
     let mut problems = out_of_bounds(config);
+    let dispatch = config.dispatch.problems().into_iter();
+    problems.extend(dispatch.map(|problem| problem.within("dispatch")));
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
     let verifier = Verifier::new(
         &config.identity,
@@ -112,6 +146,7 @@ pub(super) fn build(
                 Arc::new(authorizer),
                 Arc::new(screener),
                 Arc::new(assessor),
+                instruments.dispatcher.clone(),
                 &instruments.pipeline,
             );
             let limits = Limits {
@@ -133,9 +168,9 @@ fn out_of_bounds(config: &Config) -> Vec<Problem> {
             "names no address, so nobody can ask; add one",
         ));
     }
-    if !config.listen.http.ip().is_loopback() {
+    if !config.listen.http.ip().is_loopback() && config.api.keys_file.is_none() {
         let message = format!(
-            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1]",
+            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1], or set `api.keys_file`",
             config.listen.http
         );
         problems.push(Problem::new("listen.http", message));

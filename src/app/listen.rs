@@ -9,6 +9,7 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
@@ -27,13 +28,26 @@ use tokio::{
     time::sleep,
 };
 
-use crate::config::{Address, Listen, SocketMode};
+use crate::{
+    api::Reach,
+    config::{Address, Listen, SocketMode},
+};
 
 /// A connection on its way to a worker.
 #[derive(Debug)]
 pub(super) enum Connection {
-    Tcp(std::net::TcpStream),
+    /// With who can reach the listener it came over, whoever has reached it now.
+    Tcp(std::net::TcpStream, Reach),
     Unix(std::os::unix::net::UnixStream),
+}
+
+/// Who can reach a listener on `address`.
+pub(super) fn reach(address: SocketAddr) -> Reach {
+    if address.ip().is_loopback() {
+        Reach::Local
+    } else {
+        Reach::Remote
+    }
 }
 
 /// Everything that listens for Envoy.
@@ -42,7 +56,7 @@ pub(super) struct Listeners(Vec<Listener>);
 
 #[derive(Debug)]
 enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Reach),
     Unix(UnixListener, SocketFile),
 }
 
@@ -118,10 +132,11 @@ impl Accepting {
 impl Listener {
     async fn accept(&self) -> io::Result<Connection> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, reach) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                stream.into_std().map(Connection::Tcp)
+                let stream = stream.into_std()?;
+                Ok(Connection::Tcp(stream, *reach))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
@@ -132,7 +147,7 @@ impl Listener {
 
     fn address(&self) -> Address {
         match self {
-            Self::Tcp(listener) => Address::Tcp(
+            Self::Tcp(listener, _) => Address::Tcp(
                 listener
                     .local_addr()
                     .unwrap_or_else(|_| ([0, 0, 0, 0], 0).into()),
@@ -166,10 +181,13 @@ impl Dealer {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> anyhow::Result<Listener> {
+fn bind_tcp(address: SocketAddr) -> anyhow::Result<Listener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+    Ok(Listener::Tcp(
+        TcpListener::from_std(listener)?,
+        reach(address),
+    ))
 }
 
 fn bind_unix(path: &Path, mode: SocketMode) -> anyhow::Result<Listener> {

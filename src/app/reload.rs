@@ -6,6 +6,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::{
     signal::unix::Signal,
     task::JoinHandle,
@@ -13,11 +14,12 @@ use tokio::{
 };
 
 use super::{
-    build::{Instruments, build},
+    build::{Instruments, build_all},
     shown,
 };
 use crate::{
     admin::Status,
+    api,
     config::{Config, Loaded},
 };
 
@@ -29,6 +31,7 @@ pub(super) struct Reloader {
     seen: Option<Vec<u8>>,
     instruments: Instruments,
     status: Arc<Status>,
+    settings: Arc<ArcSwap<api::Settings>>,
 }
 
 impl Reloader {
@@ -37,6 +40,7 @@ impl Reloader {
         loaded: Loaded,
         instruments: Instruments,
         status: Arc<Status>,
+        settings: Arc<ArcSwap<api::Settings>>,
     ) -> Self {
         let seen = file.as_ref().and_then(|file| fs::read(file).ok());
         Self {
@@ -45,6 +49,7 @@ impl Reloader {
             seen,
             instruments,
             status,
+            settings,
         }
     }
 
@@ -59,6 +64,7 @@ impl Reloader {
                 _ = hangup.recv() => true,
                 _ = tick.tick() => false,
             };
+            self.status.dispatcher.look_at_quota();
             // Looked at either way, or a signal would be followed by a second reload.
             let changed = self.file_changed();
             if asked || changed {
@@ -67,6 +73,7 @@ impl Reloader {
                 }
             } else {
                 self.reload_store();
+                self.reload_keys();
             }
         }
     }
@@ -85,17 +92,18 @@ impl Reloader {
     fn reload(&mut self) -> bool {
         let previous = self.status.serving.load_full();
         let next = Loaded::read(self.file.as_deref()).and_then(|loaded| {
-            let serving = build(&loaded, &self.instruments, Some(&previous))
+            let (serving, settings) = build_all(&loaded, &self.instruments, Some(&previous))
                 .map_err(|found| loaded.locate(&found))?;
-            Ok((loaded, serving))
+            Ok((loaded, serving, settings))
         });
         let outcome = match next {
-            Ok((loaded, serving)) => {
+            Ok((loaded, serving, settings)) => {
                 for key in needs_restart(&self.loaded.config, &loaded.config) {
                     tracing::warn!(key, "changed, but takes effect after a restart only");
                 }
                 self.status.config.store(Arc::new(shown(&loaded.config)));
                 self.status.serving.store(Arc::new(serving));
+                self.settings.store(Arc::new(settings));
                 self.loaded = loaded;
                 tracing::info!(
                     routes = self.loaded.config.routes.len(),
@@ -120,6 +128,18 @@ impl Reloader {
             .inc();
         self.status.last_reload.store(Arc::new(Some(outcome)));
         done
+    }
+
+    fn reload_keys(&self) {
+        match self.settings.load().reload_keys() {
+            Ok(true) => tracing::info!("api keys reloaded"),
+            Ok(false) => {}
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(%problem, "api keys not reloaded, the old ones stay in force");
+                }
+            }
+        }
     }
 
     fn reload_store(&self) {
@@ -162,7 +182,7 @@ impl Drop for KeyFetching {
 /// Sections that are read once, at start, and differ.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (shown(old), shown(new));
-    ["listen", "runtime", "drain", "log"]
+    ["dispatch", "drain", "listen", "log", "runtime"]
         .into_iter()
         .filter(|key| old.get(key) != new.get(key))
         .collect()

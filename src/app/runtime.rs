@@ -22,6 +22,7 @@ use tonic_health::{
 
 use super::listen::Connection;
 use crate::{
+    api::{self, Api, Reach},
     ext_authz::Door,
     proto::{AuthorizationServer, DESCRIPTORS},
 };
@@ -58,6 +59,7 @@ impl Workers {
     pub(super) fn start(
         count: usize,
         door: &Door,
+        api: &Api,
         stopping: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let (end, ended) = mpsc::channel(count);
@@ -66,17 +68,24 @@ impl Workers {
         for index in 0..count {
             let (intake, connections) = mpsc::channel(INTAKE_CONNECTIONS);
             intakes.push(intake);
-            let authorization =
-                AuthorizationServer::new(door.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-            let routes = Routes::new(authorization)
-                .add_service(health_service.clone())
-                .add_service(reflection()?);
+            let routes = |reach| -> anyhow::Result<Routes> {
+                let authorization = AuthorizationServer::new(door.clone())
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES);
+                let mut routes = Routes::builder();
+                routes
+                    .add_service(authorization)
+                    .add_service(health_service.clone())
+                    .add_service(reflection()?);
+                api::grpc_routes(&mut routes, api, reach, MAX_MESSAGE_BYTES);
+                Ok(routes.routes())
+            };
+            let (local, remote) = (routes(Reach::Local)?, routes(Reach::Remote)?);
             let (stopping, end) = (stopping.clone(), end.clone());
             let runtime = control()?;
             thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    runtime.block_on(answer(routes, connections, stopping));
+                    runtime.block_on(answer(local, remote, connections, stopping));
                     drop(end);
                 })?;
         }
@@ -99,7 +108,8 @@ impl Workers {
         } else {
             ServingStatus::NotServing
         };
-        for service in ["", "envoy.service.auth.v3.Authorization"] {
+        let services = ["", "envoy.service.auth.v3.Authorization"];
+        for service in services.into_iter().chain(api::SERVICES) {
             self.health.set_service_status(service, status).await;
         }
     }
@@ -112,19 +122,28 @@ impl Workers {
 }
 
 /// Answers on every connection dealt to this worker; on `stopping` sends GOAWAY and finishes.
+/// Listeners that others can reach have routes of their own, which want keys.
 async fn answer(
-    routes: Routes,
+    local: Routes,
+    remote: Routes,
     connections: mpsc::Receiver<Connection>,
     stopping: watch::Receiver<bool>,
 ) {
     let (tcp_in, tcp) = mpsc::channel(INTAKE_CONNECTIONS);
     let (unix_in, unix) = mpsc::channel(INTAKE_CONNECTIONS);
+    let (remote_in, from_remote) = mpsc::channel(INTAKE_CONNECTIONS);
     let sort = async move {
         let mut connections = ReceiverStream::new(connections);
         while let Some(connection) = connections.next().await {
             // A send fails only when the server below has ended, and so has the connection.
             match connection {
-                Connection::Tcp(stream) => drop(tcp_in.send(TcpStream::from_std(stream)).await),
+                Connection::Tcp(stream, reach) => {
+                    let intake = match reach {
+                        Reach::Local => &tcp_in,
+                        Reach::Remote => &remote_in,
+                    };
+                    drop(intake.send(TcpStream::from_std(stream)).await);
+                }
                 Connection::Unix(stream) => drop(unix_in.send(UnixStream::from_std(stream)).await),
             }
         }
@@ -133,16 +152,22 @@ async fn answer(
         // An error means that the sender is gone, which is a stop too.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let server = || {
+    let server = |routes: &Routes| {
         Server::builder()
             .max_concurrent_streams(MAX_STREAMS)
             .add_routes(routes.clone())
     };
-    let tcp =
-        server().serve_with_incoming_shutdown(ReceiverStream::new(tcp), stop(stopping.clone()));
-    let unix = server().serve_with_incoming_shutdown(ReceiverStream::new(unix), stop(stopping));
-    let ((), tcp, unix) = tokio::join!(sort, tcp, unix);
-    for error in [tcp.err(), unix.err()].into_iter().flatten() {
+    let tcp = server(&local)
+        .serve_with_incoming_shutdown(ReceiverStream::new(tcp), stop(stopping.clone()));
+    let unix = server(&local)
+        .serve_with_incoming_shutdown(ReceiverStream::new(unix), stop(stopping.clone()));
+    let from_remote = server(&remote)
+        .serve_with_incoming_shutdown(ReceiverStream::new(from_remote), stop(stopping));
+    let ((), tcp, unix, from_remote) = tokio::join!(sort, tcp, unix, from_remote);
+    for error in [tcp.err(), unix.err(), from_remote.err()]
+        .into_iter()
+        .flatten()
+    {
         tracing::error!(%error, "a worker's server ended");
     }
 }

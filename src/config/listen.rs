@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Listen {
     /// Envoy's gRPC door.
     pub grpc: Vec<Address>,
-    /// The JSON API, on loopback: whoever reaches it may ask anything.
+    /// The JSON API; anywhere but on loopback its callers need keys.
     pub http: SocketAddr,
     /// Metrics, health, running configuration.
     pub admin: SocketAddr,

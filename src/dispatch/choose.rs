@@ -59,6 +59,24 @@ pub(super) struct Plan {
     pub(super) threads: f64,
 }
 
+impl Plan {
+    /// In place, the way of the operation's nature.
+    pub(super) fn here(operation: Operation, load: &Load) -> Self {
+        Self {
+            strategy: match operation.nature() {
+                Nature::Cpu => Strategy::Inline,
+                Nature::Io => Strategy::Async,
+                Nature::Native => Strategy::Vector,
+            },
+            predicted_ns: load.ns,
+            other_ns: None,
+            explores: None,
+            idle: Idle::Asleep,
+            threads: 1.0,
+        }
+    }
+}
+
 impl Inner {
     pub(super) fn weigh<W: Work>(&self, work: &W) -> Load {
         let mut load = Load {
@@ -96,18 +114,7 @@ impl Inner {
     }
 
     pub(super) fn plan(&self, operation: Operation, load: &Load, items: usize, lane: Lane) -> Plan {
-        let in_place = Plan {
-            strategy: match operation.nature() {
-                Nature::Cpu => Strategy::Inline,
-                Nature::Io => Strategy::Async,
-                Nature::Native => Strategy::Vector,
-            },
-            predicted_ns: load.ns,
-            other_ns: None,
-            explores: None,
-            idle: Idle::Asleep,
-            threads: 1.0,
-        };
+        let in_place = Plan::here(operation, load);
         let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
         let Some(pool) = self.pool.as_ref().filter(|_| {
             cores > 1.0 && in_place.strategy == Strategy::Inline && load.ns > NEVER_WORTH_IT_NS

@@ -52,6 +52,22 @@ impl Dispatcher {
         }
     }
 
+    /// Foretells one item that runs in place whatever it costs, since it waits for others or holds
+    /// what cannot be handed over. Follow with [`Dispatcher::ran`].
+    pub fn stay(&self, operation: Operation, weight: Weight) -> Choice {
+        let load = Load::one(self.inner.costs.of(operation, weight));
+        let plan = Plan::here(operation, &load);
+        self.inner
+            .metrics
+            .tally
+            .decided(operation, plan.strategy, plan.predicted_ns as u64);
+        Choice {
+            operation,
+            load,
+            plan,
+        }
+    }
+
     /// Learns that what was chosen to run in place took this long.
     pub fn ran(&self, choice: &Choice, took: Duration) {
         let ns = took.as_nanos() as f64;

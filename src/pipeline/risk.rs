@@ -7,9 +7,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Progress, Skip, Stage, Stop};
+use super::{OF_A_CHECK, Progress, Skip, Stage, Stop};
 use crate::{
     check::Check,
+    dispatch::{Dispatcher, Operation},
     identity::Identity,
     policy::{Judgement, Policy, Route},
     risk::{Assessor, Encounter, Ending},
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Step {
     assessor: Arc<Assessor>,
+    dispatcher: Dispatcher,
     /// Nobody is remembered for a configuration that asks for nothing.
     is_used: bool,
     /// Above this score an enforced route would not have let the request pass, so where it comes
@@ -41,9 +43,10 @@ pub(super) struct Trail {
 }
 
 impl Step {
-    pub(super) fn new(assessor: Arc<Assessor>, policy: &Policy) -> Self {
+    pub(super) fn new(assessor: Arc<Assessor>, dispatcher: Dispatcher, policy: &Policy) -> Self {
         Self {
             assessor,
+            dispatcher,
             is_used: policy.uses_risk(),
             familiar_up_to: policy.risk_passes_up_to(),
         }
@@ -69,6 +72,7 @@ impl Step {
         let Some(rule) = &route.risk else {
             return Ok(());
         };
+        let choice = self.dispatcher.stay(Operation::Risk, OF_A_CHECK);
         let started = Instant::now();
         let score = self.assessor.assess(progress.risk.encounter.as_ref()).await;
         let score = match score {
@@ -83,7 +87,9 @@ impl Step {
                 );
             }
         };
-        progress.ran(Stage::Risk, started);
+        let took = started.elapsed();
+        self.dispatcher.ran(&choice, took);
+        progress.ran(Stage::Risk, &choice, took);
         progress.risk.score = Some(score);
         // Where there is a score, there is somebody.
         let judged = identity.map_or(Judgement::Deny, |identity| {

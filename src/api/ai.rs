@@ -1,0 +1,222 @@
+//! `POST /ai/validate-prompt`, its batch and its stream: is this safe to send to a model?
+//!
+//! A prompt is one user's text; a `body` is a whole request body, read as Envoy's would be. What
+//! could not be screened whole is refused (413, 503), and in a batch it is an answer of its own that
+//! says so and is never safe.
+
+mod answer;
+mod stream;
+mod work;
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::State,
+    http::{
+        HeaderMap, HeaderValue,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
+
+pub(super) use self::{
+    answer::{Answer, Violation},
+    stream::Event,
+};
+use self::{stream::Lines, work::Prompts};
+use super::{Api, access::Place, refusal::Refusal, request::Sent};
+use crate::{
+    check::{self, Headers, HttpRequest, RequestPath},
+    dispatch::{Lane, Report},
+    screening::{self, Action, Requirement, Screener},
+    verdict::{Class, Reason},
+};
+
+/// `agent_id` and `context` say who asks and why; they do not change the answer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    #[serde(default)]
+    pub(super) prompt: Option<String>,
+    /// Unparsed, so that what is screened is what was written: a parser would drop repeated keys.
+    #[serde(default)]
+    pub(super) body: Option<Box<RawValue>>,
+    #[serde(default, rename = "agent_id")]
+    _agent_id: Option<String>,
+    #[serde(default, rename = "context")]
+    _context: Option<Map<String, Value>>,
+}
+
+impl Question {
+    pub(super) fn new(prompt: Option<String>, body: Option<Box<RawValue>>) -> Self {
+        Self {
+            prompt,
+            body,
+            _agent_id: None,
+            _context: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Questions {
+    pub(super) prompts: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Answers {
+    pub(super) results: Vec<Answer>,
+    pub(super) dispatch: Report,
+}
+
+pub(super) async fn validate(
+    State(api): State<Api>,
+    Sent(question): Sent<Question>,
+) -> Result<Json<Answer>, Refusal> {
+    api.validate(question).await.map(Json)
+}
+
+/// One JSON document, or a line an answer when the caller accepts `application/x-ndjson`.
+pub(super) async fn validate_batch(
+    State(api): State<Api>,
+    Extension(place): Extension<Place>,
+    headers: HeaderMap,
+    Sent(questions): Sent<Questions>,
+) -> Result<Response, Refusal> {
+    if !wants_lines(&headers) {
+        let answers = api.validate_batch(questions).await?;
+        return Ok(Json(answers).into_response());
+    }
+    let mut lines = Lines::default();
+    let events = api.validate_stream(questions)?.map(move |event| {
+        // The place among the calls in flight is free when the stream is dropped.
+        let _ = &place;
+        Ok::<_, Infallible>(lines.next(event))
+    });
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static(NDJSON))];
+    Ok((kind, Body::from_stream(events)).into_response())
+}
+
+fn wants_lines(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).into_iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|kind| kind.split(';').next())
+        .any(|kind| kind.trim().eq_ignore_ascii_case(NDJSON))
+}
+
+impl Api {
+    /// Screens one prompt or body.
+    pub(super) async fn validate(&self, question: Question) -> Result<Answer, Refusal> {
+        let (prompt, body) = match (question.prompt, question.body) {
+            (Some(prompt), None) => (prompt, None),
+            (None, Some(body)) => (String::new(), Some(body)),
+            (None, None) => {
+                return Err(Refusal::field("prompt", "is missing; send it, or a `body`"));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Refusal::field(
+                    "body",
+                    "came with a `prompt`; send one of the two",
+                ));
+            }
+        };
+        if let Some(body) = body {
+            return self.validate_body(&body).await;
+        }
+        let deadline = self.settings().deadline();
+        let work = Arc::new(Prompts::new(&self.screener(), vec![prompt]));
+        let done = self.run(Arc::clone(&work), Lane::High, deadline).await?;
+        let found = done.outputs.into_iter().next();
+        let found =
+            found.ok_or_else(|| Refusal::because(Reason::Internal, "the prompt has no answer"))?;
+        let findings = found.map_err(|error| refuse(&error))?;
+        Ok(Answer::of_prompt(work.prompt(0), &findings))
+    }
+
+    /// In place, without dispatch: a body is bounded by `screening.max_body`, so this takes no longer
+    /// than one of Envoy's checks.
+    async fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
+        let deadline = self.settings().deadline();
+        let mut headers = Headers::default();
+        headers.push("content-type", b"application/json".to_vec());
+        let request = HttpRequest {
+            method: "POST".to_owned(),
+            host: String::new(),
+            path: RequestPath::parse("/"),
+            headers,
+            body: check::Body::Complete(body.get().to_owned().into()),
+        };
+        let screener = self.screener();
+        let found = screener.screen(&request, &WANT, deadline);
+        let findings = found.map_err(|error| refuse(&error))?;
+        Ok(Answer::of_body(&findings))
+    }
+
+    /// Screens many prompts.
+    pub(super) async fn validate_batch(&self, questions: Questions) -> Result<Answers, Refusal> {
+        let deadline = {
+            let settings = self.settings();
+            settings.bound("prompts", questions.prompts.len())?;
+            settings.deadline()
+        };
+        let work = Arc::new(Prompts::new(&self.screener(), questions.prompts));
+        let done = self.run(Arc::clone(&work), Lane::Batch, deadline).await?;
+        let found = done.outputs.iter().enumerate();
+        let results = found.map(|(item, found)| Answer::in_batch(work.prompt(item), found));
+        Ok(Answers {
+            results: results.collect(),
+            dispatch: done.report,
+        })
+    }
+
+    fn screener(&self) -> Arc<Screener> {
+        Arc::clone(self.serving().pipeline.screener())
+    }
+}
+
+fn refuse(error: &screening::Error) -> Refusal {
+    match error.reason().class() {
+        Class::Undecided => Refusal::because(error.reason(), error.to_string()),
+        Class::Allowed | Class::Denied => Refusal::because(
+            error.reason(),
+            format!("{error}; send a shorter one, or raise `screening.max_text`"),
+        ),
+    }
+}
+
+/// What is looked for, and what of it makes a prompt unsafe.
+const WANT: Requirement = Requirement {
+    injection: Action::Deny,
+    secrets: Action::Deny,
+    personal_data: Action::Flag,
+    trust_system: false,
+};
+
+/// One JSON document a line.
+const NDJSON: &str = "application/x-ndjson";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_sent_to_those_who_accept_them() {
+        for (accept, expected) in [
+            ("application/x-ndjson", true),
+            ("application/json, Application/X-NDJSON;q=0.5", true),
+            ("application/json", false),
+            ("*/*", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(wants_lines(&headers), expected, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `POST /authz/check` and `/authz/check/batch`: relationship checks.
+//!
+//! A single question that does not fit the model is refused (400); in a batch it is an answer of its
+//! own, so that one bad question does not cost the others theirs. `allowed` is true for reason `ok`
+//! alone; only `permission_denied` is the model's no.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::{Api, refusal::Refusal, request::Sent};
+use crate::{
+    dispatch::{Lane, Report},
+    permission::{self, Batch, Question},
+    verdict::{Class, Reason},
+};
+
+/// One question, by either door.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Single(pub(super) Question);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Questions {
+    pub(super) checks: Vec<Question>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    pub(super) allowed: bool,
+    pub(super) reason: &'static str,
+    pub(super) source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Answers {
+    pub(super) results: Vec<Answer>,
+    pub(super) dispatch: Report,
+}
+
+impl Answer {
+    fn new(result: Result<bool, permission::Error>) -> Self {
+        let (reason, error) = match result {
+            Ok(true) => (Reason::Ok, None),
+            Ok(false) => (Reason::PermissionDenied, None),
+            Err(error) => (error.reason(), Some(error.to_string())),
+        };
+        Self {
+            allowed: reason == Reason::Ok,
+            reason: reason.as_str(),
+            source: SOURCE,
+            error,
+        }
+    }
+}
+
+pub(super) async fn check(
+    State(api): State<Api>,
+    Sent(question): Sent<Single>,
+) -> Result<Json<Answer>, Refusal> {
+    api.check_permission(question).await.map(Json)
+}
+
+pub(super) async fn check_batch(
+    State(api): State<Api>,
+    Sent(questions): Sent<Questions>,
+) -> Result<Json<Answers>, Refusal> {
+    api.check_permissions(questions).await.map(Json)
+}
+
+impl Api {
+    /// The engine's answer to one question.
+    pub(super) async fn check_permission(&self, question: Single) -> Result<Answer, Refusal> {
+        let deadline = self.settings().deadline();
+        let work = Arc::new(self.checks(vec![question.0])?);
+        let done = self.run(work, Lane::High, deadline).await?;
+        let result = done.outputs.into_iter().next();
+        let result = result
+            .ok_or_else(|| Refusal::because(Reason::Internal, "the question has no answer"))?;
+        if let Err(error) = &result
+            && *error != permission::Error::Denied
+        {
+            // The question itself is wrong (an unknown type or relation, a user that is no
+            // `type:id`, a condition that the context does not suffice for), or the engine could
+            // not answer.
+            return Err(match error.reason().class() {
+                Class::Undecided => Refusal::because(error.reason(), error.to_string()),
+                Class::Allowed | Class::Denied => {
+                    Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+                }
+            });
+        }
+        Ok(Answer::new(result))
+    }
+
+    /// The engine's answer to each question.
+    pub(super) async fn check_permissions(&self, questions: Questions) -> Result<Answers, Refusal> {
+        let deadline = {
+            let settings = self.settings();
+            settings.bound("checks", questions.checks.len())?;
+            settings.deadline()
+        };
+        let work = Arc::new(self.checks(questions.checks)?);
+        let done = self.run(work, Lane::Batch, deadline).await?;
+        Ok(Answers {
+            results: done.outputs.into_iter().map(Answer::new).collect(),
+            dispatch: done.report,
+        })
+    }
+
+    fn checks(&self, questions: Vec<Question>) -> Result<Batch, Refusal> {
+        Batch::new(&self.authorizer(), questions)
+            .map_err(|error| Refusal::because(error.reason(), error.to_string()))
+    }
+}
+
+/// Who answers: the engine in this process.
+const SOURCE: &str = "embedded";

@@ -1,0 +1,141 @@
+//! Reading what was sent: JSON of a bounded size, or a refusal that names the field.
+
+use axum::{
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, Request},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::{Api, refusal::Refusal};
+
+/// The body of a request, read as JSON.
+#[derive(Debug)]
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Sent<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(mut request: Request, api: &Api) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            let detail = "send the body with `content-type: application/json`";
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let (limit, patience) = {
+            let settings = api.settings();
+            (settings.max_body, settings.deadline)
+        };
+        DefaultBodyLimit::max(limit).apply(&mut request);
+        let body = timeout(patience, Bytes::from_request(request, api)).await;
+        let body = body.map_err(|_| {
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            )
+        })?;
+        let body = body.map_err(|error| match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!(
+                    "the body is longer than the {limit} bytes that one call may have; send it in several (`api.max_body`)"
+                ),
+            ),
+            status => Refusal::new(status, error.body_text()),
+        })?;
+        read(&body).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind.unwrap_or_default().split(';').next();
+    essence.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let wrong = without_values(&error.inner().to_string());
+        if path == "." {
+            Refusal::new(StatusCode::BAD_REQUEST, wrong)
+        } else {
+            Refusal::field(path, &wrong)
+        }
+    })?;
+    json.end()
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    Ok(value)
+}
+
+/// The message without the text that was sent (it may be a token, or megabytes), and not too long.
+fn without_values(message: &str) -> String {
+    let quoted = message.find('"').zip(message.rfind("\", expected"));
+    let message = match quoted {
+        Some((start, end)) if start < end => {
+            format!("{}{}", &message[..start], &message[end + 3..])
+        }
+        _ => message.to_owned(),
+    };
+    message.chars().take(MAX_MESSAGE_CHARS).collect()
+}
+
+/// Longer than any message of a parser that quotes nothing.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Shape {
+        #[serde(rename = "items")]
+        _items: Vec<String>,
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (body, field, says) in [
+            (r#"{"items": ["a", 7]}"#, Some("items[1]"), "invalid type"),
+            (r#"{"item": []}"#, Some("item"), "unknown field `item`"),
+            ("{}", None, "missing field `items`"),
+            ("{\"items\": []} x", None, "trailing characters"),
+            ("", None, "EOF"),
+            (
+                r#"{"items": "tell nobody"}"#,
+                Some("items"),
+                "string expected a sequence",
+            ),
+        ] {
+            let refusal = read::<Shape>(body.as_bytes()).expect_err(body);
+            let told = serde_json::to_value(refusal.problem()).expect("JSON");
+            assert_eq!(told["status"], 400, "{body}");
+            assert_eq!(told["field"].as_str(), field, "{told}");
+            let detail = told["detail"].as_str().unwrap_or_default();
+            assert!(
+                detail.contains(says) && !detail.contains("nobody"),
+                "{detail}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_is_told_by_its_type_whatever_follows() {
+        for (kind, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/jsonp", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().expect("a value"))]);
+            assert_eq!(is_json(&headers), expected, "{kind}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}
