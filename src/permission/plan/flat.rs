@@ -120,7 +120,6 @@ fn runs(relations: &BTreeSet<RelId>) -> Vec<(RelId, RelId)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::permission::engine::tests::store;
 
     #[test]
