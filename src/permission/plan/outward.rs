@@ -1,8 +1,8 @@
 //! The rewrites read from the other end: what may follow once a relation is known to hold.
 //!
 //! A check starts at an object and looks for the subject; a batch about one subject starts there and
-//! collects objects. Both must come to the same, so what is here leans to one side: `and` is read as
-//! `or`, `but not` as its base. What cannot be reached this way is a sure no.
+//! collects objects. It does so for monotone relations only, so an `and` may be read as an `or` here and
+//! a `but not` as its base: below a monotone relation there is neither.
 
 use super::{Flat, Op, OpKind, RelId, Relation, SubjectKind, TypeId};
 
