@@ -23,7 +23,7 @@ use axum::{
 use prometheus::{Encoder, Registry, TextEncoder};
 use serde_json::{Value, json};
 
-use crate::{ext_authz::Serving, identity};
+use crate::{decisions::Recorder, ext_authz::Serving, identity};
 
 /// What the pages show.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Status {
     pub identity: identity::Metrics,
     /// Threads that answer checks.
     pub workers: usize,
+    /// What was decided.
+    pub recorder: Recorder,
 }
 
 /// Serves the pages until the process ends.

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -24,11 +24,11 @@ use arc_swap::ArcSwap;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use self::{
-    build::{Instruments, build},
+    build::{Instruments, build, record},
     listen::Listeners,
     reload::Reloader,
     runtime::Workers,
@@ -37,6 +37,7 @@ use crate::{
     admin::{self, Status},
     api,
     config::{Config, Loaded},
+    decisions::Recorder,
     ext_authz::Door,
     telemetry::start_logging,
 };
@@ -71,7 +72,10 @@ pub fn door(file: &Path) -> Result<Door, Vec<String>> {
     let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
     let serving =
         build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
-    Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving))))
+    let threads = runtime::worker_count(loaded.config.runtime.workers);
+    let recorder =
+        record(&loaded, &instruments, threads).map_err(|problems| loaded.locate(&problems))?;
+    Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving)), recorder))
 }
 
 /// Why serving did not begin.
@@ -98,6 +102,9 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let serving = Arc::new(ArcSwap::from_pointee(serving));
     let workers = runtime::worker_count(loaded.config.runtime.workers);
+    // One more: the JSON API decides too.
+    let recorder = record(&loaded, &instruments, workers + 1)
+        .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let status = Arc::new(Status {
         serving: Arc::clone(&serving),
         config: ArcSwap::from_pointee(shown(&loaded.config)),
@@ -106,6 +113,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         registry: instruments.registry.clone(),
         identity: instruments.identity.clone(),
         workers,
+        recorder,
     });
     let running = Running {
         file,
@@ -139,7 +147,8 @@ impl Running {
         let config = self.loaded.config.clone();
         let listeners = Listeners::bind(&config.listen)?;
         let (stop, stopping) = watch::channel(false);
-        let door = Door::new(Arc::clone(&self.status.serving));
+        let recorder = self.status.recorder.clone();
+        let door = Door::new(Arc::clone(&self.status.serving), recorder.clone());
         let workers = Workers::start(self.workers, &door, &stopping)?;
         let http = self.serve_api()?;
         let admin = self.serve_admin()?;
@@ -151,6 +160,7 @@ impl Running {
             Arc::clone(&self.status),
         );
         let background = tokio::spawn(reloader.run(signals.hangup));
+        let counting = tokio::spawn(count(recorder.clone()));
 
         self.status.ready.store(true, Ordering::Release);
         workers.report(true).await;
@@ -166,6 +176,7 @@ impl Running {
         workers.report(false).await;
         sleep(config.drain.delay.get()).await;
         background.abort();
+        counting.abort();
         // The listeners close first: a connection that comes now belongs to our successor.
         stop.send_replace(true);
         accepting.finish().await;
@@ -174,6 +185,9 @@ impl Running {
             .is_err()
         {
             tracing::warn!(timeout = %config.drain.timeout, "left with checks in flight");
+        }
+        if !recorder.finish(LAST_LINES).await {
+            tracing::warn!("left with lines of the decision log unwritten");
         }
         tracing::info!("stopped");
         Ok(())
@@ -193,6 +207,21 @@ impl Running {
         })
     }
 }
+
+/// Takes over what workers have counted, for `/analytics`.
+async fn count(recorder: Recorder) {
+    let mut tick = interval(COUNT_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        recorder.windows().collect();
+    }
+}
+
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest wait for the decision log's last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Largest question to the JSON API.
 const MAX_QUESTION_BYTES: usize = 1 << 20;

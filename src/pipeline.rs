@@ -45,7 +45,7 @@ pub struct Pipeline {
 }
 
 /// What is answered.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
     /// It may pass.
     Allow,

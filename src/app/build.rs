@@ -8,6 +8,7 @@ use super::runtime::MAX_BODY_BYTES;
 use crate::{
     clock::Clock,
     config::{Config, Loaded},
+    decisions::{self, Recorder},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
     permission::Authorizer,
@@ -26,6 +27,7 @@ pub(super) struct Instruments {
     pub(super) identity: identity::Metrics,
     pub(super) screening: screening::Metrics,
     pub(super) pipeline: pipeline::Metrics,
+    pub(super) decisions: decisions::Metrics,
     pub(super) reloads: IntCounterVec,
 }
 
@@ -55,6 +57,7 @@ impl Instruments {
             )?,
             screening: screening::Metrics::register(&registry)?,
             pipeline: pipeline::Metrics::register(&registry)?,
+            decisions: decisions::Metrics::register(&registry)?,
             reloads,
             registry,
         })
@@ -69,6 +72,8 @@ pub(super) fn build(
 ) -> Result<Serving, Vec<Problem>> {
     let (config, base_dir) = (&loaded.config, loaded.base_dir.as_path());
     let mut problems = out_of_bounds(config);
+    let settled = decisions::settle(config.decisions, &config.decision_log, base_dir);
+    problems.extend(settled.err().unwrap_or_default());
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
     let verifier = Verifier::new(
         &config.identity,
@@ -116,6 +121,20 @@ pub(super) fn build(
         }
         _ => Err(problems),
     }
+}
+
+/// Starts keeping what is decided, for checks on `threads` threads.
+pub(super) fn record(
+    loaded: &Loaded,
+    instruments: &Instruments,
+    threads: usize,
+) -> Result<Recorder, Vec<Problem>> {
+    let (config, base_dir) = (&loaded.config, loaded.base_dir.as_path());
+    let settings = decisions::settle(config.decisions, &config.decision_log, base_dir)?;
+    Recorder::start(settings, &instruments.decisions, threads).map_err(|error| {
+        let message = format!("its thread cannot be started: {error}");
+        vec![Problem::new("decision_log", message)]
+    })
 }
 
 /// What no feature can see by itself.

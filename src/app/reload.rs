@@ -162,8 +162,15 @@ impl Drop for KeyFetching {
 /// Sections that are read once, at start, and differ.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (shown(old), shown(new));
-    ["listen", "runtime", "drain", "log"]
-        .into_iter()
+    [
+        "listen",
+        "runtime",
+        "drain",
+        "log",
+        "decisions",
+        "decision_log",
+    ]
+    .into_iter()
         .filter(|key| old.get(key) != new.get(key))
         .collect()
 }
