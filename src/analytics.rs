@@ -19,8 +19,8 @@ mod tally;
 mod windows;
 
 pub use self::{
-    batch::{Batch, Record, Sums, Summary},
-    report::{Latency, ReasonShare, Report, RouteReason, RouteReport, Verdicts},
-    tally::Tally,
+    batch::{Batch, Record, Summary, Sums},
+    report::{Figures, Latency, ReasonShare, Report, RouteReason, RouteReport, Verdicts},
+    tally::{Costs, Tally},
     windows::{LONGEST_WINDOW, SHORTEST_WINDOW, Windows, read_window},
 };

@@ -75,7 +75,10 @@ pub fn door(file: &Path) -> Result<Door, Vec<String>> {
     let threads = runtime::worker_count(loaded.config.runtime.workers);
     let recorder =
         record(&loaded, &instruments, threads).map_err(|problems| loaded.locate(&problems))?;
-    Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving)), recorder))
+    Ok(Door::new(
+        Arc::new(ArcSwap::from_pointee(serving)),
+        recorder,
+    ))
 }
 
 /// Why serving did not begin.

@@ -112,8 +112,7 @@ pub struct Latency {
 
 impl Latency {
     /// The quantiles of costs counted in [`super::tally`]'s unit.
-    #[must_use]
-    pub fn of(costs: &Histogram<u64>) -> Self {
+    pub(super) fn of(costs: &Histogram<u64>) -> Self {
         if costs.is_empty() {
             return Self::default();
         }

@@ -8,16 +8,66 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{Counter, Histogram};
 
-use super::report::{Gathering, Latency, ReasonShare, Report, RouteReason, RouteReport, ratio, share};
+use super::report::{
+    Gathering, Latency, ReasonShare, Report, RouteReason, RouteReport, ratio, share,
+};
 use crate::{pipeline::Outcome, verdict::Reason};
 
 /// Costs are counted in units of 100 ns, up to 10 s: longer ones count as 10 s.
-pub(super) const LONGEST: u64 = 100_000_000;
+const LONGEST: u64 = 100_000_000;
 
 /// One part in a hundred.
-pub(super) const DIGITS: u8 = 2;
+const DIGITS: u8 = 2;
+
+/// How long things took.
+#[derive(Debug)]
+pub struct Costs {
+    histogram: Histogram<u64>,
+    sum: Duration,
+}
+
+impl Default for Costs {
+    fn default() -> Self {
+        Self {
+            histogram: empty(),
+            sum: Duration::ZERO,
+        }
+    }
+}
+
+impl Costs {
+    /// Counts one.
+    pub fn add(&mut self, cost: Duration) {
+        self.histogram.saturating_record(units(cost));
+        self.sum = self.sum.saturating_add(cost);
+    }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.histogram.is_empty()
+    }
+
+    /// Their sum.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// Their quantiles.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        Latency::of(&self.histogram)
+    }
+}
 
 /// Checks by route, verdict and reason.
 #[derive(Debug, Default)]
@@ -31,6 +81,9 @@ pub(super) type Route = Arc<str>;
 
 /// What is counted apart.
 pub(super) type Group = (Option<Route>, Outcome, Reason);
+
+/// A group seen from its route.
+type OfRoute<'a> = (Outcome, Reason, &'a Histogram<u64>);
 
 impl Tally {
     /// Most groups that are counted apart.
@@ -63,7 +116,11 @@ impl Tally {
         }
         let full = self.routes.len() >= Self::MOST_GROUPS;
         let name = if full { OTHERS } else { name };
-        Arc::clone(self.routes.entry(name.to_owned()).or_insert_with(|| name.into()))
+        Arc::clone(
+            self.routes
+                .entry(name.to_owned())
+                .or_insert_with(|| name.into()),
+        )
     }
 
     /// What it adds up to over `covered`.
@@ -72,8 +129,7 @@ impl Tally {
         let covered_s = covered.as_secs_f64();
         let mut total = Gathering::new(empty());
         let mut reasons: HashMap<Reason, u64> = HashMap::new();
-        let mut routes: HashMap<Option<&Route>, Vec<(Outcome, Reason, &Histogram<u64>)>> =
-            HashMap::new();
+        let mut routes: HashMap<Option<&Route>, Vec<OfRoute<'_>>> = HashMap::new();
         for ((route, outcome, reason), costs) in &self.groups {
             total.add(*outcome, *reason, costs);
             *reasons.entry(*reason).or_default() += costs.len();
@@ -111,11 +167,7 @@ impl Tally {
     }
 }
 
-fn of_route(
-    route: Option<&Route>,
-    groups: &[(Outcome, Reason, &Histogram<u64>)],
-    covered_s: f64,
-) -> RouteReport {
+fn of_route(route: Option<&Route>, groups: &[OfRoute<'_>], covered_s: f64) -> RouteReport {
     let mut total = Gathering::new(empty());
     for (outcome, reason, costs) in groups {
         total.add(*outcome, *reason, costs);
@@ -136,14 +188,14 @@ fn of_route(
         by_count.then_with(|| (a.reason, a.verdict).cmp(&(b.reason, b.verdict)))
     });
     RouteReport {
-        route: route.map(|name| name.to_string()),
+        route: route.map(ToString::to_string),
         total: total.figures(covered_s),
         reasons,
     }
 }
 
 /// A histogram of costs.
-pub(super) fn empty() -> Histogram<u64> {
+pub(super) fn empty<C: Counter>() -> Histogram<C> {
     Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("a range that the digits allow")
 }
 
@@ -201,7 +253,10 @@ mod tests {
         assert!((ok.latency.p50_us - 50.0).abs() < 1.0, "{ok:?}");
         assert!((ok.latency.p99_us - 99.0).abs() < 1.5, "{ok:?}");
         let late = &report.routes[2].reasons[0].latency;
-        assert!(late.max_us > 9.9e6, "10 s is the most that is told: {late:?}");
+        assert!(
+            late.max_us > 9.9e6,
+            "10 s is the most that is told: {late:?}"
+        );
     }
 
     #[test]
@@ -218,7 +273,12 @@ mod tests {
         let mut tally = Tally::default();
         for name in 0..Tally::MOST_GROUPS + 500 {
             let name = name.to_string();
-            tally.add(Some(&name), Outcome::Allow, Reason::Ok, Duration::from_micros(1));
+            tally.add(
+                Some(&name),
+                Outcome::Allow,
+                Reason::Ok,
+                Duration::from_micros(1),
+            );
         }
         assert!(tally.groups.len() <= Tally::MOST_GROUPS + 1);
         assert!(tally.routes.len() <= Tally::MOST_GROUPS + 1);

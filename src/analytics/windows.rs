@@ -32,7 +32,7 @@ use hdrhistogram::Histogram;
 
 use super::{
     report::Report,
-    tally::{DIGITS, LONGEST, Route, Tally, units},
+    tally::{Route, Tally, empty, units},
 };
 use crate::{
     pipeline::{Decision, Outcome},
@@ -113,8 +113,7 @@ impl Windows {
             .entry((address, decision.outcome, decision.reason))
             .or_insert_with(|| Cell {
                 route: route.cloned(),
-                costs: Histogram::new_with_bounds(1, LONGEST, DIGITS)
-                    .expect("a range that the digits allow"),
+                costs: empty(),
             });
         cell.costs.saturating_record(units(decision.cost));
     }
@@ -175,7 +174,8 @@ impl History {
             let before = counts.len();
             merge(counts, &cell.costs);
             let is_new = before == 0;
-            self.bytes += (counts.len() - before) * size_of::<Count>() + usize::from(is_new) * GROUP;
+            self.bytes +=
+                (counts.len() - before) * size_of::<Count>() + usize::from(is_new) * GROUP;
         }
         let oldest = number.saturating_sub(LONGEST_WINDOW.as_secs() / SLICE.as_secs());
         while let Some(slice) = self.slices.front() {

@@ -171,8 +171,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         "decision_log",
     ]
     .into_iter()
-        .filter(|key| old.get(key) != new.get(key))
-        .collect()
+    .filter(|key| old.get(key) != new.get(key))
+    .collect()
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);

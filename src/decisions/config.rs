@@ -61,7 +61,10 @@ impl Settings {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         if keep.keep > MOST_KEPT {
-            let message = format!("`{}` is more than can be kept; the most is 100000", keep.keep);
+            let message = format!(
+                "`{}` is more than can be kept; the most is 100000",
+                keep.keep
+            );
             problems.push(Problem::new("decisions.keep", message));
         }
         if keep.keep > 0 && !(LEAST_MEMORY..=MOST_MEMORY).contains(&keep.memory.get()) {
@@ -94,7 +97,10 @@ impl Settings {
 fn unusable(path: &Path) -> Option<Problem> {
     let problem = |message| Some(Problem::new("decision_log.to", message));
     if path.is_dir() {
-        return problem(format!("`{}` is a folder; name a file in it", path.display()));
+        return problem(format!(
+            "`{}` is a folder; name a file in it",
+            path.display()
+        ));
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -13,7 +13,7 @@ use super::SubjectKey;
 use crate::{
     check::Check,
     clock::rfc3339,
-    pipeline::{Decision, Plan, Ran, Skip, Stage},
+    pipeline::{Decision, Ran, Skip, Stage},
 };
 
 /// A decision and what is kept of the check.
@@ -98,10 +98,9 @@ pub(super) struct Told<'a> {
     source: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<String>,
-    #[serde(serialize_with = "stages")]
-    stages: &'a Plan,
-    #[serde(serialize_with = "skipped", skip_serializing_if = "nothing_skipped")]
-    skipped: &'a Plan,
+    stages: Stages<'a>,
+    #[serde(skip_serializing_if = "PassedOver::is_empty")]
+    skipped: PassedOver<'a>,
 }
 
 impl<'a> Told<'a> {
@@ -118,8 +117,8 @@ impl<'a> Told<'a> {
             path: seen.and_then(|seen| seen.path.as_deref()),
             source: seen.and_then(|seen| seen.source),
             findings: (!findings.is_empty()).then(|| findings.summary()),
-            stages: &decision.plan,
-            skipped: &decision.plan,
+            stages: Stages(&decision.plan.ran),
+            skipped: PassedOver(&decision.plan.skipped),
         }
     }
 }
@@ -158,10 +157,6 @@ fn made_at(id: Uuid) -> u64 {
     })
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
 fn without_dashes<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&id.simple())
 }
@@ -174,13 +169,19 @@ struct Step {
     actual_us: f64,
 }
 
-fn stages<S: Serializer>(plan: &&Plan, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(plan.ran.iter().map(|ran| Step {
-        stage: ran.stage.as_str(),
-        strategy: ran.strategy.as_str(),
-        predicted_us: ran.predicted.map(micros),
-        actual_us: micros(ran.actual),
-    }))
+/// Steps that ran.
+#[derive(Debug)]
+struct Stages<'a>(&'a [Ran]);
+
+impl Serialize for Stages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|ran| Step {
+            stage: ran.stage.as_str(),
+            strategy: ran.strategy.as_str(),
+            predicted_us: ran.predicted.map(micros),
+            actual_us: micros(ran.actual),
+        }))
+    }
 }
 
 #[derive(Serialize)]
@@ -189,19 +190,23 @@ struct Skipped {
     why: &'static str,
 }
 
-fn skipped<S: Serializer>(plan: &&Plan, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(plan.skipped.iter().map(|(stage, why)| Skipped {
-        stage: stage.as_str(),
-        why: why.as_str(),
-    }))
+/// Steps that did not run.
+#[derive(Debug)]
+struct PassedOver<'a>(&'a [(Stage, Skip)]);
+
+impl PassedOver<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
-fn nothing_skipped(plan: &&Plan) -> bool {
-    plan.skipped.is_empty()
+impl Serialize for PassedOver<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(stage, why)| Skipped {
+            stage: stage.as_str(),
+            why: why.as_str(),
+        }))
+    }
 }
 
 /// Microseconds to a tenth.

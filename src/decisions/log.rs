@@ -113,7 +113,11 @@ impl Log {
     /// Writes what is queued and ends; whether that was done within `within`.
     pub(super) async fn finish(&self, within: Duration) -> bool {
         self.close();
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ended = self
+            .ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         match ended {
             None => true,
             Some(ended) => timeout(within, ended).await.is_ok(),

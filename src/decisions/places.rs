@@ -27,7 +27,8 @@ pub(super) fn places(findings: &Findings) -> Vec<Value> {
 fn masked(pointer: &str) -> String {
     let mut shown = String::with_capacity(pointer.len());
     for key in pointer.split('/').skip(1) {
-        let is_index = (1..=4).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_digit());
+        let is_index =
+            (1..=4).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_digit());
         let is_known = is_index || KNOWN_KEYS.contains(&key);
         shown.push('/');
         shown.push_str(if is_known { key } else { "*" });

@@ -22,7 +22,8 @@ use std::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::entry::Entry;
+use super::entry::{Entry, short};
+use crate::{pipeline::Outcome, problem::Problem, verdict::Reason};
 
 /// Which of the last decisions are asked for. What is left out leaves nothing out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,6 +42,39 @@ pub struct Filter {
 impl Filter {
     /// Most decisions in one answer.
     pub const MOST: usize = 1_000;
+
+    const USUAL: usize = 100;
+
+    /// Refuses what could never match anything, by name and with the cure.
+    ///
+    /// # Errors
+    ///
+    /// The first such part.
+    pub fn check(&self) -> Result<(), Problem> {
+        let refuse = |key: &str, value: &str, cure: &str| {
+            Err(Problem::new(key, format!("`{}` {cure}", short(value))))
+        };
+        if let Some(limit) = self.limit
+            && !(1..=Self::MOST).contains(&limit)
+        {
+            return refuse(
+                "limit",
+                &limit.to_string(),
+                "is out of range; use 1 to 1000",
+            );
+        }
+        if let Some(verdict) = &self.verdict
+            && Outcome::ALL.iter().all(|known| known.as_str() != verdict)
+        {
+            return refuse("verdict", verdict, "is none; use allow, deny or error");
+        }
+        if let Some(reason) = &self.reason
+            && Reason::ALL.iter().all(|known| known.as_str() != reason)
+        {
+            return refuse("reason", reason, "is none; the README lists all");
+        }
+        Ok(())
+    }
 
     fn takes(&self, entry: &Entry) -> bool {
         let decision = &*entry.decision;
@@ -142,7 +176,7 @@ impl Recent {
     }
 
     pub(super) fn latest(&self, filter: &Filter) -> Vec<Entry> {
-        let limit = filter.limit.unwrap_or(100).min(Filter::MOST);
+        let limit = filter.limit.unwrap_or(Filter::USUAL).min(Filter::MOST);
         let next = self.next.load(Ordering::Relaxed);
         let first = next.saturating_sub(self.slots.len() as u64);
         let entry = |number| {

@@ -82,16 +82,16 @@ impl Sink {
         if written > 0 {
             self.mid_line = lines[written - 1] != b'\n';
         }
-        self.tell(result);
+        self.tell(&result);
         memchr::memchr_iter(b'\n', &lines[..written]).count()
     }
 
-    fn tell(&mut self, result: io::Result<()>) {
+    fn tell(&mut self, result: &io::Result<()>) {
         let name = match &self.out {
             Out::File(rotated) => rotated.path.display().to_string(),
             Out::Stdout => "stdout".to_owned(),
         };
-        match &result {
+        match result {
             Err(error) if !self.failing => {
                 tracing::error!(to = name, %error, "decision log cannot be written: decisions are made, their lines are lost");
             }

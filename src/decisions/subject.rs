@@ -14,6 +14,10 @@ pub struct SubjectKey(hmac::Key);
 
 impl SubjectKey {
     /// A key that nobody else has, and that ends with this process.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system gives no random bytes, without which nothing here is safe.
     #[must_use]
     pub fn of_this_process() -> Self {
         let mut key = [0; 32];
@@ -61,7 +65,10 @@ mod tests {
         assert_ne!(a.hash("alice"), a.hash("alicf"));
         assert_ne!(a.hash("alice"), file(b"0123456789abcdeg").hash("alice"));
         let own = SubjectKey::of_this_process();
-        assert_ne!(own.hash("alice"), SubjectKey::of_this_process().hash("alice"));
+        assert_ne!(
+            own.hash("alice"),
+            SubjectKey::of_this_process().hash("alice")
+        );
         assert_eq!(own.hash("").len(), 32);
         assert_eq!(format!("{own:?}"), "[hidden]");
     }

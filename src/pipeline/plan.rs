@@ -14,6 +14,17 @@ pub struct Plan {
     pub skipped: Vec<(Stage, Skip)>,
 }
 
+impl Plan {
+    /// Notes that those of `asked` that did not run were passed over.
+    pub(super) fn pass_over(&mut self, asked: impl Iterator<Item = Stage>, why: Skip) {
+        for stage in asked {
+            if self.ran.iter().all(|ran| ran.stage != stage) {
+                self.skipped.push((stage, why));
+            }
+        }
+    }
+}
+
 /// One step that ran.
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {

@@ -9,6 +9,7 @@ mod bodies;
 mod cases;
 mod commands;
 mod context;
+mod decisions;
 mod docs;
 mod findings;
 mod forgeries;

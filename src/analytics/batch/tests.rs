@@ -46,7 +46,10 @@ fn nothing_and_no_requests_come_to_zeros() {
 #[test]
 fn bad_values_are_refused_by_name() {
     for (json, says) in [
-        (r#"{"latency_ms":-1}"#, "`-1` is out of range; use 0 to 1e15"),
+        (
+            r#"{"latency_ms":-1}"#,
+            "`-1` is out of range; use 0 to 1e15",
+        ),
         (r#"{"throughput":1e16}"#, "out of range"),
         (r#"{"throughput":1e999}"#, "number out of range"),
         (r#"{"latency":null}"#, "invalid type: null"),
@@ -95,17 +98,24 @@ async fn the_dispatcher_runs_it_block_by_block() {
 fn records() -> impl Strategy<Value = Vec<Record>> {
     let value = 0.0..1e6_f64;
     let count = 0..1_000_000_u64;
-    let record = (value.clone(), value, count.clone(), count.clone(), count.clone(), count);
-    let record = record.prop_map(|(throughput_rps, latency_ms, total, coalesced, hits, errors)| {
-        Record {
+    let record = (
+        value.clone(),
+        value,
+        count.clone(),
+        count.clone(),
+        count.clone(),
+        count,
+    );
+    let record = record.prop_map(
+        |(throughput_rps, latency_ms, total, coalesced, hits, errors)| Record {
             throughput_rps,
             latency_ms,
             total_requests: total,
             coalesced_requests: coalesced,
             cache_hits: hits,
             errors,
-        }
-    });
+        },
+    );
     prop::collection::vec(record, 0..5 * BLOCK)
 }
 

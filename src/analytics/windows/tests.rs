@@ -51,7 +51,7 @@ fn a_report_has_what_every_thread_has_counted_and_counts_nothing_twice() {
 fn cells(count: u64, costs: impl Iterator<Item = u64> + Clone) -> Cells {
     let mut cells = Cells::new();
     for number in 0..count {
-        let mut histogram = Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("bounds");
+        let mut histogram = empty::<u32>();
         for cost in costs.clone() {
             histogram.saturating_record(cost);
         }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
-    pipeline::{Outcome, Plan},
+    dispatch::Strategy,
+    pipeline::{Outcome, Plan, Ran, Skip, Stage},
     screening::Findings,
     verdict::Reason,
 };
@@ -177,4 +178,24 @@ fn refusals_speak_the_callers_language() {
 
     let (headers, _) = refused("application/grpc-web-text; charset=x");
     assert_eq!(headers["grpc-status"], "16");
+}
+
+#[test]
+fn a_plan_in_short_tells_actual_over_predicted_and_what_did_not_run() {
+    let ran = |stage, predicted: Option<u64>, actual| Ran {
+        stage,
+        strategy: Strategy::Inline,
+        predicted: predicted.map(Duration::from_micros),
+        actual: Duration::from_micros(actual),
+    };
+    let plan = Plan {
+        ran: vec![
+            ran(Stage::Identity, Some(10), 12),
+            ran(Stage::Permission, None, 3),
+        ],
+        skipped: vec![(Stage::Screening, Skip::Denied)],
+    };
+    let expected = "identity=12us/10us permission=3us screening=skipped";
+    assert_eq!(in_short(&plan), expected);
+    assert_eq!(in_short(&Plan::default()), "");
 }
