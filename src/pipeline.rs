@@ -186,7 +186,12 @@ impl Pipeline {
             ending => ending,
         };
         if let Some(route) = &route {
-            progress.pass_over_the_rest(route, ending.as_ref().err());
+            let undecided = progress.waved_through.is_some();
+            let why = match &ending {
+                Ok(_) => undecided.then_some(Skip::Undecided),
+                Err(stop) => Some(Skip::after(stop.reason)),
+            };
+            progress.plan.pass_over(route, why);
         }
         let is_shadow = route
             .as_ref()
@@ -318,26 +323,6 @@ impl Progress {
             predicted: None,
             actual: started.elapsed(),
         });
-    }
-
-    /// Notes which of the steps that `route` asks for did not run, and why.
-    fn pass_over_the_rest(&mut self, route: &Route, stop: Option<&Stop>) {
-        let undecided = stop.map_or(self.waved_through, |stop| Some(stop.reason));
-        let why = match (stop, undecided.map(Reason::class)) {
-            (_, Some(Class::Undecided)) => Skip::Undecided,
-            (Some(_), _) => Skip::Denied,
-            // It ran to its end: a preflight passes without asking, and nothing was passed over.
-            (None, _) => return,
-        };
-        let asked = [
-            (Stage::Identity, route.identity.is_some()),
-            (Stage::Permission, route.permission.is_some()),
-            (Stage::Screening, route.screening.is_some()),
-        ];
-        let asked = asked
-            .into_iter()
-            .filter_map(|(stage, is)| is.then_some(stage));
-        self.plan.pass_over(asked, why);
     }
 
     fn screened(

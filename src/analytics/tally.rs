@@ -92,11 +92,12 @@ impl Tally {
     /// Counts one check.
     pub fn add(&mut self, route: Option<&str>, outcome: Outcome, reason: Reason, cost: Duration) {
         let route = route.map(|name| self.route(name));
-        self.count((route, outcome, reason), units(cost), 1);
+        self.group((route, outcome, reason))
+            .saturating_record(units(cost));
     }
 
-    /// Counts `count` checks of one cost.
-    pub(super) fn count(&mut self, group: Group, units: u64, count: u64) {
+    /// The costs of one group, to be added to.
+    pub(super) fn group(&mut self, group: Group) -> &mut Histogram<u64> {
         let full = self.groups.len() >= Self::MOST_GROUPS;
         let group = if full && !self.groups.contains_key(&group) {
             // At most one more group for each verdict and reason.
@@ -104,10 +105,7 @@ impl Tally {
         } else {
             group
         };
-        let costs = self.groups.entry(group).or_insert_with(empty);
-        costs
-            .record_n(units.clamp(1, LONGEST), count)
-            .expect("within the histogram's range");
+        self.groups.entry(group).or_insert_with(empty)
     }
 
     fn route(&mut self, name: &str) -> Route {
@@ -236,7 +234,7 @@ mod tests {
         for _ in 0..40 {
             let cost = Duration::from_micros(1);
             tally.add(None, Outcome::Deny, Reason::NoRoute, cost);
-            let cost = Duration::from_secs(60);
+            let cost = Duration::from_mins(1);
             tally.add(Some("chat"), Outcome::Error, Reason::Deadline, cost);
         }
         let report = tally.report(Duration::from_secs(20));

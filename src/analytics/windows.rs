@@ -146,8 +146,9 @@ impl Windows {
                 continue;
             }
             for (group, counts) in &slice.counts {
+                let costs = tally.group(group.clone());
                 for count in counts {
-                    tally.count(group.clone(), count.units.into(), count.checks.into());
+                    costs.saturating_record_n(count.units.into(), count.checks.into());
                 }
             }
         }

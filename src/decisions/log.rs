@@ -9,7 +9,7 @@
 //! A check puts two pointers into the queue. The writer looks at the queue every [`GATHER`] while
 //! lines keep coming, and writes what it finds in one go, so that hardly any line pays for waking a
 //! thread: only the first one after a quiet second does. Hashing subjects and making JSON is the
-//! writer's work, about 2 µs a line.
+//! writer's work.
 
 use std::{
     fmt, io,

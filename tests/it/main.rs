@@ -9,6 +9,7 @@ mod bodies;
 mod cases;
 mod commands;
 mod context;
+mod decision_log;
 mod decisions;
 mod docs;
 mod findings;

@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!(pieces, summary(&records));
         if !records.is_empty() {
             let plain: f64 = records.iter().map(|record| record.latency_ms).sum();
-            prop_assert!(close(pieces.latency, plain / records.len() as f64));
+            prop_assert!(close(pieces.latency, plain / float(records.len() as u128)));
         }
     }
 }
