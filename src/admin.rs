@@ -1,7 +1,9 @@
-//! The operator's door: metrics, health, the configuration in force.
+//! The operator's door: metrics, health, the configuration in force, the last decisions.
 //!
 //! It runs on a runtime and a thread of its own, so that a slow scrape never delays a check.
 //! Nothing secret is shown: secrets live in files, and the configuration holds only their paths.
+
+mod decisions;
 
 use std::{
     net::TcpListener,
@@ -24,6 +26,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 use serde_json::{Value, json};
 
 use crate::{
+    decisions::Recorder,
     dispatch::{Dispatcher, Table},
     ext_authz::Serving,
     identity,
@@ -46,6 +49,8 @@ pub struct Status {
     pub identity: identity::Metrics,
     /// Where work runs, and why.
     pub dispatcher: Dispatcher,
+    /// What was decided.
+    pub recorder: Recorder,
 }
 
 /// Serves the pages until the process ends.
@@ -59,6 +64,7 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
         .route("/readyz", get(readiness))
         .route("/config", get(config))
         .route("/dispatch", get(dispatch))
+        .merge(decisions::pages())
         .with_state(status);
     axum::serve(listener, pages).await
 }
@@ -73,6 +79,8 @@ async fn index() -> Html<&'static str> {
         "<li><a href=/readyz>readyz</a>: checks are answered; issuers and the last reload",
         "<li><a href=/config>config</a>: the configuration in force",
         "<li><a href=/dispatch>dispatch</a>: where work runs, and why",
+        "<li><a href=/decisions>decisions</a>: the last ones; /decisions/ID tells why",
+        "<li><a href=/analytics?window=5m>analytics</a>: what they add up to, up to 1h",
         "</ul>",
     ))
 }

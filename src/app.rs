@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -25,11 +25,11 @@ use arc_swap::ArcSwap;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use self::{
-    build::{Instruments, build, build_all},
+    build::{Instruments, build, build_all, record},
     listen::Listeners,
     reload::Reloader,
     runtime::Workers,
@@ -39,6 +39,7 @@ use crate::{
     api::{self, Api},
     clock::Clock,
     config::{Config, Loaded},
+    decisions::Recorder,
     ext_authz::Door,
     identity::Verifier,
     problem::Problem,
@@ -75,7 +76,13 @@ pub fn door(file: &Path) -> Result<Door, Vec<String>> {
     let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
     let serving =
         build(&loaded, &instruments, None).map_err(|problems| loaded.locate(&problems))?;
-    Ok(Door::new(Arc::new(ArcSwap::from_pointee(serving))))
+    let threads = runtime::worker_count(loaded.config.runtime.workers);
+    let recorder =
+        record(&loaded, &instruments, threads).map_err(|problems| loaded.locate(&problems))?;
+    Ok(Door::new(
+        Arc::new(ArcSwap::from_pointee(serving)),
+        recorder,
+    ))
 }
 
 /// Who verifies the tokens of the issuers that the configuration in `file` names. Keys from
@@ -126,6 +133,9 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
     let settings = Arc::new(ArcSwap::from_pointee(settings));
     calibrate::in_background(&instruments.dispatcher);
     let workers = runtime::worker_count(loaded.config.runtime.workers);
+    // One more: the JSON API decides too.
+    let recorder = record(&loaded, &instruments, workers + 1)
+        .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let status = Arc::new(Status {
         serving: Arc::clone(&serving),
         config: ArcSwap::from_pointee(shown(&loaded.config)),
@@ -134,6 +144,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         registry: instruments.registry.clone(),
         identity: instruments.identity.clone(),
         dispatcher: instruments.dispatcher.clone(),
+        recorder,
     });
     let running = Running {
         file,
@@ -169,7 +180,8 @@ impl Running {
         let config = self.loaded.config.clone();
         let listeners = Listeners::bind(&config.listen)?;
         let (stop, stopping) = watch::channel(false);
-        let door = Door::new(Arc::clone(&self.status.serving));
+        let recorder = self.status.recorder.clone();
+        let door = Door::new(Arc::clone(&self.status.serving), recorder.clone());
         let api = Api::new(
             Arc::clone(&self.status.serving),
             Arc::clone(&self.settings),
@@ -187,6 +199,7 @@ impl Running {
             self.settings,
         );
         let background = tokio::spawn(reloader.run(signals.hangup));
+        let counting = tokio::spawn(count(recorder.clone()));
 
         self.status.ready.store(true, Ordering::Release);
         workers.report(true).await;
@@ -202,6 +215,7 @@ impl Running {
         workers.report(false).await;
         sleep(config.drain.delay.get()).await;
         background.abort();
+        counting.abort();
         // The listeners close first: a connection that comes now belongs to our successor.
         stop.send_replace(true);
         accepting.finish().await;
@@ -210,6 +224,9 @@ impl Running {
             .is_err()
         {
             tracing::warn!(timeout = %config.drain.timeout, "left with checks in flight");
+        }
+        if !recorder.finish(LAST_LINES).await {
+            tracing::warn!("left with lines of the decision log unwritten");
         }
         tracing::info!("stopped");
         Ok(())
@@ -229,6 +246,21 @@ impl Running {
         })
     }
 }
+
+/// Takes over what workers have counted, for `/analytics`.
+async fn count(recorder: Recorder) {
+    let mut tick = interval(COUNT_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        recorder.windows().collect();
+    }
+}
+
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest wait for the decision log's last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Listens on `listen.NAME` and serves there, on a thread and a runtime of its own.
 fn beside<F>(

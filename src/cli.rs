@@ -7,6 +7,7 @@
     reason = "talking to the terminal is its job"
 )]
 
+mod analyze;
 mod key;
 mod model;
 mod permit;
@@ -41,6 +42,14 @@ enum Command {
     CheckConfig {
         /// Configuration file
         file: PathBuf,
+    },
+    /// Sum up a decision log: rates, shares and quantiles by route and reason, costs by step
+    Analyze {
+        /// Decision log; without a file, standard input
+        file: Option<PathBuf>,
+        /// Print one JSON object instead of tables
+        #[arg(long)]
+        json: bool,
     },
     /// Ask a running subzero whether it is ready: exit 0 when it is
     Health {
@@ -107,6 +116,7 @@ pub fn run() -> ExitCode {
     match flags.command {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Analyze { file, json } => analyze::run(file.as_deref(), json),
         Command::Health { url } => health(&url),
         Command::Key { name, scopes } => key::run(&name, &scopes),
         Command::Model {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::listen::{Address, Listen, SocketMode};
 use self::source::Source;
 use crate::{
-    api, dispatch, identity, permission,
+    api, decisions, dispatch, identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
     risk, screening,
@@ -41,6 +41,10 @@ pub struct Config {
     pub drain: Drain,
     /// What is logged, and how. Changed by a restart only.
     pub log: LogConfig,
+    /// What is kept of decisions in memory. Changed by a restart only.
+    pub decisions: decisions::Config,
+    /// Where each decision is told. Changed by a restart only.
+    pub decision_log: decisions::LogConfig,
     /// Token issuers.
     pub identity: identity::Config,
     /// Relationships.

@@ -7,7 +7,6 @@
 
 mod decode;
 mod encode;
-mod log;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -25,6 +24,7 @@ use self::{
 };
 use crate::{
     check::Check,
+    decisions::Recorder,
     pipeline::{Decision, Pipeline},
     proto::{Authorization, CheckRequest, CheckResponse},
     reply::Reply,
@@ -52,22 +52,24 @@ pub struct Serving {
 #[derive(Clone, Debug)]
 pub struct Door {
     serving: Arc<ArcSwap<Serving>>,
+    recorder: Recorder,
 }
 
 impl Door {
-    /// A door onto whatever `serving` holds at the time of each check.
+    /// A door onto whatever `serving` holds at the time of each check. `recorder` keeps what was
+    /// decided.
     #[must_use]
-    pub fn new(serving: Arc<ArcSwap<Serving>>) -> Self {
-        Self { serving }
+    pub fn new(serving: Arc<ArcSwap<Serving>>, recorder: Recorder) -> Self {
+        Self { serving, recorder }
     }
 
-    /// Decides what `read` makes of the bounds in force, with `timeout` left to live, and logs it.
+    /// Decides what `read` makes of the bounds in force, with `timeout` left to live, and records it.
     /// Every door that asks the pipeline goes through here.
     pub async fn decide(
         &self,
         timeout: Option<Duration>,
         read: impl FnOnce(Instant, Limits) -> Check,
-    ) -> (Check, Decision) {
+    ) -> (Check, Arc<Decision>) {
         let arrived = Instant::now();
         // A check finishes on the configuration it began with.
         let serving = self.serving.load_full();
@@ -75,7 +77,7 @@ impl Door {
         let span = timeout.map_or(limits.deadline, |theirs| theirs.min(limits.deadline));
         let check = read(arrived + span, limits);
         let decision = serving.pipeline.decide(&check).await;
-        log::decided(&check, &decision);
+        let decision = self.recorder.record(&check, decision);
         (check, decision)
     }
 

@@ -42,6 +42,10 @@ pub mod pipeline;
 
 pub mod reply;
 
+pub mod analytics;
+
+pub mod decisions;
+
 pub mod ext_authz;
 
 pub mod api;

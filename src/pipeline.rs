@@ -51,7 +51,7 @@ pub struct Pipeline {
 }
 
 /// What is answered.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
     /// It may pass.
     Allow,
@@ -188,6 +188,14 @@ impl Pipeline {
             Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
             ending => ending,
         };
+        if let Some(route) = &route {
+            let undecided = progress.waved_through.is_some();
+            let why = match &ending {
+                Ok(_) => undecided.then_some(Skip::Undecided),
+                Err(stop) => Some(Skip::after(stop.reason)),
+            };
+            progress.plan.pass_over(route, why);
+        }
         let is_shadow = route
             .as_ref()
             .is_some_and(|route| route.mode == Mode::Shadow);
@@ -322,7 +330,4 @@ impl Pipeline {
 
 /// A check's own item: a class apart from those of batches, since most tokens of checks are known
 /// already and a single permission shares nothing with others.
-const OF_A_CHECK: Weight = Weight {
-    class: 7,
-    bytes: 0,
-};
+const OF_A_CHECK: Weight = Weight { class: 7, bytes: 0 };

@@ -9,6 +9,7 @@ use crate::{
     api,
     clock::Clock,
     config::{Config, Loaded},
+    decisions::{self, Recorder},
     dispatch::{self, Dispatcher},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
@@ -31,6 +32,7 @@ pub(super) struct Instruments {
     pub(super) risk: risk::Metrics,
     pub(super) pipeline: pipeline::Metrics,
     pub(super) dispatcher: Dispatcher,
+    pub(super) decisions: decisions::Metrics,
     pub(super) reloads: IntCounterVec,
 }
 
@@ -61,6 +63,7 @@ impl Instruments {
             screening: screening::Metrics::register(&registry)?,
             pipeline: pipeline::Metrics::register(&registry)?,
             dispatcher: Dispatcher::in_place(),
+            decisions: decisions::Metrics::register(&registry)?,
             reloads,
             registry,
         })
@@ -105,6 +108,8 @@ pub(super) fn build(
     let mut problems = out_of_bounds(config);
     let dispatch = config.dispatch.problems().into_iter();
     problems.extend(dispatch.map(|problem| problem.within("dispatch")));
+    let settled = decisions::settle(config.decisions, &config.decision_log, base_dir);
+    problems.extend(settled.err().unwrap_or_default());
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
     let verifier = Verifier::new(
         &config.identity,
@@ -157,6 +162,20 @@ pub(super) fn build(
         }
         _ => Err(problems),
     }
+}
+
+/// Starts keeping what is decided, for checks on `threads` threads.
+pub(super) fn record(
+    loaded: &Loaded,
+    instruments: &Instruments,
+    threads: usize,
+) -> Result<Recorder, Vec<Problem>> {
+    let (config, base_dir) = (&loaded.config, loaded.base_dir.as_path());
+    let settings = decisions::settle(config.decisions, &config.decision_log, base_dir)?;
+    Recorder::start(settings, &instruments.decisions, threads).map_err(|error| {
+        let message = format!("its thread cannot be started: {error}");
+        vec![Problem::new("decision_log", message)]
+    })
 }
 
 /// What no feature can see by itself.

@@ -182,10 +182,18 @@ impl Drop for KeyFetching {
 /// Sections that are read once, at start, and differ.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (shown(old), shown(new));
-    ["dispatch", "drain", "listen", "log", "runtime"]
-        .into_iter()
-        .filter(|key| old.get(key) != new.get(key))
-        .collect()
+    [
+        "dispatch",
+        "listen",
+        "runtime",
+        "drain",
+        "log",
+        "decisions",
+        "decision_log",
+    ]
+    .into_iter()
+    .filter(|key| old.get(key) != new.get(key))
+    .collect()
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -5,8 +5,10 @@
 //! the client sent depends on the Envoy version, so both switches that say "overwrite" are set.
 //! And headers are removed after they are set, so one we set must not be removed too.
 
+use std::fmt::Write as _;
+
 use crate::{
-    pipeline::Decision,
+    pipeline::{Decision, Plan},
     proto::{
         BoolValue, CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue,
         HeaderValueOption, HttpResponse, HttpStatus, Kind, OkHttpResponse, Status, Struct, Value,
@@ -81,18 +83,12 @@ fn overwrite((key, value): (&'static str, String)) -> HeaderValueOption {
 pub(super) fn metadata(decision: &Decision) -> Struct {
     let text = |text: &str| Kind::StringValue(text.to_owned());
     let micros = decision.cost.as_secs_f64() * 1e6;
-    let plan: Vec<String> = decision
-        .plan
-        .ran
-        .iter()
-        .map(|ran| format!("{}={}us", ran.stage.as_str(), ran.actual.as_micros()))
-        .collect();
     let mut fields = vec![
         ("decision_id", text(&decision.id.simple().to_string())),
         ("verdict", text(decision.outcome.as_str())),
         ("reason", text(decision.reason.as_str())),
         ("cost_us", Kind::NumberValue((micros * 10.0).round() / 10.0)),
-        ("plan", text(&plan.join(" "))),
+        ("plan", Kind::StringValue(in_short(&decision.plan))),
     ];
     if let Some(route) = &decision.route {
         fields.push(("route", text(&route.name)));
@@ -118,6 +114,25 @@ pub(super) fn metadata(decision: &Decision) -> Struct {
     Struct {
         fields: [("subzero".to_owned(), value(Kind::StructValue(own)))].into(),
     }
+}
+
+/// `identity=12us/10us permission=3us screening=skipped`: what each step took, what it was expected
+/// to take where that was foretold, and what did not run.
+fn in_short(plan: &Plan) -> String {
+    let mut text = String::with_capacity(24 * (plan.ran.len() + plan.skipped.len()));
+    // Writing to a String cannot fail.
+    for ran in &plan.ran {
+        let (stage, actual) = (ran.stage.as_str(), ran.actual.as_micros());
+        let _ = match ran.predicted {
+            None => write!(text, "{stage}={actual}us "),
+            Some(predicted) => write!(text, "{stage}={actual}us/{}us ", predicted.as_micros()),
+        };
+    }
+    for (stage, _) in &plan.skipped {
+        let _ = write!(text, "{}=skipped ", stage.as_str());
+    }
+    text.truncate(text.trim_end().len());
+    text
 }
 
 const GRPC_OK: i32 = 0;

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::Stage;
-use crate::dispatch::Strategy;
+use crate::{
+    dispatch::Strategy,
+    policy::Route,
+    verdict::{Class, Reason},
+};
 
 /// Every step of one decision, in the order in which they were begun or passed over.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +16,28 @@ pub struct Plan {
     pub ran: Vec<Ran>,
     /// Steps that the route asks for and that did not run.
     pub skipped: Vec<(Stage, Skip)>,
+}
+
+impl Plan {
+    /// Notes which of the steps that `route` asks for did not run. Without a reason for it none was
+    /// passed over: a preflight, say, passes without asking.
+    pub(super) fn pass_over(&mut self, route: &Route, why: Option<Skip>) {
+        let Some(why) = why else { return };
+        let asked = [
+            (Stage::Identity, route.identity.is_some()),
+            (Stage::Permission, route.permission.is_some()),
+            (Stage::Screening, route.screening.is_some()),
+        ];
+        for (stage, is_asked) in asked {
+            let has_run = |other: Stage| self.ran.iter().any(|ran| ran.stage == other);
+            if is_asked && !has_run(stage) {
+                // A later step ran all the same: what this one needs was not to be had.
+                let went_on = stage == Stage::Permission && has_run(Stage::Screening);
+                self.skipped
+                    .push((stage, if went_on { Skip::Undecided } else { why }));
+            }
+        }
+    }
 }
 
 /// One step that ran.
@@ -37,6 +63,14 @@ pub enum Skip {
 }
 
 impl Skip {
+    /// Why steps do not run once `reason` has ended the check.
+    pub(super) fn after(reason: Reason) -> Self {
+        match reason.class() {
+            Class::Undecided => Self::Undecided,
+            Class::Allowed | Class::Denied => Self::Denied,
+        }
+    }
+
     /// Log word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

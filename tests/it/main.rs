@@ -10,6 +10,8 @@ mod bodies;
 mod cases;
 mod commands;
 mod context;
+mod decision_log;
+mod decisions;
 mod docs;
 mod findings;
 mod forgeries;

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
-    pipeline::{Outcome, Plan},
+    dispatch::Strategy,
+    pipeline::{Outcome, Plan, Ran, Skip, Stage},
     screening::Findings,
     verdict::Reason,
 };
@@ -203,4 +204,24 @@ fn a_step_up_is_401_and_unauthenticated_though_its_reason_is_not() {
         let response = encode(Reply::new(&check, &decision), metadata(&decision));
         assert_eq!(response.status.expect("a status").code, 16);
     }
+}
+
+#[test]
+fn a_plan_in_short_tells_actual_over_predicted_and_what_did_not_run() {
+    let ran = |stage, predicted: Option<u64>, actual| Ran {
+        stage,
+        strategy: Strategy::Inline,
+        predicted: predicted.map(Duration::from_micros),
+        actual: Duration::from_micros(actual),
+    };
+    let plan = Plan {
+        ran: vec![
+            ran(Stage::Identity, Some(10), 12),
+            ran(Stage::Permission, None, 3),
+        ],
+        skipped: vec![(Stage::Screening, Skip::Denied)],
+    };
+    let expected = "identity=12us/10us permission=3us screening=skipped";
+    assert_eq!(in_short(&plan), expected);
+    assert_eq!(in_short(&Plan::default()), "");
 }

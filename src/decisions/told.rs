@@ -1,9 +1,11 @@
-//! One line for each check that was not plainly allowed.
+//! One line in the process's own log for each check that was not plainly allowed, for those who keep
+//! no decision log.
 //!
 //! No token, no prompt and no header value is written; the path is, without its query, because
 //! an operator cannot look into a denial without it. Control characters cannot occur in it: such a
 //! path has been refused and is not logged.
 
+use super::entry::short;
 use crate::{
     check::Check,
     pipeline::{Decision, Outcome},
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// Logs a denial, an error, and what shadow mode or `on_unavailable: allow` let pass.
-pub(super) fn decided(check: &Check, decision: &Decision) {
+pub(super) fn tell(check: &Check, decision: &Decision) {
     if decision.reason.class() == Class::Allowed {
         return;
     }
@@ -44,12 +46,3 @@ pub(super) fn decided(check: &Check, decision: &Decision) {
         "{line}",
     );
 }
-
-/// A proxy may pass on megabytes; a log line should not.
-fn short(text: &str) -> &str {
-    text.char_indices()
-        .nth(MAX_CHARS)
-        .map_or(text, |(end, _)| &text[..end])
-}
-
-const MAX_CHARS: usize = 256;

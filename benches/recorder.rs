@@ -1,0 +1,139 @@
+//! What keeping a decision costs the thread that made it.
+//!
+//! `cargo bench --bench recorder` prints medians: the same decisions let go as they are, recorded with
+//! the decision log off, and recorded with it on. Only the recording is timed; making the decisions
+//! is not. Recording frees a decision too, an earlier one, so the first row belongs into the others.
+
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+use std::{
+    collections::HashMap,
+    hint::black_box,
+    path::Path,
+    thread::{self, ScopedJoinHandle},
+    time::{Duration, Instant},
+};
+
+use prometheus::Registry;
+use subzero::{
+    check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
+    decisions::{Config, LogConfig, Metrics, Recorder, Target, settle},
+    dispatch::Strategy,
+    pipeline::{Decision, Outcome, Plan, Ran, Stage},
+    screening::Findings,
+    verdict::Reason,
+};
+use uuid::Uuid;
+
+const ROUNDS: usize = 41;
+const DECISIONS: usize = 2_000;
+
+fn main() {
+    println!("| what | threads | ns a decision |");
+    println!("|---|---|---|");
+    for threads in [1, 2] {
+        row("let go", threads, None, true);
+        row("log off", threads, Some(Target::Off), true);
+        row(
+            "log on",
+            threads,
+            Some(Target::File("/dev/null".into())),
+            true,
+        );
+        let not_redacted = Some(Target::File("/dev/null".into()));
+        row("log on, not redacted", threads, not_redacted, false);
+    }
+}
+
+fn row(name: &str, threads: usize, target: Option<Target>, redact: bool) {
+    let metrics = Metrics::register(&Registry::new()).expect("metrics");
+    let recorder = target.map(|to| {
+        let keep = Config {
+            keep: 1_000,
+            memory: "8MiB".parse().expect("a size"),
+        };
+        let log = LogConfig {
+            to,
+            queue: 16_384,
+            redact,
+            key_file: None,
+        };
+        let settings = settle(keep, &log, Path::new("")).expect("good settings");
+        Recorder::start(settings, &metrics, threads).expect("starts")
+    });
+    let mut rounds: Vec<u128> = thread::scope(|scope| {
+        let run = || scope.spawn(|| measure(recorder.as_ref()));
+        let running: Vec<_> = (0..threads).map(|_| run()).collect();
+        let results = running.into_iter().map(ScopedJoinHandle::join);
+        results
+            .flat_map(|rounds| rounds.expect("measures"))
+            .collect()
+    });
+    rounds.sort_unstable();
+    println!("| {name} | {threads} | {} |", rounds[rounds.len() / 2]);
+}
+
+/// Nanoseconds a decision, round by round.
+fn measure(recorder: Option<&Recorder>) -> Vec<u128> {
+    let check = check();
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let decisions: Vec<Decision> = (0..DECISIONS).map(|_| decision()).collect();
+        let start = Instant::now();
+        for decision in decisions {
+            match recorder {
+                None => drop(black_box(decision)),
+                Some(recorder) => drop(black_box(recorder.record(&check, decision))),
+            }
+        }
+        rounds.push(start.elapsed().as_nanos() / DECISIONS as u128);
+        // What the control thread does once a second; and the log's queue empties.
+        if let Some(recorder) = recorder {
+            recorder.windows().collect();
+            thread::park_timeout(Duration::from_millis(25));
+        }
+    }
+    rounds
+}
+
+fn decision() -> Decision {
+    let ran = |stage| Ran {
+        stage,
+        strategy: Strategy::Inline,
+        predicted: None,
+        actual: Duration::from_micros(3),
+    };
+    Decision {
+        id: Uuid::now_v7(),
+        outcome: Outcome::Allow,
+        shadowed: false,
+        reason: Reason::Ok,
+        route: None,
+        subject: Some("auth0|5f7c8ec7c33c6c004bbafe82".into()),
+        findings: Findings::default(),
+        risk: None,
+        step_up: false,
+        plan: Plan {
+            ran: vec![ran(Stage::Identity), ran(Stage::Permission)],
+            skipped: Vec::new(),
+        },
+        cost: Duration::from_micros(17),
+    }
+}
+
+fn check() -> Check {
+    let http = HttpRequest {
+        method: "GET".into(),
+        host: "service.example".into(),
+        path: RequestPath::parse("/docs/17?page=2"),
+        headers: Headers::default(),
+        body: Body::Absent,
+    };
+    Check {
+        http: Some(http),
+        source: Source::default(),
+        context: HashMap::new(),
+        metadata: HashMap::new(),
+        deadline: Instant::now(),
+    }
+}
