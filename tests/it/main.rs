@@ -5,6 +5,7 @@
 mod support;
 
 mod answers;
+mod api;
 mod bodies;
 mod cases;
 mod commands;
@@ -19,5 +20,6 @@ mod operator;
 mod paths;
 mod permissions;
 mod places;
+mod schemas;
 mod tokens;
 mod world;
