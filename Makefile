@@ -7,6 +7,7 @@ help:
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
 	@echo 'make tools        only install those servers'
+	@echo 'make soak         ten minutes of generated questions to the API'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -19,7 +20,7 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy oidc wrk
+	$(PYTHON) tools/install.py envoy oidc wrk schemathesis
 	cargo test --locked
 
 fmt:
@@ -31,6 +32,10 @@ clippy:
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
+soak:
+	$(PYTHON) tools/install.py schemathesis
+	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
+
 deny:
 	$(PYTHON) tools/install.py deny
 	cargo fetch --locked
@@ -39,4 +44,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test fmt clippy doc deny ci
+.PHONY: help tools demo test soak fmt clippy doc deny ci

@@ -23,6 +23,7 @@ VENV = TOOLS / "venv"
 
 ENVOY = "1.40.0"
 DENY = "0.20.2"
+SCHEMATHESIS = "4.32.5"
 NODE = "22.20.0"
 NODE_OLDEST = 20
 WRK_PACKAGES = ("wrk", "libluajit-5.1-2", "libluajit-5.1-common")
@@ -179,13 +180,26 @@ def deny():
     return link
 
 
-PARTS = {"envoy": envoy, "oidc": oidc, "wrk": wrk, "deny": deny}
+def schemathesis():
+    """Asks the API what its description allows, and what it does not."""
+    binary = VENV / "bin" / "schemathesis"
+    stamp = VENV / f".schemathesis-{SCHEMATHESIS}"
+    if not (binary.exists() and stamp.exists()):
+        pip("schemathesis", SCHEMATHESIS)
+        said = run([binary, "--version"], "delete target/tools/venv and run this again")
+        if SCHEMATHESIS not in said:
+            raise Failed(f"{binary} --version", said, "delete target/tools/venv and run this again")
+        stamp.touch()
+    return binary
+
+
+PARTS = {"envoy": envoy, "oidc": oidc, "wrk": wrk, "schemathesis": schemathesis, "deny": deny}
 
 
 def main(names):
     if names == ["--list"]:
         for name, part in PARTS.items():
-            say(f"{name:8}{part.__doc__}")
+            say(f"{name:14}{part.__doc__}")
         return 0
     unknown = [name for name in names if name not in PARTS]
     if unknown:
@@ -203,7 +217,7 @@ def main(names):
             say(f"  FAILED\n{failure}")
     say("")
     for name, path in paths.items():
-        say(f"{name:8}{path}")
+        say(f"{name:14}{path}")
     return 1 if failed else 0
 
 

@@ -106,30 +106,43 @@ impl Api {
         scope: Scope,
     ) -> Result<Place, Refusal> {
         let settings = self.settings();
-        if let Some(keys) = settings.keys() {
-            let unknown = |detail| Refusal::new(StatusCode::UNAUTHORIZED, detail);
-            let presented = authorization
-                .and_then(bearer)
-                .ok_or_else(|| unknown("a key is needed: send `authorization: Bearer KEY`"))?;
-            let key = keys
-                .find(presented)
-                .ok_or_else(|| unknown("this key is not known here"))?;
-            if !key.may(scope) {
-                tracing::info!(key = key.name, %scope, "api call refused: scope missing");
-                let detail = format!("this key lacks the scope `{scope}`");
-                return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
-            }
-            tracing::debug!(key = key.name, %scope, "api call admitted");
-        } else if reach == Reach::Remote {
-            let detail =
-                "this listener is open to others and no keys are configured: set `api.keys_file`";
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, detail));
-        }
+        may_call(settings.keys().as_deref(), reach, authorization, scope)?;
         let place = Arc::clone(self.places()).try_acquire_owned();
         place
             .map(|place| Place(Arc::new(place)))
             .map_err(|_| Refusal::overloaded(RETRY_AFTER))
     }
+}
+
+/// The access rule.
+fn may_call(
+    keys: Option<&Arc<Keys>>,
+    reach: Reach,
+    authorization: Option<&[u8]>,
+    scope: Scope,
+) -> Result<(), Refusal> {
+    let unauthorized = |detail| Refusal::new(StatusCode::UNAUTHORIZED, detail);
+    let Some(keys) = keys else {
+        return match reach {
+            Reach::Local => Ok(()),
+            Reach::Remote => Err(unauthorized(
+                "this listener is open to others and no keys are configured: set `api.keys_file`",
+            )),
+        };
+    };
+    let presented = authorization
+        .and_then(bearer)
+        .ok_or_else(|| unauthorized("a key is needed: send `authorization: Bearer KEY`"))?;
+    let key = keys
+        .find(presented)
+        .ok_or_else(|| unauthorized("this key is not known here"))?;
+    if !key.may(scope) {
+        tracing::info!(key = key.name, %scope, "api call refused: scope missing");
+        let detail = format!("this key lacks the scope `{scope}`");
+        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    }
+    tracing::debug!(key = key.name, %scope, "api call admitted");
+    Ok(())
 }
 
 /// The credential in `Bearer CREDENTIAL`, the scheme in any case.
@@ -170,6 +183,39 @@ mod tests {
         ] {
             assert_eq!(without_port(host), name);
         }
+    }
+
+    #[test]
+    fn without_keys_this_machine_may_call_and_nobody_else() {
+        for scope in Scope::ALL {
+            assert!(may_call(None, Reach::Local, None, scope).is_ok());
+            let refusal = may_call(None, Reach::Remote, Some(b"Bearer x"), scope);
+            assert_eq!(status(refusal), 401);
+        }
+    }
+
+    #[test]
+    fn with_keys_every_listener_wants_one_with_the_scope() {
+        let minted = mint("ci", &[Scope::Read]).expect("a key");
+        let keys = Keys::parse(minted.line.as_bytes(), "keys.yaml").expect("good");
+        let keys = Some(Arc::new(keys));
+        let bearer = format!("Bearer {}", minted.key.expose());
+        for reach in [Reach::Local, Reach::Remote] {
+            let ask = |authorization, scope| may_call(keys.as_ref(), reach, authorization, scope);
+            assert!(ask(Some(bearer.as_bytes()), Scope::Read).is_ok());
+            assert_eq!(status(ask(Some(bearer.as_bytes()), Scope::Batch)), 403);
+            assert_eq!(status(ask(Some(b"Bearer sz_other"), Scope::Read)), 401);
+            assert_eq!(status(ask(None, Scope::Read)), 401);
+        }
+    }
+
+    fn status(result: Result<(), Refusal>) -> u16 {
+        let refusal = result.expect_err("refused");
+        let told = serde_json::to_value(refusal.problem()).expect("JSON");
+        told["status"]
+            .as_u64()
+            .and_then(|status| status.try_into().ok())
+            .expect("a status")
     }
 
     #[test]

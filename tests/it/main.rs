@@ -5,6 +5,7 @@
 mod support;
 
 mod answers;
+mod api;
 mod authenticate;
 mod bodies;
 mod cases;
@@ -24,6 +25,7 @@ mod permissions;
 mod places;
 mod revoke;
 mod risks;
+mod schemas;
 mod tokens;
 mod verify;
 mod world;

@@ -17,6 +17,11 @@ use crate::{
 
 const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 
+/// Every service of ours, and Envoy's.
+fn served() -> impl Iterator<Item = &'static str> {
+    subzero::api::SERVICES.into_iter().chain([SERVICE])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages() {
     let world = World::start().await;
@@ -90,7 +95,7 @@ async fn grpc_health_and_reflection() {
         Channel::from_shared(format!("http://{}", world.subzero.grpc)).expect("an address");
     let channel = channel.connect().await.expect("connects");
     let mut health = HealthClient::new(channel.clone());
-    for service in ["", SERVICE] {
+    for service in served().chain([""]) {
         let answer = health
             .check(HealthCheckRequest {
                 service: service.into(),
@@ -107,6 +112,9 @@ async fn grpc_health_and_reflection() {
     let questions = [
         ask(MessageRequest::ListServices(String::new())),
         ask(MessageRequest::FileContainingSymbol(SERVICE.into())),
+        ask(MessageRequest::FileContainingSymbol(
+            "subzero.v1.Prompts".into(),
+        )),
     ];
     let mut answers = reflection
         .server_reflection_info(tokio_stream::iter(questions))
@@ -122,27 +130,32 @@ async fn grpc_health_and_reflection() {
     let Some(MessageResponse::ListServicesResponse(list)) = services else {
         panic!("{services:?}")
     };
-    assert!(
-        list.service.iter().any(|service| service.name == SERVICE),
-        "{list:?}"
-    );
-    let file = answers
-        .message()
-        .await
-        .expect("an answer")
-        .expect("one")
-        .message_response;
-    assert!(
-        matches!(file, Some(MessageResponse::FileDescriptorResponse(_))),
-        "{file:?}"
-    );
+    for service in served() {
+        assert!(
+            list.service.iter().any(|listed| listed.name == service),
+            "{service}: {list:?}"
+        );
+    }
+    for _ in 0..2 {
+        let file = answers
+            .message()
+            .await
+            .expect("an answer")
+            .expect("one")
+            .message_response;
+        assert!(
+            matches!(file, Some(MessageResponse::FileDescriptorResponse(_))),
+            "{file:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_json_door_answers_single_questions_and_names_what_is_wrong() {
     let world = World::start().await;
     let ask = async |path: &str, body: serde_json::Value| {
-        Request::post(path, &body).send(world.subzero.http).await
+        let request = Request::post(path, &body).header("host", "localhost");
+        request.send(world.subzero.http).await
     };
     let allowed = ask(
         "/authz/check",

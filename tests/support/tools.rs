@@ -31,3 +31,8 @@ pub(crate) fn envoy() -> PathBuf {
 pub(crate) fn wrk() -> PathBuf {
     path("wrk", "bin/wrk")
 }
+
+/// The generator of questions to an API.
+pub(crate) fn schemathesis() -> PathBuf {
+    path("schemathesis", "venv/bin/schemathesis")
+}

@@ -74,23 +74,33 @@ impl Matcher {
     }
 
     fn regexes(patterns: &[String], ignore_case: bool) -> Result<Self, Refusal> {
-        let mut regexes = Vec::with_capacity(patterns.len());
-        for (index, pattern) in patterns.iter().enumerate() {
+        let one = |(index, pattern): (usize, &String)| {
             let regex = RegexBuilder::new(pattern)
                 .case_insensitive(ignore_case)
                 .size_limit(MAX_REGEX_BYTES)
                 .dfa_size_limit(MAX_REGEX_BYTES)
                 .build();
-            let field = format!("patterns[{index}]");
-            regexes.push(regex.map_err(|error| refuse(&field, &error))?);
-        }
+            regex.map_err(|error| refuse(&format!("patterns[{index}]"), &error))
+        };
         let set = RegexSetBuilder::new(patterns)
             .case_insensitive(ignore_case)
             .size_limit(MAX_SET_BYTES)
             .dfa_size_limit(MAX_SET_BYTES)
-            .build()
-            .map_err(|error| refuse("patterns", &error))?;
-        Ok(Self(Engine::Regexes(set, regexes)))
+            .build();
+        // All together first: that bounds what all of them one by one can take. Its error does not
+        // name the culprit; the culprit's own does.
+        let set = match set {
+            Ok(set) => set,
+            Err(error) => {
+                let culprit = patterns.iter().enumerate().find_map(|each| one(each).err());
+                return Err(culprit.unwrap_or_else(|| refuse("patterns", &error)));
+            }
+        };
+        let regexes = patterns.iter().enumerate().map(one);
+        Ok(Self(Engine::Regexes(
+            set,
+            regexes.collect::<Result<_, _>>()?,
+        )))
     }
 
     pub(super) fn is_regex(&self) -> bool {
@@ -165,8 +175,8 @@ const MAX_LITERALS: usize = 10_000;
 
 const MAX_PATTERN_BYTES: usize = 4 << 10;
 
-/// A class of Unicode letters takes some tens of kilobytes; `\w{100}` a megabyte.
-const MAX_REGEX_BYTES: usize = 1 << 20;
+/// A class of Unicode letters takes some forty kilobytes: `\w{50}` fits, `\w{100}` does not.
+const MAX_REGEX_BYTES: usize = 2 << 20;
 
 /// All expressions of a call together.
 const MAX_SET_BYTES: usize = 8 << 20;
@@ -236,7 +246,7 @@ mod tests {
             ),
             (&["(?=a)"], true, 400, "look-around"),
             (&["\\w{1000}"], true, 413, "patterns[0]: takes more than"),
-            (&["\\w{60}"; 60], true, 413, "patterns: takes more than"),
+            (&["\\w{30}"; 60], true, 413, "patterns: takes more than"),
             (&["a"; 101], true, 413, "101 are more than the 100"),
         ] {
             let (told, detail) = refused(patterns, regex);
