@@ -16,6 +16,7 @@
 
 mod access;
 mod ai;
+mod analytics;
 mod auth;
 mod authz;
 mod description;
@@ -24,6 +25,7 @@ mod listener;
 mod patterns;
 mod refusal;
 mod request;
+mod risk;
 mod rpc;
 mod settings;
 
@@ -46,6 +48,7 @@ pub use self::{
     settings::{Config, Settings},
 };
 use crate::{
+    decisions::Recorder,
     dispatch::{Dispatcher, Done, Lane, Work},
     ext_authz::Serving,
     permission::Authorizer,
@@ -62,6 +65,7 @@ struct Inner {
     serving: Arc<ArcSwap<Serving>>,
     settings: Arc<ArcSwap<Settings>>,
     dispatcher: Dispatcher,
+    recorder: Recorder,
     places: Arc<Semaphore>,
 }
 
@@ -72,12 +76,14 @@ impl Api {
         serving: Arc<ArcSwap<Serving>>,
         settings: Arc<ArcSwap<Settings>>,
         dispatcher: Dispatcher,
+        recorder: Recorder,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 serving,
                 settings,
                 dispatcher,
+                recorder,
                 places: Arc::new(Semaphore::new(MAX_CALLS)),
             }),
         }
@@ -93,6 +99,10 @@ impl Api {
 
     fn authorizer(&self) -> Arc<Authorizer> {
         Arc::clone(self.serving().pipeline.authorizer())
+    }
+
+    fn recorder(&self) -> &Recorder {
+        &self.inner.recorder
     }
 
     fn places(&self) -> &Arc<Semaphore> {
@@ -120,9 +130,12 @@ fn router(api: &Api, reach: Reach) -> Router {
         .route("/auth/authenticate", post(auth::authenticate))
         .route("/authz/check", post(authz::check))
         .route("/ai/validate-prompt", post(ai::validate))
+        .route("/analytics", get(analytics::decisions))
         .route_layer(guard(Scope::Read));
     let batch = Router::new()
+        .route("/analytics", post(analytics::sum_up))
         .route("/hash", post(hash::hash))
+        .route("/risk/score", post(risk::score))
         .route("/patterns/match", post(patterns::find))
         .route("/auth/verify/batch", post(auth::verify_batch))
         .route("/authz/check/batch", post(authz::check_batch))

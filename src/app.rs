@@ -186,6 +186,7 @@ impl Running {
             Arc::clone(&self.status.serving),
             Arc::clone(&self.settings),
             self.status.dispatcher.clone(),
+            recorder.clone(),
         );
         let workers = Workers::start(self.workers, &door, &api, &stopping)?;
         let http = self.serve_api(api)?;

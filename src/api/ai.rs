@@ -129,7 +129,7 @@ impl Api {
             }
         };
         if let Some(body) = body {
-            return self.validate_body(&body).await;
+            return self.validate_body(&body);
         }
         let deadline = self.settings().deadline();
         let work = Arc::new(Prompts::new(&self.screener(), vec![prompt]));
@@ -143,7 +143,7 @@ impl Api {
 
     /// In place, without dispatch: a body is bounded by `screening.max_body`, so this takes no longer
     /// than one of Envoy's checks.
-    async fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
+    fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
         let deadline = self.settings().deadline();
         let mut headers = Headers::default();
         headers.push("content-type", b"application/json".to_vec());

@@ -196,9 +196,9 @@ mod tests {
 
     fn found(patterns: &[&str], regex: bool, text: &str) -> Vec<(usize, usize, usize)> {
         let matcher = Matcher::new(&strings(patterns), regex, false).expect("compiles");
-        let matches = matcher.find(text, 1_000).expect("few matches");
+        let hits = matcher.find(text, 1_000).expect("few matches");
         let plain = |m: &Match| (m.pattern, m.start, m.end);
-        matches.iter().map(plain).collect()
+        hits.iter().map(plain).collect()
     }
 
     #[test]
