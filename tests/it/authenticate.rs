@@ -29,6 +29,7 @@ fn no(reason: &str) -> Value {
 
 async fn ask(subzero: &crate::support::subzero::Subzero, body: &Value) -> Response {
     Request::post("/auth/authenticate", body)
+        .header("host", "localhost")
         .send(subzero.http)
         .await
 }
@@ -50,7 +51,7 @@ async fn a_good_token_lets_its_subject_in_and_nobody_else() {
         assert!((590..=600).contains(&expires_in), "{expires_in}");
         let yes = json!({
             "authenticated": true, "user_id": "alice", "expires_in": null,
-            "scopes": ["chat", "docs"], "risk_score": null, "reason": "ok",
+            "scopes": ["chat", "docs"], "risk_score": 0.0, "reason": "ok",
         });
         assert_eq!((answer.status, said), (200, yes));
     }
@@ -79,7 +80,8 @@ async fn a_good_token_lets_its_subject_in_and_nobody_else() {
         let answer = ask(&subzero, &body).await;
         assert_eq!((answer.status, answer.json()), (200, no(reason)), "{body}");
     }
-    let revoked = Request::post("/auth/revoke", &json!({"sub": "alice"}));
+    let revoked =
+        Request::post("/auth/revoke", &json!({"sub": "alice"})).header("host", "localhost");
     assert_eq!(revoked.send(subzero.http).await.status, 204);
     let answer = ask(&subzero, &json!({"token": good})).await;
     assert_eq!(answer.json(), no("token_revoked"));

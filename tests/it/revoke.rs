@@ -12,6 +12,7 @@ use crate::{
 
 async fn revoke(world: &World, body: Value) -> Response {
     Request::post("/auth/revoke", &body)
+        .header("host", "localhost")
         .send(world.subzero.http)
         .await
 }
@@ -115,7 +116,8 @@ async fn a_reload_forgets_no_revocation_and_batches_know_them() {
     };
     world.subzero.until_metrics("reload", reloaded).await;
     assert_eq!(me(&world, &good).await, "token_revoked");
-    let batch = Request::post("/auth/verify/batch", &json!({"tokens": [good]}));
+    let batch =
+        Request::post("/auth/verify/batch", &json!({"tokens": [good]})).header("host", "localhost");
     let answer = batch.send(world.subzero.http).await.json();
     assert_eq!(answer["results"][0]["reason"], "token_revoked");
 }

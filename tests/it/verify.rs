@@ -183,6 +183,7 @@ async fn the_api_answers_a_batch_in_order_and_says_how_it_ran() {
     let subzero = world::subzero(&static_config(), &keys).start().await;
     let ask = async |body: Value| {
         Request::post("/auth/verify/batch", &body)
+            .header("host", "localhost")
             .send(subzero.http)
             .await
     };

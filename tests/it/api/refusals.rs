@@ -215,11 +215,11 @@ async fn calls_beyond_all_places_are_sent_away_and_told_when_to_return() {
     let running = start("{ deadline: 5s }").await;
     // Bodies that do not arrive hold their places.
     let head = b"POST /hash HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
-    let mut held = Vec::new();
+    let mut kept = Vec::new();
     for _ in 0..256 {
         let mut stream = TcpStream::connect(running.http).expect("connects");
         stream.write_all(head).expect("sends");
-        held.push(stream);
+        kept.push(stream);
     }
     let mut refused = None;
     for _ in 0..100 {
@@ -236,7 +236,7 @@ async fn calls_beyond_all_places_are_sent_away_and_told_when_to_return() {
         (refused.header("retry-after"), refused.reason()),
         (Some("1"), "overloaded")
     );
-    drop(held);
+    drop(kept);
     let mut status = 429;
     for _ in 0..100 {
         status = ask(&running, "/hash", &json!({"items": []})).await.status;
