@@ -15,7 +15,8 @@
 //! # Cost
 //!
 //! A check: one lock that only the collector ever shares, for the time it takes to swap two
-//! pointers, one look-up and one count. 11 KiB for each route, verdict and reason that a thread met
+//! pointers, one look-up and one count; the first of its kind after a collection makes a histogram.
+//! 11 KiB for each route, verdict and reason that a thread met
 //! within the last second, and [`MAX_BYTES`] for the hour.
 
 use std::{
@@ -162,6 +163,11 @@ impl Windows {
 
 impl History {
     fn fold(&mut self, number: u64, cells: Cells) {
+        // Two collections at once may come in the other order.
+        let number = self
+            .slices
+            .back()
+            .map_or(number, |last| last.number.max(number));
         if self.slices.back().is_none_or(|last| last.number != number) {
             let counts = HashMap::new();
             self.slices.push_back(Slice { number, counts });

@@ -15,6 +15,13 @@ pub(super) fn print(out: &mut impl Write, name: &str, summary: &Summary) -> io::
         writeln!(out, "{name}: {first} to {last}")?;
     }
     writeln!(out, "{}", headline(lines, report))?;
+    if summary.is_sample {
+        writeln!(
+            out,
+            "a sample of {} lines: counts of allowed decisions are estimates",
+            lines.decisions
+        )?;
+    }
     if lines.decisions == 0 {
         return Ok(());
     }
@@ -69,7 +76,7 @@ pub(super) fn print(out: &mut impl Write, name: &str, summary: &Summary) -> io::
 fn headline(lines: Lines, report: &Report) -> String {
     let mut text = format!(
         "{} decisions, {}, denied {}, undecided {}",
-        lines.decisions,
+        report.total.checks,
         rate(report.total.rate),
         percent(report.total.denied_share),
         percent(report.total.undecided_share),
