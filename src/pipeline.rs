@@ -186,12 +186,7 @@ impl Pipeline {
             ending => ending,
         };
         if let Some(route) = &route {
-            let undecided = progress.waved_through.is_some();
-            let why = match &ending {
-                Ok(_) => undecided.then_some(Skip::Undecided),
-                Err(stop) => Some(Skip::after(stop.reason)),
-            };
-            progress.plan.pass_over(route, why);
+            progress.pass_over(route, &ending);
         }
         let is_shadow = route
             .as_ref()
@@ -323,6 +318,16 @@ impl Progress {
             predicted: None,
             actual: started.elapsed(),
         });
+    }
+
+    /// Notes which steps did not run.
+    fn pass_over(&mut self, route: &Route, ending: &Result<Reason, Stop>) {
+        let undecided = self.waved_through.is_some();
+        let why = match ending {
+            Ok(_) => undecided.then_some(Skip::Undecided),
+            Err(stop) => Some(Skip::after(stop.reason)),
+        };
+        self.plan.pass_over(route, why);
     }
 
     fn screened(
