@@ -185,8 +185,8 @@ impl Pipeline {
             Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
             ending => ending,
         };
-        if let Some(route) = &route {
-            progress.pass_over(route, &ending);
+        if let (Some(route), Err(stop)) = (&route, &ending) {
+            progress.plan.pass_over(route, stop.reason);
         }
         let is_shadow = route
             .as_ref()
@@ -318,16 +318,6 @@ impl Progress {
             predicted: None,
             actual: started.elapsed(),
         });
-    }
-
-    /// Notes which steps did not run.
-    fn pass_over(&mut self, route: &Route, ending: &Result<Reason, Stop>) {
-        let undecided = self.waved_through.is_some();
-        let why = match ending {
-            Ok(_) => undecided.then_some(Skip::Undecided),
-            Err(stop) => Some(Skip::after(stop.reason)),
-        };
-        self.plan.pass_over(route, why);
     }
 
     fn screened(
