@@ -55,6 +55,7 @@ fn row(name: &str, threads: usize, target: Option<Target>, redact: bool) {
         let log = LogConfig {
             to,
             queue: 16_384,
+            allowed_one_in: 1,
             redact,
             key_file: None,
         };

@@ -79,9 +79,8 @@ impl Recorder {
         let key = Arc::new(settings.key);
         let log = match settings.log.to {
             Target::Off => None,
-            target => {
-                let queue = settings.log.queue;
-                Some(Log::start(target, queue, Arc::clone(&key), metrics)?)
+            Target::File(_) | Target::Stdout => {
+                Some(Log::start(&settings.log, Arc::clone(&key), metrics)?)
             }
         };
         let inner = Inner {
@@ -107,7 +106,7 @@ impl Recorder {
         let decision = Arc::new(decision);
         let entry = Entry::new(check, Arc::clone(&decision), inner.redact);
         if let Some(log) = &inner.log {
-            log.offer(entry.clone());
+            log.offer(&entry);
         }
         inner.recent.keep(entry);
         decision

@@ -188,13 +188,8 @@ impl Pipeline {
             Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
             ending => ending,
         };
-        if let Some(route) = &route {
-            let undecided = progress.waved_through.is_some();
-            let why = match &ending {
-                Ok(_) => undecided.then_some(Skip::Undecided),
-                Err(stop) => Some(Skip::after(stop.reason)),
-            };
-            progress.plan.pass_over(route, why);
+        if let (Some(route), Err(stop)) = (&route, &ending) {
+            progress.plan.pass_over(route, stop.reason);
         }
         let is_shadow = route
             .as_ref()

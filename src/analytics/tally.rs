@@ -38,10 +38,11 @@ impl Default for Costs {
 }
 
 impl Costs {
-    /// Counts one.
-    pub fn add(&mut self, cost: Duration) {
-        self.histogram.saturating_record(units(cost));
-        self.sum = self.sum.saturating_add(cost);
+    /// Counts `count` things that took `cost` each.
+    pub fn add(&mut self, cost: Duration, count: u32) {
+        self.histogram
+            .saturating_record_n(units(cost), count.into());
+        self.sum = self.sum.saturating_add(cost.saturating_mul(count));
     }
 
     /// How many were counted.
@@ -89,11 +90,18 @@ impl Tally {
     /// Most groups that are counted apart.
     pub const MOST_GROUPS: usize = 4_096;
 
-    /// Counts one check.
-    pub fn add(&mut self, route: Option<&str>, outcome: Outcome, reason: Reason, cost: Duration) {
+    /// Counts `count` checks that took `cost` each.
+    pub fn add(
+        &mut self,
+        route: Option<&str>,
+        outcome: Outcome,
+        reason: Reason,
+        cost: Duration,
+        count: u32,
+    ) {
         let route = route.map(|name| self.route(name));
         self.group((route, outcome, reason))
-            .saturating_record(units(cost));
+            .saturating_record_n(units(cost), count.into());
     }
 
     /// The costs of one group, to be added to.
@@ -225,17 +233,17 @@ mod tests {
         let mut tally = Tally::default();
         for cost in 1..=100 {
             let cost = Duration::from_micros(cost);
-            tally.add(Some("doc"), Outcome::Allow, Reason::Ok, cost);
+            tally.add(Some("doc"), Outcome::Allow, Reason::Ok, cost, 1);
         }
         for _ in 0..60 {
             let cost = Duration::from_micros(5);
-            tally.add(Some("doc"), Outcome::Deny, Reason::TokenMissing, cost);
+            tally.add(Some("doc"), Outcome::Deny, Reason::TokenMissing, cost, 1);
         }
         for _ in 0..40 {
             let cost = Duration::from_micros(1);
-            tally.add(None, Outcome::Deny, Reason::NoRoute, cost);
+            tally.add(None, Outcome::Deny, Reason::NoRoute, cost, 1);
             let cost = Duration::from_mins(1);
-            tally.add(Some("chat"), Outcome::Error, Reason::Deadline, cost);
+            tally.add(Some("chat"), Outcome::Error, Reason::Deadline, cost, 1);
         }
         let report = tally.report(Duration::from_secs(20));
         assert_eq!(report.total.checks, 240);
@@ -276,6 +284,7 @@ mod tests {
                 Outcome::Allow,
                 Reason::Ok,
                 Duration::from_micros(1),
+                1,
             );
         }
         assert!(tally.groups.len() <= Tally::MOST_GROUPS + 1);

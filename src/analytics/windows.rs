@@ -15,7 +15,8 @@
 //! # Cost
 //!
 //! A check: one lock that only the collector ever shares, for the time it takes to swap two
-//! pointers, one look-up and one count. 11 KiB for each route, verdict and reason that a thread met
+//! pointers, one look-up and one count; the first of its kind after a collection makes a histogram.
+//! 11 KiB for each route, verdict and reason that a thread met
 //! within the last second, and [`MAX_BYTES`] for the hour.
 
 use std::{
@@ -120,7 +121,11 @@ impl Windows {
 
     /// Takes over what the threads have counted. Called once a second, or the edges of windows blur.
     pub fn collect(&self) {
-        let number = self.started.elapsed().as_secs() / SLICE.as_secs();
+        self.collect_at(self.started.elapsed());
+    }
+
+    fn collect_at(&self, now: Duration) {
+        let number = slice_at(now);
         for shard in &self.shards {
             let cells = mem::take(&mut *lock(&shard.0));
             if !cells.is_empty() {
@@ -129,17 +134,18 @@ impl Windows {
         }
     }
 
-    /// What was decided within the last `window`, rounded up to whole slices of 10 s and to at most
-    /// an hour; see [`read_window`].
+    /// What was decided within the last `window`, 10 s to an hour; see [`read_window`]. It begins with
+    /// a whole slice, so the report covers up to 10 s more than the window.
     #[must_use]
     pub fn report(&self, window: Duration) -> Report {
-        self.collect();
+        self.report_at(self.started.elapsed(), window)
+    }
+
+    fn report_at(&self, now: Duration, window: Duration) -> Report {
+        self.collect_at(now);
         let window = window.clamp(SHORTEST_WINDOW, LONGEST_WINDOW);
-        let slices = window.as_secs().div_ceil(SLICE.as_secs());
-        let now = self.started.elapsed();
-        let current = now.as_secs() / SLICE.as_secs();
         let history = lock(&self.history);
-        let first = (current + 1).saturating_sub(slices).max(history.forgotten);
+        let first = slice_at(now.saturating_sub(window)).max(history.forgotten);
         let mut tally = Tally::default();
         for slice in &history.slices {
             if slice.number < first {
@@ -162,6 +168,11 @@ impl Windows {
 
 impl History {
     fn fold(&mut self, number: u64, cells: Cells) {
+        // Two collections at once may come in the other order.
+        let number = self
+            .slices
+            .back()
+            .map_or(number, |last| last.number.max(number));
         if self.slices.back().is_none_or(|last| last.number != number) {
             let counts = HashMap::new();
             self.slices.push_back(Slice { number, counts });
@@ -197,6 +208,10 @@ impl Slice {
         let of_counts = |counts: &Vec<Count>| GROUP + counts.len() * size_of::<Count>();
         self.counts.values().map(of_counts).sum()
     }
+}
+
+fn slice_at(now: Duration) -> u64 {
+    now.as_secs() / SLICE.as_secs()
 }
 
 /// Adds a histogram to sparse counts, both in ascending order of cost.

@@ -28,6 +28,8 @@ pub struct LogConfig {
     pub to: Target,
     /// Lines that may wait to be written; more are dropped.
     pub queue: usize,
+    /// Of the plainly allowed decisions, one in so many is written; of the others every one.
+    pub allowed_one_in: u32,
     /// Whether host, path and client address are left out.
     pub redact: bool,
     /// What subjects are hashed with, so that replicas agree; without one, a key of this process.
@@ -74,6 +76,10 @@ impl Settings {
         if !(1..=MOST_QUEUED).contains(&log.queue) {
             let message = format!("`{}` is out of range; use 1 to 1048576", log.queue);
             problems.push(Problem::new("decision_log.queue", message));
+        }
+        if !(1..=MOST_ONE_IN).contains(&log.allowed_one_in) {
+            let message = format!("`{}` is out of range; use 1 to 1000000", log.allowed_one_in);
+            problems.push(Problem::new("decision_log.allowed_one_in", message));
         }
         let mut log = log.clone();
         if let Target::File(path) = &log.to {
@@ -162,3 +168,4 @@ const MOST_KEPT: usize = 100_000;
 const LEAST_MEMORY: usize = 256 << 10;
 const MOST_MEMORY: usize = 1 << 30;
 const MOST_QUEUED: usize = 1 << 20;
+const MOST_ONE_IN: u32 = 1_000_000;

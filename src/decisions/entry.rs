@@ -96,6 +96,9 @@ pub(super) struct Told<'a> {
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<IpAddr>,
+    /// How many decisions the line stands for, where it is one of a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stands_for: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +121,7 @@ impl<'a> Told<'a> {
             host: seen.and_then(|seen| seen.host.as_deref()),
             path: seen.and_then(|seen| seen.path.as_deref()),
             source: seen.and_then(|seen| seen.source),
+            stands_for: None,
             findings: (!findings.is_empty()).then(|| findings.summary()),
             risk: decision.risk,
             stages: Stages(&decision.plan.ran),

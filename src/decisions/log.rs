@@ -23,12 +23,14 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::timeout};
+use uuid::Uuid;
 
 use super::{
-    Metrics, SubjectKey, Target,
+    LogConfig, Metrics, SubjectKey,
     entry::{Entry, Told},
     sink::Sink,
 };
+use crate::{pipeline::Decision, verdict::Class};
 
 /// The near end: offers lines.
 pub(super) struct Log {
@@ -37,6 +39,7 @@ pub(super) struct Log {
     writer: Thread,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     metrics: Metrics,
+    allowed_one_in: u32,
 }
 
 /// What both ends look at.
@@ -52,20 +55,20 @@ struct State {
 
 impl Log {
     pub(super) fn start(
-        target: Target,
-        queue: usize,
+        config: &LogConfig,
         key: Arc<SubjectKey>,
         metrics: &Metrics,
     ) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(queue);
+        let (queue, lines) = sync_channel(config.queue);
         let (end, ended) = oneshot::channel();
         let state = Arc::new(State::default());
         let writer = Writer {
             lines,
             state: Arc::clone(&state),
             key,
-            sink: Sink::new(target),
+            sink: Sink::new(config.to.clone()),
             metrics: metrics.clone(),
+            allowed_one_in: config.allowed_one_in,
             buffer: Vec::with_capacity(BATCH_BYTES + 4_096),
         };
         let thread = thread::Builder::new()
@@ -81,11 +84,15 @@ impl Log {
             writer: thread.thread().clone(),
             ended: Mutex::new(Some(ended)),
             metrics: metrics.clone(),
+            allowed_one_in: config.allowed_one_in,
         })
     }
 
-    /// Puts a line into the queue, or drops and counts it.
-    pub(super) fn offer(&self, entry: Entry) {
+    /// Puts a line into the queue, or drops and counts it; unless it is not in the sample.
+    pub(super) fn offer(&self, entry: &Entry) {
+        if is_sampled(&entry.decision) && !is_chosen(entry.decision.id, self.allowed_one_in) {
+            return;
+        }
         let bytes = entry.bytes;
         let queued = self.state.bytes.fetch_add(bytes, Ordering::Relaxed);
         if queued + bytes > QUEUE_BYTES {
@@ -93,7 +100,7 @@ impl Log {
             self.metrics.dropped.inc();
             return;
         }
-        let refused = match self.queue.try_send(entry) {
+        let refused = match self.queue.try_send(entry.clone()) {
             Ok(()) => {
                 // A wake-up missed here costs a second at most: see `IDLE`.
                 if self.state.asleep.load(Ordering::Relaxed)
@@ -149,6 +156,7 @@ struct Writer {
     key: Arc<SubjectKey>,
     sink: Sink,
     metrics: Metrics,
+    allowed_one_in: u32,
     buffer: Vec<u8>,
 }
 
@@ -189,7 +197,10 @@ impl Writer {
             };
             self.state.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
             let start = self.buffer.len();
-            let told = Told::new(&entry, &self.key);
+            let mut told = Told::new(&entry, &self.key);
+            if self.allowed_one_in > 1 && is_sampled(&entry.decision) {
+                told.stands_for = Some(self.allowed_one_in);
+            }
             if serde_json::to_writer(&mut self.buffer, &told).is_err() {
                 // Cannot be: every part has a JSON form. A line is lost, never half a line written.
                 self.buffer.truncate(start);
@@ -207,6 +218,17 @@ impl Writer {
         self.metrics.written.inc_by(written as u64);
         self.metrics.failed.inc_by((lines - written) as u64);
     }
+}
+
+/// Whether it may be left out: everything that was not plainly allowed is written.
+fn is_sampled(decision: &Decision) -> bool {
+    decision.reason.class() == Class::Allowed
+}
+
+/// Whether an id is one in so many. Its last bytes are random.
+fn is_chosen(id: Uuid, one_in: u32) -> bool {
+    let [.., a, b, c, d] = *id.as_bytes();
+    u32::from_be_bytes([a, b, c, d]).is_multiple_of(one_in)
 }
 
 /// Most memory for lines that wait, however many `decision_log.queue` allows: a decision with many

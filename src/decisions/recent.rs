@@ -6,7 +6,8 @@
 //!
 //! What a reader would get wrong: the ring is bounded in bytes too. Where decisions are large (many
 //! findings), fewer than `decisions.keep` are kept, the newest ones. A decision keeps its route
-//! alive, so routes of an earlier configuration go when their last decision does.
+//! alive, so routes of an earlier configuration go when their last decision does. Subjects are here
+//! in clear, as they are in the token cache; they are hashed on their way out.
 //!
 //! Cost: three atomic additions, one lock that nobody else waits for, and freeing the decision that
 //! stood there before. A look-up walks the ring; only an operator does that.

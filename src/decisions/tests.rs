@@ -88,6 +88,7 @@ impl Setup {
             log: LogConfig {
                 to: Target::Off,
                 queue: 1_000,
+                allowed_one_in: 1,
                 redact: true,
                 key_file: None,
             },
@@ -164,6 +165,35 @@ async fn without_redaction_a_line_tells_where_a_request_went_and_still_no_query(
     for secret in ["alice", "hidden", "top.secret", "prompt\""] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
+}
+
+#[tokio::test]
+async fn of_allowed_decisions_a_sample_is_written_and_of_others_every_one() {
+    let (mut setup, path) = Setup::new().with_file();
+    setup.log.allowed_one_in = 10;
+    setup.log.queue = 10_000;
+    let recorder = setup.start();
+    let check = check("/");
+    for _ in 0..5_000 {
+        let _ = recorder.record(&check, decision(Outcome::Allow, Reason::Ok));
+    }
+    for _ in 0..100 {
+        let _ = recorder.record(&check, decision(Outcome::Deny, Reason::NoRoute));
+        // Shadow mode let it pass: not plainly allowed.
+        let _ = recorder.record(&check, decision(Outcome::Allow, Reason::NoRoute));
+    }
+    assert!(recorder.finish(Duration::from_secs(5)).await);
+    let text = fs::read_to_string(&path).expect("the log");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let (sample, others): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["reason"] == "ok");
+    assert_eq!(others.len(), 200);
+    assert!(others.iter().all(|line| line.get("stands_for").is_none()));
+    // 500, and ten standard deviations to both sides.
+    assert!((290..=710).contains(&sample.len()), "{}", sample.len());
+    assert!(sample.iter().all(|line| line["stands_for"] == 10));
 }
 
 #[tokio::test]
@@ -290,6 +320,10 @@ fn mistakes_are_told_with_key_and_cure() {
     assert_eq!(
         told(&|setup| setup.log.queue = 0),
         "decision_log.queue: `0` is out of range; use 1 to 1048576"
+    );
+    assert_eq!(
+        told(&|setup| setup.log.allowed_one_in = 0),
+        "decision_log.allowed_one_in: `0` is out of range; use 1 to 1000000"
     );
     assert_eq!(
         told(&|setup| setup.log.key_file = Some("short".into())),

@@ -19,22 +19,21 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Notes which of the steps that `route` asks for did not run. Without a reason for it none was
-    /// passed over: a preflight, say, passes without asking.
-    pub(super) fn pass_over(&mut self, route: &Route, why: Option<Skip>) {
-        let Some(why) = why else { return };
+    /// Notes which of the steps that `route` asks for did not run, since `reason` ended the check
+    /// before.
+    pub(super) fn pass_over(&mut self, route: &Route, reason: Reason) {
+        let why = match reason.class() {
+            Class::Undecided => Skip::Undecided,
+            Class::Allowed | Class::Denied => Skip::Denied,
+        };
         let asked = [
             (Stage::Identity, route.identity.is_some()),
             (Stage::Permission, route.permission.is_some()),
             (Stage::Screening, route.screening.is_some()),
         ];
         for (stage, is_asked) in asked {
-            let has_run = |other: Stage| self.ran.iter().any(|ran| ran.stage == other);
-            if is_asked && !has_run(stage) {
-                // A later step ran all the same: what this one needs was not to be had.
-                let went_on = stage == Stage::Permission && has_run(Stage::Screening);
-                self.skipped
-                    .push((stage, if went_on { Skip::Undecided } else { why }));
+            if is_asked && self.ran.iter().all(|ran| ran.stage != stage) {
+                self.skipped.push((stage, why));
             }
         }
     }
@@ -58,19 +57,11 @@ pub struct Ran {
 pub enum Skip {
     /// An earlier step had denied.
     Denied,
-    /// It needs what an earlier step could not find out.
+    /// An earlier step could not decide.
     Undecided,
 }
 
 impl Skip {
-    /// Why steps do not run once `reason` has ended the check.
-    pub(super) fn after(reason: Reason) -> Self {
-        match reason.class() {
-            Class::Undecided => Self::Undecided,
-            Class::Allowed | Class::Denied => Self::Denied,
-        }
-    }
-
     /// Log word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

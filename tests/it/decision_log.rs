@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     decisions::{PATIENCE, analyze, lines, logged, logging},
-    support::{client::Request, envoy, load::Load, upstream::Upstream},
+    support::{client::Request, envoy, load::Load, metrics::Metrics, upstream::Upstream},
     world::{Keys, World, subzero},
 };
 
@@ -180,4 +180,29 @@ fn analyze_tells_what_it_cannot_read() {
         Some(0),
         "nothing on standard input is an empty log"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_every_decision_is_a_whole_line_or_a_counted_loss() {
+    let mut world = World::with(&logging("to: decisions.jsonl"), |envoy| envoy).await;
+    let load = Load::start(world.envoy.address, "/healthz", &[], 16, 2);
+    let outcome = load.outcome().await;
+    assert!(outcome.answers > 1_000, "{outcome:?}");
+    let lines_of = |metrics: &Metrics, outcome| {
+        metrics.count("subzero_decision_log_total", &[("outcome", outcome)])
+    };
+    let all_told = |metrics: &Metrics| {
+        let checks = metrics.count("subzero_checks_total", &[]);
+        let lines = ["written", "dropped", "failed"].map(|outcome| lines_of(metrics, outcome));
+        lines.into_iter().sum::<u64>() == checks
+    };
+    world
+        .subzero
+        .until_metrics("account for every line", all_told)
+        .await;
+    let metrics = world.subzero.metrics().await;
+    assert_eq!(lines_of(&metrics, "failed"), 0);
+    let summary = analyze(&world.subzero.dir().join("decisions.jsonl"));
+    assert_eq!(summary["lines"]["malformed"], 0);
+    assert_eq!(summary["lines"]["decisions"], lines_of(&metrics, "written"));
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     support::{
         client::{Request, Response},
+        keys::Token,
         subzero::Subzero,
     },
     world::{Keys, World, chat, data, token},
@@ -180,6 +181,40 @@ async fn a_decision_is_found_by_its_id_wherever_decisions_are_kept() {
     let metrics = world.subzero.metrics().await;
     let written = [("outcome", "written")];
     assert_eq!(metrics.count("subzero_decision_log_total", &written), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_after_one_that_could_not_decide_are_told_as_skipped() {
+    let config = "permission: { store_file: store.fga.yaml }
+identity: { issuers: { gone: { issuer: 'http://127.0.0.1:1/', allow_private_addresses: true, audiences: any } } }
+routes:
+  - name: gone
+    match: { path: '/docs/{id}' }
+    identity: { issuers: [gone] }
+    permission: { user: 'user:{token.sub}', relation: can_view, object: 'document:{path.id}' }
+    on_unavailable: { identity: error }
+";
+    let world = World::with(config, |envoy| envoy).await;
+    let orphan = Token::new("http://127.0.0.1:1/", "any", "alice").sign(&world.keys.rs256);
+    let request = Request::get("/docs/own").bearer(&orphan);
+    let answer = world.send(request).await;
+    let list = page(&world.subzero, "/decisions").await.json();
+    let id = list["decisions"][0]["id"].as_str().expect("an id");
+    assert_eq!(answer.status, 503, "Envoy's failure mode is to deny");
+    let explained = page(&world.subzero, &format!("/decisions/{id}"))
+        .await
+        .json();
+    assert_eq!(explained["verdict"], "error");
+    assert_eq!(explained["reason"], "keys_unavailable");
+    assert_eq!(explained["stages"][0]["stage"], "identity");
+    let skipped = json!([{"stage": "permission", "why": "undecided before"}]);
+    assert_eq!(explained["skipped"], skipped);
+    let report = page(&world.subzero, "/analytics?window=10s").await.json();
+    assert_eq!(report["undecided_share"], 1.0);
+    assert_eq!(
+        report["verdicts"],
+        json!({"allow": 0, "deny": 0, "error": 1})
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

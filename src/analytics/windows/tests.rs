@@ -50,6 +50,33 @@ fn a_report_has_what_every_thread_has_counted_and_counts_nothing_twice() {
     }
 }
 
+#[test]
+fn a_window_covers_what_it_says_and_less_than_a_slice_more() {
+    let windows = Windows::new(1);
+    let seconds = Duration::from_secs;
+    // One check a second.
+    for second in 0..4_000 {
+        windows.add(&decision(Outcome::Allow, Reason::Ok, seconds(1)));
+        windows.collect_at(seconds(second));
+    }
+    let now = seconds(3_999);
+    for (window, covered) in [(10, 19_u32), (11, 19), (60, 69), (300, 309), (3_600, 3_609)] {
+        let report = windows.report_at(now, seconds(window));
+        assert!(
+            (report.covered_s - f64::from(covered)).abs() < 1e-9,
+            "{window}"
+        );
+        assert_eq!(report.total.checks, u64::from(covered) + 1, "{window}");
+    }
+    let late = windows.report_at(seconds(8_000), seconds(3_600));
+    assert_eq!((late.total.checks, late.covered_s), (0, 3_600.0));
+
+    let young = Windows::new(1);
+    young.add(&decision(Outcome::Allow, Reason::Ok, seconds(1)));
+    let report = young.report_at(seconds(2), seconds(300));
+    assert!((report.covered_s - 2.0).abs() < 1e-9 && (report.total.rate - 0.5).abs() < 1e-9);
+}
+
 fn cells(count: u64, costs: &(impl Iterator<Item = u64> + Clone)) -> Cells {
     let mut cells = Cells::new();
     for number in 0..count {

@@ -27,6 +27,8 @@ pub(super) struct Decision<'a> {
     pub(super) outcome: Outcome,
     pub(super) reason: Reason,
     pub(super) cost: Duration,
+    /// So many decisions, where the log is a sample.
+    pub(super) stands_for: u32,
     pub(super) steps: Vec<Step<'a>>,
 }
 
@@ -51,6 +53,7 @@ struct Written<'a> {
     #[serde(borrow)]
     reason: Option<Cow<'a, str>>,
     cost_us: Option<f64>,
+    stands_for: Option<u32>,
     #[serde(borrow, default)]
     stages: Vec<WrittenStep<'a>>,
 }
@@ -104,6 +107,7 @@ impl<'a> Decision<'a> {
             outcome,
             reason,
             cost: span("cost_us", written.cost_us.ok_or("has no `cost_us`")?)?,
+            stands_for: written.stands_for.unwrap_or(1).max(1),
             steps: steps?,
         })
     }

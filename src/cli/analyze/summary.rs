@@ -19,6 +19,7 @@ pub(super) struct Summary {
     first: Option<Duration>,
     last: Duration,
     decisions: u64,
+    is_sample: bool,
     other: u64,
     malformed: u64,
     told: Vec<(u64, String)>,
@@ -36,6 +37,8 @@ struct StepTally {
 #[derive(Debug, Serialize)]
 pub(super) struct Written {
     pub(super) lines: Lines,
+    /// Whether some lines stand for several decisions: counts of allowed ones are estimates then.
+    pub(super) is_sample: bool,
     /// Time of the earliest decision; `null` without any.
     pub(super) first: Option<String>,
     /// Time of the latest one.
@@ -69,31 +72,39 @@ pub(super) struct StepReport {
 
 impl Summary {
     pub(super) fn add(&mut self, decision: &Decision<'_>) {
+        let count = decision.stands_for;
         self.decisions += 1;
+        self.is_sample |= count > 1;
         self.first = Some(
             self.first
                 .map_or(decision.at, |first| first.min(decision.at)),
         );
         self.last = self.last.max(decision.at);
         let route = decision.route.as_deref();
-        self.tally
-            .add(route, decision.outcome, decision.reason, decision.cost);
+        self.tally.add(
+            route,
+            decision.outcome,
+            decision.reason,
+            decision.cost,
+            count,
+        );
         for step in &decision.steps {
-            self.add_step(step);
+            self.add_step(step, count);
         }
     }
 
-    fn add_step(&mut self, step: &Step<'_>) {
+    fn add_step(&mut self, step: &Step<'_>, count: u32) {
         let is_full = self.steps.len() >= MOST_STEPS;
         let mut key = (step.stage.to_string(), step.strategy.as_str());
         if is_full && !self.steps.contains_key(&key) {
             "(others)".clone_into(&mut key.0);
         }
         let tally = self.steps.entry(key).or_default();
-        tally.costs.add(step.actual);
+        tally.costs.add(step.actual, count);
         if let Some(predicted) = step.predicted {
-            tally.predicted = tally.predicted.saturating_add(predicted);
-            tally.foretold = tally.foretold.saturating_add(step.actual);
+            let all = |span: Duration| span.saturating_mul(count);
+            tally.predicted = tally.predicted.saturating_add(all(predicted));
+            tally.foretold = tally.foretold.saturating_add(all(step.actual));
         }
     }
 
@@ -129,6 +140,7 @@ impl Summary {
                 other: self.other,
                 malformed: self.malformed,
             },
+            is_sample: self.is_sample,
             first: self.first.map(time),
             last: self.first.map(|_| time(self.last)),
             report: self.tally.report(covered),

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::summary::{Lines, Summary};
+use super::summary::{Lines, StepReport, Summary};
 use crate::analytics::{Latency, Report};
 
 pub(super) fn print(out: &mut impl Write, name: &str, summary: &Summary) -> io::Result<()> {
@@ -15,9 +15,25 @@ pub(super) fn print(out: &mut impl Write, name: &str, summary: &Summary) -> io::
         writeln!(out, "{name}: {first} to {last}")?;
     }
     writeln!(out, "{}", headline(lines, report))?;
+    if summary.is_sample {
+        let lines = lines.decisions;
+        writeln!(
+            out,
+            "a sample of {lines} lines: counts of allowed decisions are estimates"
+        )?;
+    }
     if lines.decisions == 0 {
         return Ok(());
     }
+    table(out, &routes(report), 3)?;
+    table(out, &reasons(report), 1)?;
+    if summary.stages.is_empty() {
+        return Ok(());
+    }
+    table(out, &steps(&summary.stages), 2)
+}
+
+fn routes(report: &Report) -> Vec<Vec<String>> {
     let mut rows = vec![columns(&[
         "route", "verdict", "reason", "checks", "rate", "share", "p50", "p95", "p99", "max",
     ])];
@@ -39,37 +55,40 @@ pub(super) fn print(out: &mut impl Write, name: &str, summary: &Summary) -> io::
             rows.push(row);
         }
     }
-    table(out, &rows, 3)?;
-    let mut rows = vec![columns(&["reason", "checks", "share"])];
-    rows.extend(report.reasons.iter().map(|reason| {
+    rows
+}
+
+fn reasons(report: &Report) -> Vec<Vec<String>> {
+    let head = columns(&["reason", "checks", "share"]);
+    let rows = report.reasons.iter().map(|reason| {
         vec![
             reason.reason.to_owned(),
             reason.checks.to_string(),
             percent(reason.share),
         ]
-    }));
-    table(out, &rows, 1)?;
-    if summary.stages.is_empty() {
-        return Ok(());
-    }
-    let mut rows = vec![columns(&[
+    });
+    std::iter::once(head).chain(rows).collect()
+}
+
+fn steps(steps: &[StepReport]) -> Vec<Vec<String>> {
+    let head = columns(&[
         "step", "strategy", "runs", "mean", "p50", "p95", "p99", "max", "foretold",
-    ])];
-    for step in &summary.stages {
+    ]);
+    let rows = steps.iter().map(|step| {
         let mut row = columns(&[&step.stage, step.strategy]);
         row.extend([step.runs.to_string(), span(step.mean_us)]);
         row.extend(quantiles(&step.latency));
         let share = step.predicted_share;
         row.push(share.map_or_else(|| "-".to_owned(), |share| format!("x{share:.2}")));
-        rows.push(row);
-    }
-    table(out, &rows, 2)
+        row
+    });
+    std::iter::once(head).chain(rows).collect()
 }
 
 fn headline(lines: Lines, report: &Report) -> String {
     let mut text = format!(
         "{} decisions, {}, denied {}, undecided {}",
-        lines.decisions,
+        report.total.checks,
         rate(report.total.rate),
         percent(report.total.denied_share),
         percent(report.total.undecided_share),

@@ -131,3 +131,19 @@ fn a_file_of_endless_lines_and_names_is_summed_up_in_bounded_memory() {
     assert_eq!(routes[0]["route"], "(others)");
     assert_eq!(json["checks"], 6_000);
 }
+
+#[test]
+fn a_line_of_a_sample_counts_for_all_that_it_stands_for() {
+    let allowed = line(0, "doc", "allow", "ok", 30.0);
+    let allowed = allowed.replacen('{', "{\"stands_for\":9,", 1);
+    let denied = line(1, "doc", "deny", "no_route", 1.0);
+    let (_, json) = summed(&format!("{allowed}\n{denied}\n"));
+    assert_eq!(
+        (&json["checks"], &json["is_sample"]),
+        (&json!(10), &json!(true))
+    );
+    assert_eq!(json["denied_share"], 0.1);
+    assert_eq!(json["stages"][0]["runs"], 10);
+    assert_eq!(json["stages"][0]["mean_us"], 20.0);
+    assert_eq!(json["lines"]["decisions"], 2);
+}
