@@ -19,7 +19,7 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy oidc wrk
+	$(PYTHON) tools/install.py envoy nginx oidc wrk
 	cargo test --locked
 
 fmt:

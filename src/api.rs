@@ -27,10 +27,12 @@ use crate::{
 
 type Shared = Arc<ArcSwap<Serving>>;
 
-/// Serves the API until the process ends. `max_body_bytes` bounds every request.
+/// Serves the API until the process ends, with `forward_auth` beside it. `max_body_bytes` bounds
+/// every request to the API.
 pub async fn serve(
     listener: TcpListener,
     serving: Shared,
+    forward_auth: Router,
     max_body_bytes: usize,
 ) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -43,7 +45,8 @@ pub async fn serve(
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path answers POST")
         })
         .layer(DefaultBodyLimit::max(max_body_bytes))
-        .with_state(serving);
+        .with_state(serving)
+        .merge(forward_auth);
     axum::serve(listener, paths).await
 }
 

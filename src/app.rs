@@ -38,6 +38,7 @@ use crate::{
     api,
     config::{Config, Loaded},
     ext_authz::Door,
+    forward_auth,
     telemetry::start_logging,
 };
 
@@ -188,8 +189,10 @@ impl Running {
     fn serve_api(&self) -> anyhow::Result<SocketAddr> {
         let config = &self.loaded.config;
         let serving = Arc::clone(&self.status.serving);
+        let door = Door::new(Arc::clone(&serving));
+        let forward_auth = forward_auth::router(door, config.forward_auth);
         beside("http", config.listen.http, move |listener| {
-            api::serve(listener, serving, MAX_QUESTION_BYTES)
+            api::serve(listener, serving, forward_auth, MAX_QUESTION_BYTES)
         })
     }
 }

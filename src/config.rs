@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::listen::{Address, Listen, SocketMode};
 use self::source::Source;
 use crate::{
-    identity, permission,
+    forward_auth, identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
     screening,
@@ -45,6 +45,8 @@ pub struct Config {
     pub permission: permission::Config,
     /// Bodies.
     pub screening: screening::Config,
+    /// Proxies that ask by a plain HTTP request. Changed by a restart only.
+    pub forward_auth: forward_auth::Config,
     /// What routes take for keys they leave out.
     pub route_defaults: policy::Defaults,
     /// Which request asks for what.

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use tonic::{Request, Response};
 
+pub(crate) use self::decode::body_state;
 use self::{
     decode::decode,
     encode::{encode, metadata},
@@ -59,6 +60,12 @@ impl Door {
     #[must_use]
     pub fn new(serving: Arc<ArcSwap<Serving>>) -> Self {
         Self { serving }
+    }
+
+    /// The bounds in force now.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.serving.load().limits
     }
 
     /// Decides what `read` makes of the bounds in force, with `timeout` left to live, and logs it.

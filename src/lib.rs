@@ -42,6 +42,8 @@ pub mod reply;
 
 pub mod ext_authz;
 
+pub mod forward_auth;
+
 pub mod api;
 
 pub mod admin;

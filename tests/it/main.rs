@@ -12,6 +12,7 @@ mod context;
 mod docs;
 mod findings;
 mod forgeries;
+mod forward;
 mod issuers;
 mod layers;
 mod lifecycle;

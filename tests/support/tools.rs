@@ -31,3 +31,8 @@ pub(crate) fn envoy() -> PathBuf {
 pub(crate) fn wrk() -> PathBuf {
     path("wrk", "bin/wrk")
 }
+
+/// nginx's binary.
+pub(crate) fn nginx() -> PathBuf {
+    path("nginx", "bin/nginx")
+}
