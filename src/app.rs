@@ -41,6 +41,7 @@ use crate::{
     config::{Config, Loaded},
     decisions::Recorder,
     ext_authz::Door,
+    forward_auth,
     identity::Verifier,
     problem::Problem,
     telemetry::start_logging,
@@ -240,10 +241,15 @@ impl Running {
     }
 
     fn serve_api(&self, api: Api) -> anyhow::Result<SocketAddr> {
-        let address = self.loaded.config.listen.http;
-        let reach = listen::reach(address);
-        beside("http", address, move |listener| {
-            api::serve(listener, api, reach)
+        let config = &self.loaded.config;
+        let reach = listen::reach(config.listen.http);
+        let door = Door::new(
+            Arc::clone(&self.status.serving),
+            self.status.recorder.clone(),
+        );
+        let forward_auth = forward_auth::router(door, config.forward_auth);
+        beside("http", config.listen.http, move |listener| {
+            api::serve(listener, api, reach, forward_auth)
         })
     }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::listen::{Address, Listen, SocketMode};
 use self::source::Source;
 use crate::{
-    api, decisions, dispatch, identity, permission,
+    api, decisions, dispatch, forward_auth, identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
     risk, screening,
@@ -55,6 +55,8 @@ pub struct Config {
     pub risk: risk::Config,
     /// Questions of services that do not stand behind Envoy.
     pub api: api::Config,
+    /// Proxies that ask by a plain HTTP request. Changed by a restart only.
+    pub forward_auth: forward_auth::Config,
     /// What routes take for keys they leave out.
     pub route_defaults: policy::Defaults,
     /// Which request asks for what.

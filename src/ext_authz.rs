@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use tonic::{Request, Response};
 
+pub(crate) use self::decode::body_state;
 use self::{
     decode::decode,
     encode::{encode, metadata},
@@ -61,6 +62,12 @@ impl Door {
     #[must_use]
     pub fn new(serving: Arc<ArcSwap<Serving>>, recorder: Recorder) -> Self {
         Self { serving, recorder }
+    }
+
+    /// The bounds in force now.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.serving.load().limits
     }
 
     /// Decides what `read` makes of the bounds in force, with `timeout` left to live, and records it.

@@ -48,6 +48,8 @@ pub mod decisions;
 
 pub mod ext_authz;
 
+pub mod forward_auth;
+
 pub mod api;
 
 pub mod admin;

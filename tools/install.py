@@ -125,6 +125,27 @@ def oidc():
     return home / "node_modules" / "oidc-provider"
 
 
+def debian(name, home, packages, cure):
+    """Unpacks Debian packages into `home`, without installing them."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        raise Failed(f"find `{name}` on PATH, then `apt-get`", "neither is there", cure)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    say(f"  apt-get download {' '.join(packages)}")
+    download = ["apt-get", "download", *packages]
+    try:
+        run(download, cure, cwd=home)
+    except Failed:
+        if os.geteuid() != 0:
+            raise
+        say("  apt-get update")
+        run(["apt-get", "update"], cure)
+        run(download, cure, cwd=home)
+    for package in home.glob("*.deb"):
+        run(["dpkg", "-x", package, home], cure)
+        package.unlink()
+
+
 def wrk():
     """The load generator, from PATH or unpacked from its Debian package."""
     link = TOOLS / "bin" / "wrk"
@@ -137,24 +158,8 @@ def wrk():
         link.symlink_to(found)
         return link
     cure = "install wrk with your system's package manager so that it is on PATH, then run this again"
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        raise Failed("find `wrk` on PATH, then `apt-get`", "neither is there", cure)
     home = TOOLS / "wrk"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    say(f"  apt-get download {' '.join(WRK_PACKAGES)}")
-    download = ["apt-get", "download", *WRK_PACKAGES]
-    try:
-        run(download, cure, cwd=home)
-    except Failed:
-        if os.geteuid() != 0:
-            raise
-        say("  apt-get update")
-        run(["apt-get", "update"], cure)
-        run(download, cure, cwd=home)
-    for package in home.glob("*.deb"):
-        run(["dpkg", "-x", package, home], cure)
-        package.unlink()
+    debian("wrk", home, WRK_PACKAGES, cure)
     library = next(home.glob("usr/lib/*/libluajit-5.1.so.2")).parent
     link.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{library}" exec "{home}/usr/bin/wrk" "$@"\n')
     link.chmod(0o755)
@@ -163,6 +168,29 @@ def wrk():
     if not said.startswith("wrk "):
         link.unlink()
         raise Failed(f"{link} --version", said, cure)
+    return link
+
+
+def nginx():
+    """The other proxy under test, from PATH or unpacked from its Debian package."""
+    link = TOOLS / "bin" / "nginx"
+    if link.exists():
+        return link
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)  # one that points nowhere
+    cure = "install nginx with your system's package manager so that it is on PATH, then run this again"
+    found = shutil.which("nginx")
+    if found:
+        link.symlink_to(found)
+    else:
+        home = TOOLS / "nginx"
+        # Its libraries are those of every Debian: libcrypt, pcre2, libssl 3, zlib.
+        debian("nginx", home, ("nginx",), cure)
+        link.symlink_to(home / "usr" / "sbin" / "nginx")
+    said = run([link, "-V"], cure)
+    if "http_auth_request_module" not in said:
+        link.unlink()
+        raise Failed(f"{link} -V", said, cure)
     return link
 
 
@@ -193,7 +221,7 @@ def schemathesis():
     return binary
 
 
-PARTS = {"envoy": envoy, "oidc": oidc, "wrk": wrk, "schemathesis": schemathesis, "deny": deny}
+PARTS = {"envoy": envoy, "nginx": nginx, "oidc": oidc, "wrk": wrk, "schemathesis": schemathesis, "deny": deny}
 
 
 def main(names):

@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -11,11 +12,16 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use super::{Api, Reach, router};
 
-/// Serves the JSON door until the process ends.
-pub async fn serve(listener: TcpListener, api: Api, reach: Reach) -> std::io::Result<()> {
+/// Serves the JSON door, with `forward_auth` beside it, until the process ends.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    reach: Reach,
+    forward_auth: Router,
+) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let service = TowerToHyperService::new(router(&api, reach));
+    let service = TowerToHyperService::new(router(&api, reach).merge(forward_auth));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE);

@@ -143,6 +143,9 @@ pub enum BadPath {
     /// Over 8 KiB.
     #[error("path is over 8 KiB")]
     TooLong,
+    /// The proxy should have told this part of the request in one way, once, and did not.
+    #[error("the proxy did not tell the request's {0} exactly once")]
+    Untold(&'static str),
 }
 
 fn normalise(path: &str) -> Result<String, BadPath> {

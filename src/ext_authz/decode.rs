@@ -59,7 +59,14 @@ fn decode_http(http: proto::HttpRequest, max_body_bytes: usize) -> HttpRequest {
 
 /// Complete, partial or absent. Any sign of a cut body makes it partial, whatever the other signs
 /// say: Envoy calls a chunked body complete when its first bytes fill the buffer exactly.
-fn body_state(body: Vec<u8>, headers: &Headers, size: i64, max_body_bytes: usize) -> Body {
+///
+/// `size` is what the proxy says has come; 0 says nothing.
+pub(crate) fn body_state(
+    body: Vec<u8>,
+    headers: &Headers,
+    size: i64,
+    max_body_bytes: usize,
+) -> Body {
     let marked = headers.joined(PARTIAL_BODY);
     if body.is_empty() {
         return match marked.as_deref() {

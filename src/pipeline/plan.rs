@@ -30,9 +30,12 @@ impl Plan {
             (Stage::Identity, route.identity.is_some()),
             (Stage::Permission, route.permission.is_some()),
             (Stage::Screening, route.screening.is_some()),
+            (Stage::Risk, route.risk.is_some()),
         ];
         for (stage, is_asked) in asked {
-            if is_asked && self.ran.iter().all(|ran| ran.stage != stage) {
+            let is_told = self.ran.iter().any(|ran| ran.stage == stage)
+                || self.skipped.iter().any(|(told, _)| *told == stage);
+            if is_asked && !is_told {
                 self.skipped.push((stage, why));
             }
         }

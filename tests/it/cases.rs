@@ -5,7 +5,7 @@ use crate::{
         client::{Request, Response},
         upstream::Received,
     },
-    world::World,
+    world::Exchange,
 };
 
 /// One request and all that must come of it.
@@ -99,7 +99,7 @@ impl Case {
     }
 
     /// What is not as expected.
-    async fn run(self, world: &World) -> Vec<String> {
+    async fn run(self, world: &impl Exchange) -> Vec<String> {
         let (response, received) = world.exchange(&self.name, self.request).await;
         let mut wrong = Wrong {
             case: self.name,
@@ -201,7 +201,7 @@ impl Wrong {
 }
 
 /// Runs every case and fails with all that went wrong, not with the first.
-pub(crate) async fn run(world: &World, cases: Vec<Case>, at_least: usize) {
+pub(crate) async fn run(world: &impl Exchange, cases: Vec<Case>, at_least: usize) {
     let count = cases.len();
     assert!(
         count >= at_least,

@@ -16,6 +16,7 @@ mod decisions;
 mod docs;
 mod findings;
 mod forgeries;
+mod forward;
 mod issuers;
 mod layers;
 mod lifecycle;

@@ -98,9 +98,16 @@ impl World {
     pub(crate) async fn send(&self, request: Request) -> Response {
         request.send(self.envoy.address).await
     }
+}
 
-    /// Sends through Envoy, and what the service received of it.
-    pub(crate) async fn exchange(&self, mark: &str, request: Request) -> (Response, Vec<Received>) {
+/// Something that stands before a service.
+pub(crate) trait Exchange {
+    /// Sends through it, and what the service received of it.
+    async fn exchange(&self, mark: &str, request: Request) -> (Response, Vec<Received>);
+}
+
+impl Exchange for World {
+    async fn exchange(&self, mark: &str, request: Request) -> (Response, Vec<Received>) {
         let response = self.send(request.header("x-case", mark)).await;
         (response, self.service.received_with("x-case", mark))
     }

@@ -19,6 +19,8 @@ const LISTENER: &str = "address: 127.0.0.1, port_value: 10000 ";
 const ADMIN: &str = "address: 127.0.0.1, port_value: 9901 ";
 const SERVICE: &str = "address: 127.0.0.1, port_value: 8080 ";
 const SOCKET: &str = "/run/subzero/subzero.sock";
+/// Subzero's, where it is asked over HTTP.
+const HTTP: &str = "address: 127.0.0.1, port_value: 9192 ";
 
 /// Envoy accepts within 0.2 s; a busy machine may take its time.
 const START: Duration = Duration::from_secs(20);
@@ -33,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) service: SocketAddr,
     /// Subzero's socket.
     pub(crate) socket: PathBuf,
+    /// Subzero's HTTP address, where that is asked instead.
+    pub(crate) http: Option<SocketAddr>,
     /// Worker threads; each opens its own connection to Subzero.
     pub(crate) concurrency: u16,
 }
@@ -49,7 +53,16 @@ impl Setup {
             admin: ports::free(),
             service,
             socket: socket.to_owned(),
+            http: None,
             concurrency: 1,
+        }
+    }
+
+    /// `envoy/FILE`, which asks Subzero over HTTP.
+    pub(crate) fn over_http(file: &str, service: SocketAddr, http: SocketAddr) -> Self {
+        Self {
+            http: Some(http),
+            ..Self::new(file, service, Path::new(""))
         }
     }
 
@@ -78,7 +91,14 @@ impl Setup {
             let to = format!("address: 127.0.0.1, port_value: {port} ");
             config = replaced_once(&config, from, &to);
         }
-        let config = replaced_all(&config, SOCKET, self.socket.to_str().expect("a UTF-8 path"));
+        let socket = self.socket.to_str().expect("a UTF-8 path");
+        let config = match self.http {
+            None => replaced_all(&config, SOCKET, socket),
+            Some(http) => {
+                let to = format!("address: 127.0.0.1, port_value: {} ", http.port());
+                replaced_once(&config, HTTP, &to)
+            }
+        };
         let path = dir.path().join("envoy.yaml");
         fs::write(&path, config).expect("write Envoy's configuration");
 

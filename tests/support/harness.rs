@@ -20,6 +20,7 @@ pub(crate) mod grpc;
 pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod metrics;
+pub(crate) mod nginx;
 pub(crate) mod oidc;
 pub(crate) mod ports;
 pub(crate) mod process;

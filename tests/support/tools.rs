@@ -32,6 +32,11 @@ pub(crate) fn wrk() -> PathBuf {
     path("wrk", "bin/wrk")
 }
 
+/// nginx's binary.
+pub(crate) fn nginx() -> PathBuf {
+    path("nginx", "bin/nginx")
+}
+
 /// The generator of questions to an API.
 pub(crate) fn schemathesis() -> PathBuf {
     path("schemathesis", "venv/bin/schemathesis")
