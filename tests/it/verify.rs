@@ -226,7 +226,7 @@ async fn the_api_answers_a_batch_in_order_and_says_how_it_ran() {
         (
             json!({"tokens": vec![""; 100_001]}),
             413,
-            "tokens: holds 100001 tokens",
+            "tokens: 100001 items are more than the 100000",
         ),
     ] {
         let answer = ask(body).await;
