@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     ext_authz::Serving,
     permission::{Ask, Tuple, TupleCondition},
-    screening::{Category, Finding, Findings, Requirement, Trust},
+    screening::{Report, Requirement},
     verdict::{Class, Reason},
 };
 
@@ -146,7 +146,7 @@ struct PromptQuestion {
 async fn validate_prompt(
     State(serving): State<Shared>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Report>, Refusal> {
     let question: PromptQuestion = read(body)?;
     let want = Requirement::default();
     let findings = serving
@@ -155,68 +155,7 @@ async fn validate_prompt(
         .screener()
         .screen_text(&question.prompt, &want)
         .map_err(|error| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
-    let violations: Vec<Value> = findings.iter().map(violation).collect();
-    Ok(Json(json!({
-        "is_safe": findings.denial(&want).is_none(),
-        "risk_score": risk_score(&findings),
-        "violations": violations,
-        "sanitized_prompt": sanitized(&question.prompt, &findings),
-    })))
-}
-
-fn violation(finding: &Finding) -> Value {
-    let (risk_level, description) = match finding.category {
-        Category::Injection => (
-            "high",
-            "an attempt to take over the model, or text hidden from human readers",
-        ),
-        Category::Secret => ("high", "a credential"),
-        Category::PersonalData => ("medium", "data about a person"),
-    };
-    json!({
-        "threat_type": finding.category.as_str(),
-        "rule": finding.rule,
-        "risk_level": risk_level,
-        "description": description,
-        "span": [finding.source.start, finding.source.end],
-        "trusted": finding.trust == Trust::System,
-    })
-}
-
-/// The gravest finding's weight: rules fire or do not, so there is no finer scale yet.
-fn risk_score(findings: &Findings) -> f64 {
-    let weight = |category| match category {
-        Category::Injection | Category::Secret => 1.0,
-        Category::PersonalData => 0.5,
-    };
-    findings
-        .iter()
-        .map(|finding| weight(finding.category))
-        .fold(0.0, f64::max)
-}
-
-/// The prompt with a placeholder such as `[secret.aws_access_key]` for each finding; `None` when
-/// there are more findings than are kept, and some would stay in clear.
-fn sanitized(prompt: &str, findings: &Findings) -> Option<String> {
-    let is_full = |category| findings.count(category) >= Findings::MAX_PER_CATEGORY;
-    if Category::ALL.into_iter().any(is_full) {
-        return None;
-    }
-    let mut text = String::with_capacity(prompt.len());
-    let mut done = 0;
-    for finding in findings.iter() {
-        // Findings come in the order they stand in, but may overlap.
-        let start = finding.source.start.max(done);
-        if let (Some(between), true) = (prompt.get(done..start), finding.source.end > done) {
-            text.push_str(between);
-            text.push('[');
-            text.push_str(finding.rule);
-            text.push(']');
-            done = finding.source.end;
-        }
-    }
-    text.push_str(prompt.get(done..).unwrap_or_default());
-    Some(text)
+    Ok(Json(Report::new(&findings, &want, Some(&question.prompt))))
 }
 
 fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {

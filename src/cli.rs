@@ -9,6 +9,7 @@
 
 mod model;
 mod permit;
+mod screen;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -59,6 +60,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         store: PathBuf,
     },
+    /// Screen prompts, one a line: exit 0 when all are clean, 1 when not
+    Screen {
+        /// Prompts: plain text, {"text", "role"?} or {"body"}; without a file, standard input
+        file: Option<PathBuf>,
+        /// Configuration file, for its limits; without one, the embedded defaults
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Take the system prompts inside a `body` for the operator's own
+        #[arg(long)]
+        trust_system: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +106,11 @@ pub fn run() -> ExitCode {
             command: ModelCommand::Test { file },
         } => model::test(&file),
         Command::Permit { file, store } => permit::run(file.as_deref(), &store),
+        Command::Screen {
+            file,
+            config,
+            trust_system,
+        } => screen::run(file.as_deref(), config.as_deref(), trust_system),
     }
 }
 

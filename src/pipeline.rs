@@ -158,7 +158,7 @@ impl Pipeline {
 
     /// Who screens, for callers that have a text rather than a check.
     #[must_use]
-    pub fn screener(&self) -> &Screener {
+    pub fn screener(&self) -> &Arc<Screener> {
         &self.screener
     }
 

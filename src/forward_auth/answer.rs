@@ -14,7 +14,7 @@ use axum::{
 
 use super::Proxy;
 use crate::{
-    identity::Stripped,
+    identity::{Requirement, Stripped},
     pipeline::{Decision, Outcome},
     reply::{Passage, Refusal, Reply},
 };
@@ -25,7 +25,7 @@ pub(super) fn would_leak(proxy: Proxy, decision: &Decision) -> bool {
     let route = decision.route.as_ref();
     let stripped = route
         .and_then(|route| route.identity.as_ref())
-        .and_then(|identity| identity.stripped());
+        .and_then(Requirement::stripped);
     let leaks = decision.outcome == Outcome::Allow
         && match stripped {
             Some(Stripped::Header(_)) => proxy != Proxy::Envoy,

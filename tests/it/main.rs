@@ -20,5 +20,6 @@ mod operator;
 mod paths;
 mod permissions;
 mod places;
+mod screen;
 mod tokens;
 mod world;
