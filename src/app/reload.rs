@@ -162,7 +162,7 @@ impl Drop for KeyFetching {
 /// Sections that are read once, at start, and differ.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (shown(old), shown(new));
-    ["listen", "runtime", "drain", "log"]
+    ["listen", "runtime", "drain", "log", "forward_auth"]
         .into_iter()
         .filter(|key| old.get(key) != new.get(key))
         .collect()

@@ -2,7 +2,8 @@
 //!
 //! A line that cannot be screened is answered with an error and the next one is read; it is never
 //! "clean". Lines and the slices they are screened in are bounded, so memory is too, however long the
-//! file is. What a line begins with decides how it is read: see [`line`].
+//! file is; answers come a slice at a time, so this is not for asking line by line over a pipe. What
+//! a line begins with decides how it is read: see [`mod@line`].
 
 mod line;
 mod summary;

@@ -1,3 +1,5 @@
+//! One proxy's words at a time, and what is not believed.
+
 use axum::http::Request;
 
 use super::*;
