@@ -94,6 +94,13 @@ fn the_path_behind_the_prefix_is_taken_as_it_is() {
         let asked = asked(Asker::Envoy, target, &[("host", "a")]);
         assert_eq!(words(&asked), Err(BadPath::Untold("path")), "{target}");
     }
+    // Beside headers that tell the path, it would be a second one.
+    for target in ["/forward-auth/", "/forward-auth/healthz"] {
+        let nginx = asked(Asker::Nginx, target, &NGINX);
+        assert_eq!(words(&nginx), Err(BadPath::Untold("path")), "{target}");
+        let traefik = asked(Asker::Traefik, target, &TRAEFIK);
+        assert_eq!(words(&traefik), Err(BadPath::Untold("path")), "{target}");
+    }
 }
 
 #[test]
