@@ -11,6 +11,7 @@ mod analyze;
 mod key;
 mod model;
 mod permit;
+mod screen;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -78,6 +79,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         store: PathBuf,
     },
+    /// Screen prompts, one a line: exit 0 when all are clean, 1 when not
+    Screen {
+        /// Prompts: plain text, {"text", "role"?} or {"body"}; without a file, standard input
+        file: Option<PathBuf>,
+        /// Configuration file, for its limits; without one, the embedded defaults
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Take the system prompts inside a `body` for the operator's own
+        #[arg(long)]
+        trust_system: bool,
+    },
     /// Verify tokens, one a line: exit 0 when all are valid, 1 when not
     Verify {
         /// Tokens; without a file, standard input
@@ -124,6 +136,11 @@ pub fn run() -> ExitCode {
         } => model::test(&file),
         Command::Permit { file, store } => permit::run(file.as_deref(), &store),
         Command::Verify { file, config } => verify::run(file.as_deref(), &config),
+        Command::Screen {
+            file,
+            config,
+            trust_system,
+        } => screen::run(file.as_deref(), config.as_deref(), trust_system),
     }
 }
 

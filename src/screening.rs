@@ -19,6 +19,7 @@
 //! expensive (`benches/prompt.rs`). A rule that no text has led to yet compiles then, which makes
 //! that one check some tenths of a millisecond slower a rule.
 
+mod batch;
 mod body;
 mod document;
 mod error;
@@ -32,6 +33,7 @@ mod offsets;
 mod pattern;
 mod personal;
 mod place;
+mod report;
 mod scan;
 mod secrets;
 mod views;
@@ -41,18 +43,24 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    batch::{Batch, Prompt},
+    error::Error,
+    finding::{Action, Category, Finding, Findings, Requirement, Trust},
+    metrics::Metrics,
+    report::{Report, Violation},
+};
 use self::{
     document::{Document, Lane},
     offsets::OffsetMap,
     scan::{Detectors, Hit, Wanted},
     walk::Limits,
 };
-pub use self::{
-    error::Error,
-    finding::{Action, Category, Finding, Findings, Requirement, Trust},
-    metrics::Metrics,
+use crate::{
+    check::{Body, Headers, HttpRequest},
+    problem::Problem,
+    units::Bytes,
 };
-use crate::{check::HttpRequest, problem::Problem, units::Bytes};
 
 /// How much is screened. Defaults and examples: `config/default.yaml`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -134,18 +142,28 @@ impl Screener {
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Findings, Error> {
-        if let crate::check::Body::Complete(body) = &request.body
+        self.screen_body(&request.body, &request.headers, *want, Some(deadline))
+    }
+
+    fn screen_body(
+        &self,
+        body: &Body,
+        headers: &Headers,
+        want: Requirement,
+        deadline: Option<Instant>,
+    ) -> Result<Findings, Error> {
+        if let Body::Complete(body) = body
             && body.len() > self.max_body
         {
             return Err(Error::TooLarge);
         }
-        let mut text = body::read(&request.body, &request.headers, self.limits)?;
+        let mut text = body::read(body, headers, self.limits)?;
         if !want.trust_system {
             for leaf in &mut text.document.leaves {
                 leaf.trust = leaf.trust.max(Trust::User);
             }
         }
-        self.search(&text.document, text.json.as_deref(), *want, Some(deadline))
+        self.search(&text.document, text.json.as_deref(), want, deadline)
     }
 
     /// Most text of one body, in bytes; callers with a bare text keep to it too.

@@ -190,6 +190,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         "log",
         "decisions",
         "decision_log",
+        "forward_auth",
     ]
     .into_iter()
     .filter(|key| old.get(key) != new.get(key))

@@ -233,10 +233,13 @@ fn caller(headers: &Headers, trusted_hops: usize) -> Option<IpAddr> {
     address.trim().parse().ok()
 }
 
-/// Envoy says how long it waits. A client's own copy could only shorten it.
+/// Envoy says how long it waits; 0 is for ever. A client's own copy could only shorten it.
 fn patience(headers: &Headers) -> Option<Duration> {
-    let millis = headers.single("x-envoy-expected-rq-timeout-ms")?;
-    millis.parse().ok().map(Duration::from_millis)
+    let millis: u64 = headers
+        .single("x-envoy-expected-rq-timeout-ms")?
+        .parse()
+        .ok()?;
+    (millis > 0).then(|| Duration::from_millis(millis))
 }
 
 #[cfg(test)]

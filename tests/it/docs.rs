@@ -174,25 +174,47 @@ fn envoy_s_configuration_agrees_with_our_defaults() {
             .get()
     };
     let span = |text: &str| text.parse::<subzero::units::Span>().expect("a span").get();
-    let envoy = text("envoy/sidecar.yaml");
-    let value = |key: &str| {
-        let (_, rest) = envoy
-            .split_once(key)
-            .unwrap_or_else(|| panic!("{key} is not in envoy/sidecar.yaml"));
-        rest.lines().next().unwrap_or_default().trim().to_owned()
-    };
-    assert_eq!(
-        value("max_request_bytes:"),
-        bytes(&defaults["screening"]["max_body"]).to_string()
-    );
-    let deadline = span(defaults["limits"]["deadline"].as_str().expect("a span"));
-    let timeout: f64 = value("timeout: 0.")
-        .trim_end_matches('s')
-        .parse()
-        .expect("tenths of a second");
-    assert!(
-        deadline.as_secs_f64() < timeout / 10.0,
-        "Envoy waits {timeout} tenths of a second"
-    );
-    assert!(envoy.contains("failure_mode_allow: false") && !envoy.contains("retry_policy"));
+    for file in ["envoy/sidecar.yaml", "envoy/http.yaml"] {
+        let envoy = text(file);
+        let value = |key: &str| {
+            let (_, rest) = envoy
+                .split_once(key)
+                .unwrap_or_else(|| panic!("{key} is not in {file}"));
+            rest.lines().next().unwrap_or_default().trim().to_owned()
+        };
+        assert_eq!(
+            value("max_request_bytes:"),
+            bytes(&defaults["screening"]["max_body"]).to_string()
+        );
+        let deadline = span(defaults["limits"]["deadline"].as_str().expect("a span"));
+        let timeout: f64 = value("timeout: 0.")
+            .trim_end_matches('s')
+            .parse()
+            .expect("tenths of a second");
+        assert!(
+            deadline.as_secs_f64() < timeout / 10.0,
+            "{file}: Envoy waits {timeout} tenths of a second"
+        );
+        assert!(envoy.contains("failure_mode_allow: false") && !envoy.contains("retry_policy"));
+    }
+}
+
+#[test]
+fn traefik_s_configuration_believes_no_client_and_removes_our_headers() {
+    let traefik: Value =
+        serde_saphyr::from_str(&text("examples/traefik/dynamic.yaml")).expect("YAML");
+    let router = &traefik["http"]["routers"]["service"];
+    assert_eq!(router["middlewares"], serde_json::json!(["subzero"]));
+    let asking = &traefik["http"]["middlewares"]["subzero"]["forwardAuth"];
+    assert_eq!(asking["trustForwardHeader"], false);
+    let address = asking["address"].as_str().expect("an address");
+    assert!(address.ends_with(":9192/forward-auth"), "{address}");
+    let ours = asking["authResponseHeadersRegex"]
+        .as_str()
+        .expect("a pattern");
+    let ours = regex::Regex::new(ours).expect("a pattern");
+    for name in ["X-Subzero-Subject", "X_subzero_subject", "X-Subzero_risk"] {
+        assert!(ours.is_match(name), "{name}");
+    }
+    assert!(!ours.is_match("Authorization"));
 }

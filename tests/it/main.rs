@@ -27,6 +27,7 @@ mod places;
 mod revoke;
 mod risks;
 mod schemas;
+mod screen;
 mod tokens;
 mod verify;
 mod world;

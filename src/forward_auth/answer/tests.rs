@@ -1,3 +1,5 @@
+//! What each proxy takes for a refusal, and for a pass.
+
 use super::*;
 use crate::verdict::Reason;
 

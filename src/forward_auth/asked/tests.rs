@@ -1,3 +1,5 @@
+//! One proxy's words at a time, and what is not believed.
+
 use axum::http::Request;
 
 use super::*;
@@ -91,6 +93,13 @@ fn the_path_behind_the_prefix_is_taken_as_it_is() {
     for target in ["/forward-auth", "/forward-auth?x", "/forward-auth?/healthz"] {
         let asked = asked(Asker::Envoy, target, &[("host", "a")]);
         assert_eq!(words(&asked), Err(BadPath::Untold("path")), "{target}");
+    }
+    // Beside headers that tell the path, it would be a second one.
+    for target in ["/forward-auth/", "/forward-auth/healthz"] {
+        let nginx = asked(Asker::Nginx, target, &NGINX);
+        assert_eq!(words(&nginx), Err(BadPath::Untold("path")), "{target}");
+        let traefik = asked(Asker::Traefik, target, &TRAEFIK);
+        assert_eq!(words(&traefik), Err(BadPath::Untold("path")), "{target}");
     }
 }
 

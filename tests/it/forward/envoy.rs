@@ -18,39 +18,41 @@ async fn before(behind: &Behind) -> envoy::Envoy {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_asks_over_http() {
-    let behind = Behind::start("envoy").await;
-    let envoy = before(&behind).await;
-    let front = Front {
-        address: envoy.address,
-        behind: &behind,
-    };
-    run(&front, rules(&behind.keys), 20).await;
-    run(&front, forgeries(&behind.keys), 10).await;
-    let more = vec![
-        pass(
-            "headers of ours that we never set",
-            Request::get("/healthz")
-                .header("x-subzero-admin", "true")
-                .header("x-subzero-status", "200")
-                .header("x-envoy-auth-partial-body", "false"),
-            "/healthz",
-        )
-        .without(&[
-            "x-subzero-admin",
-            "x-subzero-status",
-            "x-envoy-auth-partial-body",
-        ]),
-        deny(
-            "two tokens",
-            Request::get("/me")
-                .bearer(&behind.keys.token("alice"))
-                .bearer(&behind.keys.token("alice")),
-            401,
-            "token_malformed",
-        ),
-        refuse("a fragment", Request::get("/healthz#/../me"), 400),
-    ];
-    run(&front, more, 3).await;
+    for from in ["envoy", "any"] {
+        let behind = Behind::start(from).await;
+        let envoy = before(&behind).await;
+        let front = Front {
+            address: envoy.address,
+            behind: &behind,
+        };
+        run(&front, rules(&behind.keys), 20).await;
+        run(&front, forgeries(&behind.keys), 10).await;
+        let more = vec![
+            pass(
+                "headers of ours that we never set",
+                Request::get("/healthz")
+                    .header("x-subzero-admin", "true")
+                    .header("x-subzero-status", "200")
+                    .header("x-envoy-auth-partial-body", "false"),
+                "/healthz",
+            )
+            .without(&[
+                "x-subzero-admin",
+                "x-subzero-status",
+                "x-envoy-auth-partial-body",
+            ]),
+            deny(
+                "two tokens",
+                Request::get("/me")
+                    .bearer(&behind.keys.token("alice"))
+                    .bearer(&behind.keys.token("alice")),
+                401,
+                "token_malformed",
+            ),
+            refuse("a fragment", Request::get("/healthz#/../me"), 400),
+        ];
+        run(&front, more, 3).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! Traefik's `ForwardAuth`, by requests made the way Traefik 3.7 makes them, and the questions that
 //! no proxy asks.
 
+use std::time::Duration;
+
 use super::{Behind, away};
 use crate::{
     support::client::{Request, Response},
@@ -205,4 +207,20 @@ async fn a_door_that_is_off_lets_nobody_pass() {
     // The API beside it is not touched.
     let response = chat("hello").send(behind.subzero.http).await;
     assert_eq!(response.status, 404);
+}
+
+/// The proxy is given no more time for the body than for the check.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_in_time_is_not_taken_for_a_whole_one() {
+    let behind = Behind::start("envoy").await;
+    let slow = Request::new("POST", "/forward-auth/v1/responses")
+        .bearer(&behind.keys.token("alice"))
+        .chunks(&[b"hel", b"lo"], Duration::from_secs(1));
+    let response = slow.send(behind.subzero.http).await;
+    assert!(response.status >= 400);
+    assert!(
+        ["body_partial", "deadline"].contains(&response.reason()),
+        "{}",
+        response.reason()
+    );
 }
