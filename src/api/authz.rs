@@ -13,7 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::work::Checks;
-use super::{Api, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    refusal::Refusal,
+    request::{Sent, object_or_null, objects},
+};
 use crate::{
     dispatch::{Lane, Report},
     permission::{self, Tuple, TupleCondition},
@@ -28,7 +32,7 @@ pub(super) struct Question {
     pub(super) object: String,
     #[serde(default)]
     pub(super) context: Option<Map<String, Value>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub(super) contextual_tuples: Vec<ContextualTuple>,
 }
 
@@ -38,7 +42,7 @@ pub(super) struct ContextualTuple {
     pub(super) user: String,
     pub(super) relation: String,
     pub(super) object: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_or_null")]
     pub(super) condition: Option<Condition>,
 }
 
@@ -68,6 +72,7 @@ impl ContextualTuple {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Questions {
+    #[serde(deserialize_with = "objects")]
     pub(super) checks: Vec<Question>,
 }
 
