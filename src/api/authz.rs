@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     dispatch::{Lane, Report},
-    permission::{self, Tuple, TupleCondition},
+    permission::{self, MAX_CONTEXTUAL_TUPLES, Tuple, TupleCondition},
     verdict::{Class, Reason},
 };
 
@@ -34,6 +34,22 @@ pub(super) struct Question {
     pub(super) context: Option<Map<String, Value>>,
     #[serde(default, deserialize_with = "objects")]
     pub(super) contextual_tuples: Vec<ContextualTuple>,
+}
+
+impl Question {
+    /// Refuses more tuples than the engine takes; `index` is its place in a batch.
+    fn bound(&self, index: Option<usize>) -> Result<(), Refusal> {
+        let count = self.contextual_tuples.len();
+        if count <= MAX_CONTEXTUAL_TUPLES {
+            return Ok(());
+        }
+        let wrong = format!(
+            "{count} tuples are more than the {MAX_CONTEXTUAL_TUPLES} that one question may have"
+        );
+        let place = index.map(|index| format!("checks[{index}]."));
+        let field = format!("{}contextual_tuples", place.unwrap_or_default());
+        Err(Refusal::too_many(&field, &wrong))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,6 +140,7 @@ pub(super) async fn check_batch(
 impl Api {
     /// The engine's answer to one question.
     pub(super) async fn check_permission(&self, question: Question) -> Result<Answer, Refusal> {
+        question.bound(None)?;
         let deadline = self.settings().deadline();
         let work = Arc::new(Checks::new(&self.authorizer(), vec![question]));
         let done = self.run(work, Lane::High, deadline).await?;
@@ -153,6 +170,9 @@ impl Api {
             settings.bound("checks", questions.checks.len())?;
             settings.deadline()
         };
+        for (index, question) in questions.checks.iter().enumerate() {
+            question.bound(Some(index))?;
+        }
         let work = Arc::new(Checks::new(&self.authorizer(), questions.checks));
         let done = self.run(work, Lane::Batch, deadline).await?;
         Ok(Answers {

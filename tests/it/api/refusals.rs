@@ -186,6 +186,21 @@ async fn more_than_one_call_may_have_is_refused_whole() {
         let (_, told) = problem(&ask(&running, path, &body).await, 413);
         assert_eq!(told.as_deref(), Some(field), "{path}");
     }
+    let mut crowded = json!({"user": "user:a", "relation": "r", "object": "document:own"});
+    let tuple = json!({"user": "u:1", "relation": "r", "object": "o:1"});
+    crowded["contextual_tuples"] = json!(vec![tuple; 101]);
+    let roomy = start("{}").await;
+    for (path, body, field) in [
+        ("/authz/check", crowded.clone(), "contextual_tuples"),
+        (
+            "/authz/check/batch",
+            json!({"checks": [crowded]}),
+            "checks[0].contextual_tuples",
+        ),
+    ] {
+        let (_, told) = problem(&ask(&roomy, path, &body).await, 413);
+        assert_eq!(told.as_deref(), Some(field), "{path}");
+    }
     let three = json!({"patterns": ["a"], "texts": ["aa", "a"]});
     assert_eq!(ask(&running, "/patterns/match", &three).await.status, 200);
     let long = json!({"items": ["x".repeat(2_000)]});
