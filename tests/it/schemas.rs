@@ -11,6 +11,7 @@ use crate::{
 /// Seconds of asking, unless `SUBZERO_TEST_SECONDS` says otherwise (`make soak`).
 const SECONDS: u64 = 30;
 
+#[expect(clippy::print_stdout, reason = "`make soak` shows what was asked")]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_is_undocumented_and_none_is_a_server_error() {
     let seconds = env::var("SUBZERO_TEST_SECONDS").map_or(SECONDS, |seconds| {

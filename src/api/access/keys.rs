@@ -218,10 +218,8 @@ mod tests {
 
     fn told(text: &str) -> String {
         let problems = Keys::parse(text.as_bytes(), "keys.yaml").expect_err("refused");
-        problems
-            .iter()
-            .map(|problem| format!("{problem}\n"))
-            .collect()
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\n")
     }
 
     #[test]

@@ -235,11 +235,11 @@ async fn time_that_runs_out_is_told_and_nothing_half_done_is() {
 async fn calls_beyond_all_places_are_sent_away_and_told_when_to_return() {
     let running = start("{ deadline: 5s }").await;
     // Bodies that do not arrive hold their places.
-    let head = b"POST /hash HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+    let half = b"POST /hash HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
     let mut held = Vec::new();
     for _ in 0..256 {
         let mut stream = TcpStream::connect(running.http).expect("connects");
-        stream.write_all(head).expect("sends");
+        stream.write_all(half).expect("sends");
         held.push(stream);
     }
     let mut refused = None;
