@@ -9,7 +9,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Api, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    refusal::Refusal,
+    request::{Sent, objects},
+};
 use crate::{
     analytics::{Batch, Record, Report, Summary, read_window},
     dispatch::{self, Lane},
@@ -18,6 +22,7 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
+    #[serde(deserialize_with = "objects")]
     records: Vec<Record>,
 }
 

@@ -9,7 +9,11 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Api, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    refusal::Refusal,
+    request::{Sent, objects},
+};
 use crate::{
     dispatch::{Lane, Report},
     permission::{self, Batch, Question},
@@ -24,6 +28,7 @@ pub(super) struct Single(pub(super) Question);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Questions {
+    #[serde(deserialize_with = "objects")]
     pub(super) checks: Vec<Question>,
 }
 

@@ -1,11 +1,16 @@
 //! Reading what was sent: JSON of a bounded size, or a refusal that names the field.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, Request},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use tokio::time::timeout;
 
 use super::{Api, refusal::Refusal};
@@ -56,14 +61,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    // Serde would take a list for an object, member by member.
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first.is_some_and(|first| *first != b'{') {
-        let detail = "invalid type: expected an object such as `{\"items\": []}`";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, detail));
-    }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let value: Result<Object<T>, _> = serde_path_to_error::deserialize(&mut json);
+    let Object(value) = value.map_err(|error| {
         let path = error.path().to_string();
         let wrong = without_values(&error.inner().to_string());
         if path == "." {
@@ -75,6 +75,38 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     json.end()
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     Ok(value)
+}
+
+/// A value that was written as an object. Derived code alone takes a list of the fields' values too,
+/// which nobody describes and nobody means.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+/// For fields that hold a list of objects.
+pub(super) fn objects<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let read = Vec::<Object<T>>::deserialize(deserializer)?;
+    Ok(read.into_iter().map(|Object(value)| value).collect())
 }
 
 /// The message without the text that was sent (it may be a token, or megabytes), and not too long.
@@ -94,8 +126,6 @@ const MAX_MESSAGE_CHARS: usize = 300;
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -113,6 +143,7 @@ mod tests {
             ("{}", None, "missing field `items`"),
             ("{\"items\": []} x", None, "trailing characters"),
             ("", None, "EOF"),
+            (r#"[["a"]]"#, None, "expected an object"),
             (
                 r#"{"items": "tell nobody"}"#,
                 Some("items"),

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Api, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    refusal::Refusal,
+    request::{Sent, objects},
+};
 use crate::{
     dispatch::{Lane, Report},
     risk::{Batch, Event},
@@ -14,6 +18,7 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
+    #[serde(deserialize_with = "objects")]
     events: Vec<Event>,
 }
 

@@ -10,6 +10,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, SeqAccess, Visitor},
 };
+use serde_json::Value;
 
 use super::{
     Ask, MAX_CONTEXTUAL_TUPLES,
@@ -125,13 +126,18 @@ fn few<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WrittenTuple>, D::Error
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut tuples = Vec::new();
-            while let Some(tuple) = list.next_element()? {
+            // Derived code alone would take a list of a tuple's values for the tuple.
+            while let Some(written) = list.next_element::<Json>()? {
                 if tuples.len() == MAX_CONTEXTUAL_TUPLES {
                     return Err(A::Error::custom(format!(
                         "more than {MAX_CONTEXTUAL_TUPLES} contextual tuples; send fewer, or store them"
                     )));
                 }
-                tuples.push(tuple);
+                if written.get("condition").is_some_and(Value::is_array) {
+                    return Err(A::Error::custom("condition: expected an object"));
+                }
+                let tuple = serde_json::from_value(Value::Object(written));
+                tuples.push(tuple.map_err(A::Error::custom)?);
             }
             Ok(tuples)
         }

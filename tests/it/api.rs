@@ -188,8 +188,11 @@ async fn prompts_and_bodies_are_screened_and_a_batch_says_the_same() {
     let screened = answer(&running, path, &body).await;
     let violation = &screened["violations"][0];
     assert_eq!(violation["pointer"], "/messages/0/content");
-    let start = violation["span"][0].as_u64().expect("a number");
-    assert!(start <= 4, "in the string, not in the body: {start}");
+    let end = violation["span"][1].as_u64().expect("an end");
+    assert!(
+        end <= 4 + ATTACK.len() as u64,
+        "in the string, not in the body: {end}"
+    );
     assert_eq!(screened["sanitized_prompt"], Value::Null);
     // A parser would keep the last of two members of one name; an upstream might read the first.
     let twice = format!(r#"{{"body": {{"prompt": "{ATTACK}", "prompt": "hello"}}}}"#);

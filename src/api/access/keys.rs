@@ -219,7 +219,7 @@ mod tests {
     fn told(text: &str) -> String {
         let problems = Keys::parse(text.as_bytes(), "keys.yaml").expect_err("refused");
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        lines.join("\n") + "\n"
+        lines.join("\n")
     }
 
     #[test]

@@ -195,10 +195,10 @@ mod tests {
     }
 
     fn found(patterns: &[&str], regex: bool, text: &str) -> Vec<(usize, usize, usize)> {
-        let matcher = Matcher::new(&strings(patterns), regex, false).expect("compiles");
-        let hits = matcher.find(text, 1_000).expect("few matches");
+        let engine = Matcher::new(&strings(patterns), regex, false).expect("compiles");
+        let matches = engine.find(text, 1_000).expect("few matches");
         let plain = |m: &Match| (m.pattern, m.start, m.end);
-        hits.iter().map(plain).collect()
+        matches.iter().map(plain).collect()
     }
 
     #[test]
@@ -223,8 +223,8 @@ mod tests {
     #[test]
     fn case_is_ignored_when_asked() {
         for regex in [false, true] {
-            let matcher = Matcher::new(&strings(&["Ab"]), regex, true).expect("compiles");
-            assert_eq!(matcher.find("aB AB", 9).expect("few").len(), 2);
+            let engine = Matcher::new(&strings(&["Ab"]), regex, true).expect("compiles");
+            assert_eq!(engine.find("aB AB", 9).expect("few").len(), 2);
         }
     }
 
@@ -262,19 +262,19 @@ mod tests {
     #[test]
     fn more_matches_than_asked_for_are_none() {
         for regex in [false, true] {
-            let matcher = Matcher::new(&strings(&["a"]), regex, false).expect("compiles");
-            assert_eq!(matcher.find("aaa", 3).map(|found| found.len()), Ok(3));
-            assert_eq!(matcher.find("aaaa", 3), Err(TooMuch::Matches));
+            let engine = Matcher::new(&strings(&["a"]), regex, false).expect("compiles");
+            assert_eq!(engine.find("aaa", 3).map(|found| found.len()), Ok(3));
+            assert_eq!(engine.find("aaaa", 3), Err(TooMuch::Matches));
         }
     }
 
     #[test]
     fn matches_that_take_a_search_each_end_in_time() {
         // Every search runs to the end of the text and then matches one letter.
-        let matcher = Matcher::new(&strings(&[".*[^A-Z]|[A-Z]"]), true, false).expect("compiles");
+        let engine = Matcher::new(&strings(&[".*[^A-Z]|[A-Z]"]), true, false).expect("compiles");
         let started = Instant::now();
         let text = "A".repeat(400_000);
-        assert_eq!(matcher.find(&text, usize::MAX), Err(TooMuch::Time));
+        assert_eq!(engine.find(&text, usize::MAX), Err(TooMuch::Time));
         assert!(
             started.elapsed() < Duration::from_secs(20),
             "{:?}",

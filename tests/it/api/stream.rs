@@ -60,8 +60,8 @@ async fn nothing_asked_is_a_whole_stream_of_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_cannot_go_on_says_so_in_its_last_line() {
-    let running = start("{ deadline: 60ms }").await;
-    let many = json!({"prompts": vec![format!("What is the capital of France? {ATTACK}"); 50_000]});
+    let running = start("{ deadline: 500ms }").await;
+    let many = json!({"prompts": vec![format!("What is the capital of France? {ATTACK}"); 80_000]});
     let request =
         Request::post("/ai/validate-prompt/batch", &many).header("accept", "application/x-ndjson");
     let streamed = local(request).send(running.http).await;
@@ -71,7 +71,7 @@ async fn a_stream_that_cannot_go_on_says_so_in_its_last_line() {
     assert_eq!(last["error"]["reason"], "deadline");
     assert_eq!(last["error"]["status"], 503);
     assert!(
-        !answers.is_empty() && answers.len() < 50_000,
+        !answers.is_empty() && answers.len() < 80_000,
         "{}",
         answers.len()
     );

@@ -272,10 +272,10 @@ async fn refusals_are_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_ends_a_stream_with_its_status() {
-    let running = start("{ deadline: 60ms }").await;
+    let running = start("{ deadline: 500ms }").await;
     let mut prompts = PromptsClient::new(channel(&running).await);
     let many = ValidateBatchRequest {
-        prompts: vec![format!("Please. {ATTACK}"); 50_000],
+        prompts: vec![format!("Please. {ATTACK}"); 80_000],
     };
     let mut stream = good(prompts.validate_stream(many).await);
     let mut answers = 0;
