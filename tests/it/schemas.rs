@@ -45,5 +45,6 @@ async fn no_answer_is_undocumented_and_none_is_a_server_error() {
         .filter_map(|line| line.trim().split_once(" generated"))
         .find_map(|(count, _)| count.parse::<u64>().ok());
     assert!(asked.is_some_and(|asked| asked > 200), "few cases:\n{told}");
+    println!("{told}");
     assert_eq!(running.readiness().await, Some(200), "still there");
 }
