@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::WANT;
 use crate::{
-    screening::{Category, Error, Finding, Findings},
+    screening::{Category, Error, Finding, Findings, Report},
     verdict::Reason,
 };
 
@@ -36,20 +36,21 @@ pub(in crate::api) struct Violation {
 
 impl Answer {
     pub(super) fn of_prompt(prompt: &str, findings: &Findings) -> Self {
-        Self {
-            sanitized_prompt: sanitized(prompt, findings),
-            ..Self::of_body(findings)
-        }
+        Self::told(findings, Some(prompt))
     }
 
     pub(super) fn of_body(findings: &Findings) -> Self {
-        let denial = findings.denial(&WANT);
+        Self::told(findings, None)
+    }
+
+    fn told(findings: &Findings, prompt: Option<&str>) -> Self {
+        let report = Report::new(findings, &WANT, prompt);
         Self {
-            is_safe: denial.is_none(),
-            reason: denial.unwrap_or(Reason::Ok).as_str(),
-            risk_score: Some(risk_score(findings)),
+            is_safe: report.is_safe,
+            reason: findings.denial(&WANT).unwrap_or(Reason::Ok).as_str(),
+            risk_score: Some(report.risk_score),
             violations: findings.iter().map(Violation::new).collect(),
-            sanitized_prompt: None,
+            sanitized_prompt: report.sanitized_prompt,
             error: None,
         }
     }
@@ -88,40 +89,4 @@ impl Violation {
             pointer: finding.pointer.clone(),
         }
     }
-}
-
-/// The gravest finding's weight: rules fire or do not, so there is no finer scale yet.
-fn risk_score(findings: &Findings) -> f64 {
-    let weight = |category| match category {
-        Category::Injection | Category::Secret => 1.0,
-        Category::PersonalData => 0.5,
-    };
-    findings
-        .iter()
-        .map(|finding| weight(finding.category))
-        .fold(0.0, f64::max)
-}
-
-/// The prompt with a placeholder such as `[secret.aws_access_key]` for each finding; `None` when
-/// there are more findings than are kept, and some would stay in clear.
-fn sanitized(prompt: &str, findings: &Findings) -> Option<String> {
-    let is_full = |category| findings.count(category) >= Findings::MAX_PER_CATEGORY;
-    if Category::ALL.into_iter().any(is_full) {
-        return None;
-    }
-    let mut text = String::with_capacity(prompt.len());
-    let mut done = 0;
-    for finding in findings.iter() {
-        // Findings come in the order they stand in, but may overlap.
-        let start = finding.source.start.max(done);
-        if let (Some(between), true) = (prompt.get(done..start), finding.source.end > done) {
-            text.push_str(between);
-            text.push('[');
-            text.push_str(finding.rule);
-            text.push(']');
-            done = finding.source.end;
-        }
-    }
-    text.push_str(prompt.get(done..).unwrap_or_default());
-    Some(text)
 }
