@@ -43,6 +43,16 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// The same, seen by nobody: for what no caller causes, and for tests.
+    ///
+    /// # Panics
+    ///
+    /// Never: an empty registry takes every series.
+    #[must_use]
+    pub fn unseen() -> Self {
+        Self::register(&Registry::new()).expect("an empty registry takes every series")
+    }
+
     /// The series of one kind.
     #[must_use]
     pub fn of(&self, kind: Kind) -> Series {
