@@ -1,12 +1,14 @@
 //! Tokens, risk and analytics: the same answers and refusals through both doors.
 
+use std::fmt::Debug;
+
 use serde_json::{Value, json};
 use subzero::proto::v1::{
     AuthenticateRequest, AuthenticateResponse, Figures, Latency, Record, ReportRequest,
     RevokeRequest, RiskEvent, ScoreRequest, SumUpRequest, VerifyBatchRequest,
     analytics_client::AnalyticsClient, risk_client::RiskClient, tokens_client::TokensClient,
 };
-use tonic::Code;
+use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::{super::local, channel, dispatch, good, refused};
@@ -16,7 +18,7 @@ use crate::{
     world::{self, AUDIENCE, Keys, data, token},
 };
 
-fn login(told: AuthenticateResponse) -> Value {
+fn login(told: &AuthenticateResponse) -> Value {
     json!({
         "authenticated": told.authenticated, "user_id": told.user_id, "scopes": told.scopes,
         "risk_score": told.risk_score, "reason": told.reason,
@@ -60,7 +62,7 @@ async fn tokens_are_judged_and_taken_back_the_same() {
         let left = json.as_object_mut().expect("fields").remove("expires_in");
         let left = left.and_then(|left| left.as_u64()).expect("seconds");
         assert!(left.abs_diff(told.expires_in) <= 1, "{left} {told:?}");
-        assert_eq!(json, login(told));
+        assert_eq!(json, login(&told));
     }
 
     let foreign = token("bob").claim("iss", json!(world::PARTNER));
@@ -101,7 +103,7 @@ async fn tokens_are_judged_and_taken_back_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scores_sums_and_reports_are_the_same() {
+async fn scores_and_sums_are_the_same() {
     let running = start("{}").await;
     let channel = channel(&running).await;
     let events = [
@@ -159,7 +161,12 @@ async fn scores_sums_and_reports_are_the_same() {
             "records": told.records, "dispatch": dispatch(told.dispatch),
         })
     );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_are_the_same() {
+    let running = start("{}").await;
+    let mut analytics = AnalyticsClient::new(channel(&running).await);
     for path in ["/healthz", "/healthz", "/me"] {
         local(Request::get(&format!("/forward-auth{path}")))
             .send(running.http)
@@ -235,131 +242,101 @@ fn latency(told: Option<Latency>) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_is_named_the_same_and_the_field_is_a_detail_of_the_status() {
+async fn what_is_wrong_is_named_the_same() {
     let running = start("{ max_items: 2 }").await;
     let channel = channel(&running).await;
-    let mut tokens = TokensClient::new(channel.clone());
-    let mut risk = RiskClient::new(channel.clone());
-    let mut analytics = AnalyticsClient::new(channel);
+    let mut client = TokensClient::new(channel.clone());
+    let login = AuthenticateRequest {
+        source_ip: Some("nowhere".to_owned()),
+        ..AuthenticateRequest::default()
+    };
+    let json = json!({"token": "", "source_ip": "nowhere"});
+    let told = client.authenticate(login).await;
+    named(&running, "/auth/authenticate", &json, told).await;
+    let stranger = VerifyBatchRequest {
+        tokens: vec![],
+        issuers: vec![AUDIENCE.to_owned()],
+    };
+    let json = json!({"tokens": [], "issuers": [AUDIENCE]});
+    let told = client.verify_batch(stranger).await;
+    named(&running, "/auth/verify/batch", &json, told).await;
+    let future = u64::MAX >> 12;
+    for (before, jti, json) in [
+        (Some(future), None, json!({"before": future})),
+        (None, Some(String::new()), json!({"jti": ""})),
+    ] {
+        let revocation = RevokeRequest {
+            before,
+            jti,
+            ..RevokeRequest::default()
+        };
+        let told = client.revoke(revocation).await;
+        named(&running, "/auth/revoke", &json, told).await;
+    }
+
+    let mut client = RiskClient::new(channel.clone());
     let event = |timestamp, behavior| RiskEvent {
         timestamp,
         behavior,
         ..RiskEvent::default()
     };
-    let future = u64::MAX >> 12;
-    for (told, path, body) in [
+    for (events, json) in [
         (
-            tokens
-                .authenticate(AuthenticateRequest {
-                    source_ip: Some("nowhere".to_owned()),
-                    ..AuthenticateRequest::default()
-                })
-                .await
-                .err(),
-            "/auth/authenticate",
-            json!({"token": "", "source_ip": "nowhere"}),
+            vec![event(Some(0.0), -1.0)],
+            json!([{"timestamp": 0, "behavior": -1}]),
         ),
         (
-            tokens
-                .verify_batch(VerifyBatchRequest {
-                    tokens: vec![],
-                    issuers: vec![AUDIENCE.to_owned()],
-                })
-                .await
-                .err(),
-            "/auth/verify/batch",
-            json!({"tokens": [], "issuers": [AUDIENCE]}),
-        ),
-        (
-            tokens
-                .revoke(RevokeRequest {
-                    before: Some(future),
-                    ..RevokeRequest::default()
-                })
-                .await
-                .err(),
-            "/auth/revoke",
-            json!({"before": future}),
-        ),
-        (
-            tokens
-                .revoke(RevokeRequest {
-                    jti: Some(String::new()),
-                    ..RevokeRequest::default()
-                })
-                .await
-                .err(),
-            "/auth/revoke",
-            json!({"jti": ""}),
-        ),
-        (
-            risk.score(ScoreRequest {
-                events: vec![event(Some(0.0), -1.0)],
-            })
-            .await
-            .err(),
-            "/risk/score",
-            json!({"events": [{"timestamp": 0, "behavior": -1}]}),
-        ),
-        (
-            risk.score(ScoreRequest {
-                events: vec![event(Some(9.0), 0.0), event(Some(2.0), 0.0)],
-            })
-            .await
-            .err(),
-            "/risk/score",
-            json!({"events": [{"timestamp": 9}, {"timestamp": 2}]}),
-        ),
-        (
-            analytics
-                .sum_up(SumUpRequest {
-                    records: vec![
-                        Record::default(),
-                        Record {
-                            latency_ms: -1.0,
-                            ..Record::default()
-                        },
-                    ],
-                })
-                .await
-                .err(),
-            "/analytics",
-            json!({"records": [{}, {"latency_ms": -1}]}),
+            vec![event(Some(9.0), 0.0), event(Some(2.0), 0.0)],
+            json!([{"timestamp": 9}, {"timestamp": 2}]),
         ),
     ] {
-        let problem = ask(&running, path, &body).await;
-        let (status, problem) = (problem.status, problem.json());
-        let told = told.unwrap_or_else(|| panic!("{path} is let through: {problem}"));
-        assert_eq!(
-            (status, told.code()),
-            (400, Code::InvalidArgument),
-            "{told}"
-        );
-        let details = told.get_error_details();
-        let named = &details.bad_request().expect("a field").field_violations[0];
-        assert_eq!(problem["field"], *named.field, "{problem}");
-        assert_eq!(named.description, told.message());
+        let told = client.score(ScoreRequest { events }).await;
+        named(&running, "/risk/score", &json!({"events": json}), told).await;
     }
-    let (code, detail, _) = refused(
-        risk.score(ScoreRequest {
-            events: vec![event(None, 0.0)],
-        })
-        .await,
-    );
+    let events = vec![event(None, 0.0)];
+    let (code, detail, _) = refused(client.score(ScoreRequest { events }).await);
     assert_eq!(code, Code::InvalidArgument);
     assert!(detail.starts_with("events[0].timestamp: "), "{detail}");
+
+    let mut client = AnalyticsClient::new(channel);
+    let negative = Record {
+        latency_ms: -1.0,
+        ..Record::default()
+    };
+    let records = vec![Record::default(), negative];
+    let told = client.sum_up(SumUpRequest { records }).await;
+    let json = json!({"records": [{}, {"latency_ms": -1}]});
+    named(&running, "/analytics", &json, told).await;
     let records = vec![Record::default(); 3];
-    assert_eq!(
-        refused(analytics.sum_up(SumUpRequest { records }).await).0,
-        Code::ResourceExhausted
-    );
+    let (code, ..) = refused(client.sum_up(SumUpRequest { records }).await);
+    assert_eq!(code, Code::ResourceExhausted);
     let window = Some("2h".to_owned());
-    let (code, detail, _) = refused(analytics.report(ReportRequest { window }).await);
-    let json = local(Request::get("/analytics?window=2h"))
-        .send(running.http)
-        .await;
+    let (code, detail, _) = refused(client.report(ReportRequest { window }).await);
+    let json = local(Request::get("/analytics?window=2h"));
+    let json = json.send(running.http).await.json();
     assert_eq!(
         (code, &json!(detail)),
-        (Code::InvalidArgument, &json.json()["detail"])
+        (Code::InvalidArgument, &json["detail"])
     );
+}
+
+/// Both doors refuse, and name the same field: gRPC in the status's details.
+async fn named<T: Debug>(
+    running: &Subzero,
+    path: &str,
+    body: &Value,
+    told: Result<Response<T>, Status>,
+) {
+    let problem = ask(running, path, body).await;
+    let (status, problem) = (problem.status, problem.json());
+    let told = told.expect_err("refused");
+    assert_eq!(
+        (status, told.code()),
+        (400, Code::InvalidArgument),
+        "{told}"
+    );
+    let details = told.get_error_details();
+    let named = &details.bad_request().expect("a field").field_violations[0];
+    assert_eq!(problem["field"], *named.field, "{problem}");
+    assert_eq!(named.description, told.message());
 }
