@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, metadata::MetadataValue, service::RoutesB
 
 use super::{
     Api,
-    access::{Place, Reach, Scope},
+    access::{Place, Reach, Scope, Shown},
     ai::{self, Event},
     refusal::Refusal,
 };
@@ -73,10 +73,13 @@ struct Twin {
 impl Twin {
     /// What stands before every call: the key, the place, the size.
     fn admit<T: Message>(&self, request: &Request<T>, scope: Scope) -> Result<Place, Refusal> {
-        let key = request.metadata().get("authorization");
-        let place = self
-            .api
-            .admit(self.reach, key.map(MetadataValue::as_bytes), scope)?;
+        let authorization = request.metadata().get("authorization");
+        let shown = Shown {
+            reach: self.reach,
+            authorization: authorization.map(MetadataValue::as_bytes),
+            names: None,
+        };
+        let place = self.api.admit(shown, scope)?;
         let most = self.api.settings().max_body;
         if request.get_ref().encoded_len() > most {
             let wrong = format!(

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// `subzero key`: the key and the line about it.
-fn mint(name: &str, scopes: &str) -> (String, String) {
+pub(super) fn mint(name: &str, scopes: &str) -> (String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_subzero"))
         .args(["key", name, "--scopes", scopes])
         .output()
@@ -127,7 +127,7 @@ async fn a_key_opens_what_its_scopes_say_on_both_doors_and_is_never_logged() {
     }
 }
 
-async fn until_logged(running: &mut Subzero, words: &str) {
+pub(super) async fn until_logged(running: &mut Subzero, words: &str) {
     for _ in 0..200 {
         let log = running.process.stdout() + &running.process.stderr();
         if log.contains(words) {
