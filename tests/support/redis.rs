@@ -230,7 +230,10 @@ impl Watched {
                 if has("num-slaves", "1") && has("num-other-sentinels", "2") {
                     break;
                 }
-                assert!(start.elapsed() < AGREE, "the Sentinels do not agree: {said}");
+                assert!(
+                    start.elapsed() < AGREE,
+                    "the Sentinels do not agree: {said}"
+                );
                 sleep(Duration::from_millis(50)).await;
             }
         }
