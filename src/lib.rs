@@ -29,6 +29,8 @@ pub mod verdict;
 pub mod coalesce;
 pub mod dispatch;
 
+pub mod store;
+
 pub mod identity;
 
 pub mod screening;
