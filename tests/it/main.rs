@@ -25,6 +25,7 @@ mod operator;
 mod paths;
 mod permissions;
 mod places;
+mod replicas;
 mod revoke;
 mod risks;
 mod schemas;
