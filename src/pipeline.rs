@@ -25,9 +25,11 @@ use self::progress::{Progress, Stop};
 pub use self::{
     metrics::{Metrics, Stage},
     plan::{Plan, Ran, Skip},
+    screen::Screened,
 };
 use crate::{
     check::Check,
+    coalesce::{Coalescer, Kind},
     dispatch::{Dispatcher, Operation, Weight},
     identity::{Identity, Verifier},
     permission::{Ask, Authorizer},
@@ -48,6 +50,7 @@ pub struct Pipeline {
     risk: risk::Step,
     dispatcher: Dispatcher,
     metrics: Metrics,
+    prompts: Coalescer<Screened>,
 }
 
 /// What is answered.
@@ -131,6 +134,7 @@ impl Pipeline {
             verifier,
             authorizer,
             screener,
+            prompts: Coalescer::new(Kind::Prompt, screen::LIMIT, &metrics.coalesced),
             metrics,
         }
     }

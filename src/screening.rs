@@ -34,6 +34,7 @@ mod pattern;
 mod personal;
 mod place;
 mod report;
+mod same;
 mod scan;
 mod secrets;
 mod views;

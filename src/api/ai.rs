@@ -125,7 +125,7 @@ impl Api {
             }
         };
         if let Some(body) = body {
-            return self.validate_body(&body);
+            return self.validate_body(&body).await;
         }
         let deadline = self.settings().deadline();
         let work = self.prompts(vec![prompt]);
@@ -137,9 +137,8 @@ impl Api {
         Ok(Answer::new(work.prompts()[0].text(), &findings))
     }
 
-    /// In place, without dispatch: a body is bounded by `screening.max_body`, so this takes no longer
-    /// than one of Envoy's checks.
-    fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
+    /// As one of Envoy's checks does it, and once for all who send the same at the same time.
+    async fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
         let deadline = self.settings().deadline();
         let mut headers = Headers::default();
         headers.push("content-type", b"application/json".to_vec());
@@ -150,8 +149,13 @@ impl Api {
             headers,
             body: check::Body::Complete(body.get().to_owned().into()),
         };
-        let screener = self.screener();
-        let found = screener.screen(&request, &WANT, deadline);
+        let serving = self.serving();
+        let screened = serving
+            .pipeline
+            .screen_body(&request, &WANT, Lane::High, deadline);
+        let found = screened
+            .await
+            .map_err(|reason| Refusal::because(reason, reason.detail()))?;
         let findings = found.map_err(|error| refuse(&error))?;
         Ok(Answer::new(Some(body.get()), &findings))
     }

@@ -37,6 +37,7 @@ pub(super) struct Instruments {
     pub(super) decisions: decisions::Metrics,
     pub(super) reloads: IntCounterVec,
     store_metrics: store::Metrics,
+    pub(super) upstream: upstream::Metrics,
     /// `None` where nothing is shared or kept: while a configuration is only looked at.
     pub(super) store: Option<Store>,
 }
@@ -62,17 +63,18 @@ impl Instruments {
         }
         let coalesced = coalesce::Metrics::register(&registry)?;
         let upstream = upstream::Metrics::register(&registry)?;
-        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced)?;
+        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced.clone())?;
         let identity_caches = identity.cache_families();
         Ok(Self {
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
             identity,
             screening: screening::Metrics::register(&registry)?,
-            pipeline: pipeline::Metrics::register(&registry)?,
+            pipeline: pipeline::Metrics::register(&registry, coalesced.clone())?,
             dispatcher: Dispatcher::in_place(),
             decisions: decisions::Metrics::register(&registry)?,
             reloads,
-            store_metrics: store::Metrics::new(identity_caches, upstream),
+            store_metrics: store::Metrics::new(identity_caches, upstream.clone()),
+            upstream,
             store: None,
             registry,
         })
@@ -133,6 +135,8 @@ pub(super) fn build(
     let mut problems = out_of_bounds(config);
     let dispatch = config.dispatch.problems().into_iter();
     problems.extend(dispatch.map(|problem| problem.within("dispatch")));
+    let upstream = config.upstream.problems().into_iter();
+    problems.extend(upstream.map(|problem| problem.within("upstream")));
     let store = config.store.problems(base_dir).into_iter();
     problems.extend(store.map(|problem| problem.within("store")));
     let settled = decisions::settle(config.decisions, &config.decision_log, base_dir);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    coalesce::Kind,
     problem::Problem,
     store::Store,
     units::Span,
@@ -66,6 +67,9 @@ impl Verifier {
         };
         for issuer in issuers.values() {
             open_exchange(issuer, &fetchers, &clock, &metrics);
+            // An issuer that is kept has it already.
+            let series = metrics.coalesced().of(Kind::Keys);
+            let _ = issuer.demand.series.set(series);
         }
         Ok(Self {
             cache,

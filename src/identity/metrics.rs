@@ -112,11 +112,11 @@ impl Metrics {
 
     /// The series that count questions to one issuer's token endpoint.
     pub(super) fn token_endpoint(&self, issuer: &str) -> Series {
-        self.upstream.series(&format!("token:{issuer}"))
+        self.upstream.guarded(&format!("token:{issuer}"))
     }
 
     /// The series that count fetches for one issuer.
     pub(super) fn fetches(&self, issuer: &str) -> Series {
-        self.upstream.series(&format!("keys:{issuer}"))
+        self.upstream.guarded(&format!("keys:{issuer}"))
     }
 }
