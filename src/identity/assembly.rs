@@ -6,15 +6,18 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    Cache, Config, Issuer, KeySource, Metrics, PEER, Revocations, Settings, Verifier,
+    Cache, Config, Issuer, KeySource, Metrics, Once, PEER, Revocations, Settings, Verifier,
+    endpoint::Way,
     exchange::Exchange,
-    fetcher, read_keys, revocation,
-    token_endpoint::{MAX_ANSWER, TokenEndpoint},
+    fetcher,
+    introspection::{self, Introspector},
+    read_keys, revocation,
+    token_endpoint::{self, TokenEndpoint},
 };
 use crate::{
     clock::Clock,
     problem::Problem,
-    upstream::{Fetcher, Limits, Reach},
+    upstream::{Fetcher, Limits, Reach, Series},
 };
 
 impl Verifier {
@@ -55,6 +58,15 @@ impl Verifier {
             ));
             return Err(problems);
         };
+        let once = match previous {
+            Some(previous) => Some(previous.once.clone()),
+            None => Once::new(ONCE_BYTES),
+        };
+        let Some(once) = once else {
+            let text = "needs random numbers, and the system has none";
+            problems.push(Problem::new("", text));
+            return Err(problems);
+        };
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -63,7 +75,7 @@ impl Verifier {
             None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         };
         for issuer in issuers.values() {
-            open_exchange(issuer, &fetchers, &clock, &metrics)?;
+            open_endpoints(issuer, &fetchers, &clock, &metrics)?;
         }
         Ok(Self {
             cache,
@@ -71,11 +83,15 @@ impl Verifier {
             headers: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.headers)),
             issuers,
             metrics,
+            once,
             revocations,
             fetchers,
         })
     }
 }
+
+/// Memory for proofs and logout tokens that must not be shown twice: some 80,000.
+const ONCE_BYTES: usize = 8 << 20;
 
 /// A cache for `max` bytes: the one there was, if it had the same, else a new one.
 fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>>, Problem> {
@@ -92,34 +108,46 @@ fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>
     }
 }
 
-/// Opens the way to the token endpoint of `issuer`, if it is to have one and has none yet.
-fn open_exchange(
+/// Opens the ways to the endpoints that `issuer` is to be asked at and has no way to yet.
+fn open_endpoints(
     issuer: &Issuer,
     fetchers: &[Fetcher; 2],
     clock: &Clock,
     metrics: &Metrics,
 ) -> Result<(), Vec<Problem>> {
     let settings = &issuer.settings;
-    let Some(client) = settings.exchange.as_ref() else {
-        return Ok(());
+    let way = |bytes: usize, series: Series| Way {
+        fetcher: fetcher(fetchers, settings).clone(),
+        limits: Limits {
+            bytes,
+            time: settings.fetch_timeout,
+        },
+        series,
     };
-    if issuer.exchange.get().is_some() {
-        return Ok(());
-    }
-    let limits = Limits {
-        bytes: MAX_ANSWER,
-        time: settings.fetch_timeout,
-    };
-    let fetcher = fetcher(fetchers, settings).clone();
-    let series = metrics.token_endpoint(&issuer.name);
-    let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), fetcher, limits, series);
-    let exchange = Exchange::new(endpoint).ok_or_else(|| {
-        let key = format!("issuers.{}.exchange", issuer.name);
+    let no_random_numbers = |section: &str| {
+        let key = format!("issuers.{}.{section}", issuer.name);
         let text = "needs random numbers, and the system has none";
         vec![Problem::new(key, text)]
-    })?;
-    // Whoever else has just set it made the same.
-    let _ = issuer.exchange.set(exchange);
+    };
+    // Whoever else has just set one of them made the same.
+    if let (Some(client), None) = (&settings.exchange, issuer.exchange.get()) {
+        let way = way(
+            token_endpoint::MAX_ANSWER,
+            metrics.token_endpoint(&issuer.name),
+        );
+        let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), way);
+        let exchange = Exchange::new(endpoint).ok_or_else(|| no_random_numbers("exchange"))?;
+        let _ = issuer.exchange.set(exchange);
+    }
+    if let (Some(config), None) = (&settings.introspection, issuer.introspector.get()) {
+        let way = way(
+            introspection::MAX_ANSWER,
+            metrics.introspection(&issuer.name),
+        );
+        let made = Introspector::new(&issuer.name, config.clone(), clock.clone(), way);
+        let introspector = made.ok_or_else(|| no_random_numbers("introspection"))?;
+        let _ = issuer.introspector.set(introspector);
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! and resolved, so that equal settings on a reload mean that the issuer's keys may be kept.
 
 mod client;
+mod introspection;
 mod place;
 mod settings;
 
@@ -15,9 +16,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::units::{Bytes, Span};
 
 pub(super) use self::client::{Client, EndpointAddress};
+pub(super) use self::introspection::Introspection;
 pub(super) use self::settings::{KeySource, Settings, web_address};
 pub use self::{
     client::{ClientConfig, SecretBy},
+    introspection::IntrospectionConfig,
     place::{Place, Stripped},
 };
 
@@ -55,6 +58,12 @@ pub struct IssuerDefaults {
     pub allow_private_addresses: bool,
     /// Longest wait for one document, dialling included.
     pub fetch_timeout: Span,
+    /// Longest time for which the issuer's word that an opaque token is active is believed…
+    pub introspection_keep: Span,
+    /// …and its word that one is not.
+    pub introspection_keep_inactive: Span,
+    /// How many opaque tokens an issuer is asked about at one time.
+    pub introspection_max_in_flight: u16,
     /// How far the issuer's clock and ours may be apart.
     pub leeway: Span,
     /// How long the last good key set is used while no new one can be had.
@@ -88,6 +97,13 @@ pub struct IssuerConfig {
     /// As whom its token endpoint is asked for another token, for those who sign in through us.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exchange: Option<ClientConfig>,
+    /// How it is asked about tokens that are no JWTs; left out, such tokens are malformed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<IntrospectionConfig>,
+    /// For whom its logout tokens are (OIDC Back-Channel Logout): our client ids there. Left out,
+    /// none is accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logout_audiences: Vec<String>,
     /// See [`IssuerDefaults`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,

@@ -1,6 +1,6 @@
 //! The one token of a request.
 //!
-//! A proxy may join repeated headers by `,`. A token has no comma and no blank in it, so the
+//! A proxy may join repeated headers by `,`. A token (RFC 6750's `b64token`) has no comma and no blank in it, so the
 //! joined form is refused like the repeated one: which of two tokens counts is not ours to guess.
 //! For the same reason a cookie or a query parameter may stand once only, whatever else is in its
 //! header or query, and a parameter whose name is spelt with escapes is refused: the proxy, asked
@@ -86,14 +86,16 @@ fn text(token: &[u8]) -> Result<&str, Error> {
     if token.len() > MAX_TOKEN {
         return Err(Error::Malformed("the token is longer than 16 KiB"));
     }
-    if token.is_empty() || !token.iter().copied().all(is_token_byte) {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let unpadded = &token[..token.len() - padding];
+    if unpadded.is_empty() || !unpadded.iter().copied().all(is_token_byte) {
         return Err(Error::Malformed("not one token"));
     }
     str::from_utf8(token).map_err(|_| Error::Malformed("the token is not text"))
 }
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/')
 }
 
 /// The longest token that is looked at, in bytes. Envoy's own limit for all headers is 60 KiB.

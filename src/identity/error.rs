@@ -20,11 +20,16 @@ pub enum Error {
     /// The signature does not match any key that fits.
     #[error("the signature matches no key")]
     Forged,
+    /// The issuer, asked about the token, says that it is not active: revoked, expired or never
+    /// issued.
+    #[error("the issuer says that the token is not active")]
+    Inactive,
     /// None of the route's issuers has this `iss`.
     #[error("the token is from an issuer that this route does not accept")]
     Issuer,
-    /// No key set has been fetched, or the last one is too old.
-    #[error("no usable key set of issuer `{0}`")]
+    /// No key set has been fetched, or the last one is too old; or the issuer could not be asked
+    /// about an opaque token.
+    #[error("issuer `{0}` has no usable key set or could not be asked")]
     KeysUnavailable(String),
     /// Not a token as RFC 7519 and RFC 8725 have it, or more than one.
     #[error("{0}")]
@@ -35,6 +40,9 @@ pub enum Error {
     /// Before its `nbf` or `iat`, leeway included.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// More at once than is taken on.
+    #[error("too much is asked at once")]
+    Overloaded,
     /// Taken back, by itself or with its session, its subject or all of its time.
     #[error("the token has been revoked")]
     Revoked,
@@ -60,7 +68,8 @@ impl Error {
             Self::Malformed(_) => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
             Self::NotYetValid => Reason::TokenNotYetValid,
-            Self::Revoked => Reason::TokenRevoked,
+            Self::Overloaded => Reason::Overloaded,
+            Self::Inactive | Self::Revoked => Reason::TokenRevoked,
             Self::Scope => Reason::TokenScope,
         }
     }

@@ -123,6 +123,15 @@ impl Keys {
         }
     }
 
+    /// The names of all keys that have one.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let keys = match self {
+            Self::Public(_, keys) => &keys[..],
+            Self::Shared(_) => &[],
+        };
+        keys.iter().filter_map(|key| key.kid.as_deref())
+    }
+
     /// How many keys there are, for people.
     pub(super) fn count(&self) -> usize {
         match self {

@@ -20,6 +20,7 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     config::ClientConfig,
+    endpoint::Way,
     flights::Flights,
     token_endpoint::{AccessToken, Error, MAX_ANSWER, TokenEndpoint},
 };
@@ -67,7 +68,13 @@ impl TokenSource {
             bytes: MAX_ANSWER,
             time: timeout,
         };
-        let endpoint = TokenEndpoint::new(client, clock, Fetcher::new(reach), limits, series);
+        let fetcher = Fetcher::new(reach);
+        let way = Way {
+            fetcher,
+            limits,
+            series,
+        };
+        let endpoint = TokenEndpoint::new(client, clock, way);
         Ok(Self {
             inner: Arc::new(Inner {
                 endpoint,

@@ -28,6 +28,7 @@ mod revoke;
 mod risks;
 mod schemas;
 mod screen;
+mod sessions;
 mod tokens;
 mod verify;
 mod world;

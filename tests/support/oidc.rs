@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) basic: Vec<String>,
     /// Those that prove themselves with a key: id and public JWK.
     pub(crate) signing: Vec<(String, Value)>,
+    /// Those whose tokens say nothing themselves.
+    pub(crate) opaque: Vec<String>,
     pub(crate) algorithm: Algorithm,
     /// A token's life in seconds.
     pub(crate) ttl: u32,
@@ -44,6 +46,7 @@ impl Default for Setup {
             clients: vec!["alice".to_owned(), "bob".to_owned()],
             basic: Vec::new(),
             signing: Vec::new(),
+            opaque: vec!["carol".to_owned()],
             algorithm: Algorithm::Rs256,
             ttl: 600,
         }
@@ -61,6 +64,7 @@ impl Setup {
             "algorithm": self.algorithm.name(),
             "ttl": self.ttl,
             "basic": self.basic,
+            "opaque": self.opaque,
             "signing": self.signing.into_iter().collect::<Map<String, Value>>(),
         });
         let dir = tempfile::Builder::new()
@@ -144,6 +148,16 @@ impl Oidc {
 
     /// An access token for `client` with these scopes.
     pub(crate) async fn token(&self, client: &str, scopes: &str) -> String {
+        self.token_with(client, scopes, |request| request).await
+    }
+
+    /// The same, asked for with changes to the request.
+    pub(crate) async fn token_with(
+        &self,
+        client: &str,
+        scopes: &str,
+        change: impl FnOnce(Request) -> Request,
+    ) -> String {
         let body = format!(
             "grant_type=client_credentials&client_id={client}&client_secret={client}-secret&resource={}&scope={}",
             self.audience.replace(':', "%3A").replace('/', "%2F"),
@@ -152,7 +166,7 @@ impl Oidc {
         let request = Request::new("POST", "/token")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body);
-        let answer = self.ask(request).await;
+        let answer = self.ask(change(request)).await;
         let token = answer["access_token"].as_str();
         token
             .unwrap_or_else(|| panic!("no token for {client}: {answer}"))
@@ -168,13 +182,27 @@ impl Oidc {
         .await;
     }
 
+    /// Sends the logout token of `client` about `subject` (and this session) to `to`, and says what the
+    /// answer's status was.
+    pub(crate) async fn log_out(
+        &self,
+        client: &str,
+        subject: &str,
+        session: Option<&str>,
+        to: &str,
+    ) -> Value {
+        let session = session.map_or_else(String::new, |session| format!("&sid={session}"));
+        let path = format!("/control/logout?client={client}&sub={subject}{session}&to={to}");
+        self.ask(Request::new("POST", &path)).await["status"].clone()
+    }
+
     /// How `/jwks` answers from now on: `ok`, `error`, `garbage`, `slow` or `hangup`.
     pub(crate) async fn jwks_mode(&self, mode: &str) {
         self.ask(Request::new("POST", &format!("/control/jwks?mode={mode}")))
             .await;
     }
 
-    /// How often `what` (`jwks`, `discovery` or `token`) was asked for.
+    /// How often `what` (`jwks`, `discovery`, `token` or `introspection`) was asked for.
     pub(crate) async fn count(&self, what: &str) -> u64 {
         self.ask(Request::get("/control/counts")).await[what]
             .as_u64()

@@ -190,6 +190,9 @@ defaults:
   refresh: 10m
   unknown_kid_burst: 5
   unknown_kid_interval: 5s
+  introspection_keep: 1m
+  introspection_keep_inactive: 5s
+  introspection_max_in_flight: 64
 issuers:
   auth0:
     issuer: https://tenant.eu.auth0.com/

@@ -150,6 +150,25 @@ async fn a_flood_of_unknown_keys_costs_its_budget_and_locks_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_client_with_a_withdrawn_key_does_not_spend_the_budget_of_a_new_one() {
+    let provider = Provider::start(&key_set(&[&EC])).await;
+    let limits = json!({"unknown_kid_burst": 2, "unknown_kid_interval": "1h", "refresh": "10m"});
+    let running = Running::start(&discovered(&provider, &limits), None);
+    let name = provider.issuer();
+    assert_eq!(running.refused(&name, &EC).await, None);
+    let [second, third] = ["second", "third"].map(|kid| Mint::new(Algorithm::ES256, kid));
+    for next in [&second, &third] {
+        provider.serve(&key_set(&[next]));
+        assert_eq!(running.refused(&name, next).await, None, "{}", next.kid);
+        for _ in 0..20 {
+            let old = running.refused(&name, &EC).await;
+            assert_eq!(old, Some(Reason::TokenSignature));
+        }
+    }
+    assert_eq!(provider.key_fetches(), 1 + 2);
+}
+
+#[tokio::test]
 async fn fetches_caused_by_tokens_do_not_put_off_the_planned_ones() {
     let provider = Provider::start(&key_set(&[&EC])).await;
     let limits = json!({"refresh": "200ms", "unknown_kid_interval": "1ms"});
