@@ -39,6 +39,7 @@ mod metrics;
 mod once;
 mod refresh;
 mod revocation;
+mod sender;
 mod source;
 mod token;
 mod token_endpoint;
@@ -48,7 +49,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt, future::join_all};
@@ -59,14 +60,15 @@ pub use self::{
     batch::{Batch, Refused},
     caller::Identity,
     config::{
-        Audiences, ClientConfig, Config, IntrospectionConfig, IssuerConfig, IssuerDefaults, Place,
-        Requirement, RevocationConfig, SecretBy, Stripped,
+        Audiences, ClientConfig, Config, DpopConfig, IntrospectionConfig, IssuerConfig,
+        IssuerDefaults, Place, Requirement, RevocationConfig, SecretBy, Stripped,
     },
     error::Error,
     issuer::IssuerReadiness,
     logout::LogoutError,
     metrics::Metrics,
     revocation::{Error as RevocationError, Revocation, Revocations},
+    sender::{PROOF_ALGORITHMS, Sender},
     token_endpoint::{AccessToken, Error as TokenEndpointError},
     token_source::TokenSource,
 };
@@ -79,11 +81,12 @@ use self::{
     issuer::Issuer,
     keys::KeySetId,
     once::Once,
-    source::{Source, read_keys},
+    sender::Shown,
+    source::{Source as KeysFrom, read_keys},
     token::{Headers, Token},
 };
 use crate::{
-    check::HttpRequest,
+    check::{HttpRequest, Source},
     clock::{Clock, UnixSeconds},
     upstream::Fetcher,
 };
@@ -97,6 +100,8 @@ pub struct Verifier {
     issuers: BTreeMap<String, Arc<Issuer>>,
     metrics: Metrics,
     once: Once,
+    /// How far a proof's date may be from ours.
+    proof_age: Duration,
     revocations: Revocations,
     /// One that may go anywhere, one that stays on the public internet.
     fetchers: [Fetcher; 2],
@@ -116,28 +121,43 @@ impl Verifier {
         refresh::run(fetched.cloned().collect(), |issuer| self.source(issuer)).await
     }
 
-    /// Identifies the caller of `request` by its token, as `want` asks.
+    /// Identifies the caller of `request` by its token, as `want` asks. `peer` is who is at the
+    /// other end, for tokens that are bound to a client certificate.
     ///
     /// Waits only when the token names an unknown key, or before an issuer's first key set has
     /// come or failed to, and then not past `deadline`.
     pub async fn verify(
         &self,
         request: &HttpRequest,
+        peer: &Source,
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Identity, Error> {
-        let token = credential::find(request, want.token.as_ref())?;
-        self.verify_token(token, want, deadline).await
+        let credential = credential::find(request, want.token.as_ref())?;
+        let identity = self
+            .find_out(credential.token, want, Some(deadline))
+            .await?;
+        let shown = Shown {
+            credential,
+            peer,
+            request,
+        };
+        let (age, now) = (self.proof_age, self.clock.now());
+        sender::check(identity.claims(), want.sender, &shown, &self.once, age, now)?;
+        Ok(identity)
     }
 
-    /// Identifies the caller by `token` itself, wherever it came from.
+    /// Identifies the caller by `token` itself, wherever it came from. A token that is bound to its
+    /// sender is refused: there is no proof to look at.
     pub async fn verify_token(
         &self,
         token: &str,
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Identity, Error> {
-        self.find_out(token, want, Some(deadline)).await
+        let identity = self.find_out(token, want, Some(deadline)).await?;
+        sender::check_unbound(identity.claims(), want.sender)?;
+        Ok(identity)
     }
 
     /// The same with the keys that are there: a token whose keys would have to be fetched is
@@ -145,7 +165,9 @@ impl Verifier {
     pub fn verify_now(&self, token: &str, want: &Requirement) -> Result<Identity, Error> {
         let verdict = self.find_out(token, want, None).now_or_never();
         // Only what has a deadline waits, for keys or for what an issuer says of a token.
-        verdict.unwrap_or(Err(Error::UnknownKey))
+        let identity = verdict.unwrap_or(Err(Error::UnknownKey))?;
+        sender::check_unbound(identity.claims(), want.sender)?;
+        Ok(identity)
     }
 
     /// What asks for a token of any issuer of the configuration, or of those named in `only`, and
@@ -163,6 +185,7 @@ impl Verifier {
             None => Ok(Requirement {
                 issuers,
                 scopes: Vec::new(),
+                sender: None,
                 strip: false,
                 token: None,
             }),
@@ -408,9 +431,9 @@ impl Verifier {
         Ok(version)
     }
 
-    fn source(&self, issuer: &Issuer) -> Source {
+    fn source(&self, issuer: &Issuer) -> KeysFrom {
         let fetcher = fetcher(&self.fetchers, &issuer.settings);
-        Source::new(fetcher.clone(), self.metrics.fetches(&issuer.name))
+        KeysFrom::new(fetcher.clone(), self.metrics.fetches(&issuer.name))
     }
 }
 

@@ -290,7 +290,10 @@ impl Pipeline {
             (Some(want), Some(request), _) => {
                 let choice = self.dispatcher.stay(Operation::Jwt, OF_A_CHECK);
                 let started = Instant::now();
-                let verified = self.verifier.verify(request, want, check.deadline).await;
+                let verifying = self
+                    .verifier
+                    .verify(request, &check.source, want, check.deadline);
+                let verified = verifying.await;
                 let took = started.elapsed();
                 self.dispatcher.ran(&choice, took);
                 progress.ran(Stage::Identity, &choice, took);

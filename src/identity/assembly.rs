@@ -60,7 +60,7 @@ impl Verifier {
         };
         let once = match previous {
             Some(previous) => Some(previous.once.clone()),
-            None => Once::new(ONCE_BYTES),
+            None => Once::new(config.dpop.max_memory.get()),
         };
         let Some(once) = once else {
             let text = "needs random numbers, and the system has none";
@@ -84,14 +84,12 @@ impl Verifier {
             issuers,
             metrics,
             once,
+            proof_age: config.dpop.max_age.get(),
             revocations,
             fetchers,
         })
     }
 }
-
-/// Memory for proofs and logout tokens that must not be shown twice: some 80,000.
-const ONCE_BYTES: usize = 8 << 20;
 
 /// A cache for `max` bytes: the one there was, if it had the same, else a new one.
 fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>>, Problem> {

@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::sender::Sender;
 use crate::units::{Bytes, Span};
 
 pub(super) use self::client::{Client, EndpointAddress};
@@ -30,12 +31,25 @@ pub use self::{
 pub struct Config {
     /// What an issuer gets when it says nothing else.
     pub defaults: IssuerDefaults,
+    /// Proofs of possession.
+    pub dpop: DpopConfig,
     /// The trusted issuers by a name of the operator's choice; routes and metrics use the name.
     pub issuers: BTreeMap<String, IssuerConfig>,
     /// Tokens taken back before their `exp`.
     pub revocation: RevocationConfig,
     /// Most memory for tokens proven before; 0 keeps none.
     pub token_cache: Bytes,
+}
+
+/// What is asked of proofs of possession (RFC 9449).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpopConfig {
+    /// How far a proof's `iat` may be from our clock, either way.
+    pub max_age: Span,
+    /// Most memory for proofs that have been shown, and logout tokens; when it is full, new ones
+    /// are refused. Read at start.
+    pub max_memory: Bytes,
 }
 
 /// How revocations are kept.
@@ -139,6 +153,10 @@ pub struct Requirement {
     /// Scopes the token must carry, all of them.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// How tokens must be bound to whoever shows them; left out, they need not be. A token that is
+    /// bound is never taken without its proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
     /// Keep the token from the upstream.
     #[serde(default)]
     pub strip: bool,

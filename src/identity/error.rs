@@ -49,6 +49,12 @@ pub enum Error {
     /// A scope that the route asks for is not there.
     #[error("the token lacks a required scope")]
     Scope,
+    /// The token is bound to no key, or not in the way that the route wants.
+    #[error("the token is not bound to its sender as the route wants")]
+    Unbound,
+    /// Whoever showed a bound token did not prove to hold its key.
+    #[error("{0}")]
+    Unproven(&'static str),
     /// `kid` names no key of the issuer, fetched again or over the budget for that.
     #[error("the token's key id is unknown")]
     UnknownKey,
@@ -62,10 +68,10 @@ impl Error {
             Self::Algorithm(_) => Reason::TokenAlgorithm,
             Self::Audience => Reason::TokenAudience,
             Self::Expired => Reason::TokenExpired,
-            Self::Forged | Self::UnknownKey => Reason::TokenSignature,
+            Self::Forged | Self::UnknownKey | Self::Unproven(_) => Reason::TokenSignature,
             Self::Issuer => Reason::TokenIssuer,
             Self::KeysUnavailable(_) => Reason::KeysUnavailable,
-            Self::Malformed(_) => Reason::TokenMalformed,
+            Self::Malformed(_) | Self::Unbound => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
             Self::NotYetValid => Reason::TokenNotYetValid,
             Self::Overloaded => Reason::Overloaded,

@@ -21,7 +21,7 @@ use jsonwebtoken::{Algorithm, jwk::Jwk};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::public::PublicKey;
+pub(super) use self::public::PublicKey;
 use super::token::Token;
 
 /// What the keys say about a token's signature.

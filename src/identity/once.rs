@@ -91,8 +91,8 @@ const ENTRY_SIZE: usize = 2 * (size_of::<Digest>() + size_of::<Instant>() + 1);
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_has_been_shown_is_known_until_it_lapses_and_never_pushed_out() {
+    #[tokio::test]
+    async fn what_has_been_shown_is_known_until_it_lapses_and_never_pushed_out() {
         let once = Once::new(ENTRY_SIZE * SHARDS * 8).expect("random numbers");
         let (long, short) = (Duration::from_mins(1), Duration::from_millis(20));
         assert_eq!(once.first(&["a", "b"], long), Ok(true));
@@ -105,7 +105,7 @@ mod tests {
         let taken = shown(short);
         assert!((60..=8 * SHARDS).contains(&taken), "{taken}");
         assert_eq!(once.first(&["a", "b"], long), Ok(false));
-        std::thread::sleep(short * 2);
+        tokio::time::sleep(short * 2).await;
         assert!(shown(short) > 0, "lapsed ones make room");
     }
 }

@@ -51,19 +51,28 @@ impl<'a> Token<'a> {
         Self::take_apart(text, read)
     }
 
+    /// The same for a payload of any kind: test vectors sign texts that are no claims.
+    #[cfg(test)]
+    pub(super) fn parse_any(text: &'a str) -> Result<Self, Error> {
+        let [signed, header, payload, signature] = split(text)?;
+        decode(payload)?;
+        let (algorithm, kid) = read_header(header)?.meaning(Purpose::Access)?;
+        Ok(Self {
+            algorithm,
+            claims: Map::new(),
+            header,
+            is_known: false,
+            kid,
+            signature: decode(signature)?,
+            signed,
+        })
+    }
+
     fn take_apart(
         text: &'a str,
         read_header: impl FnOnce(&str) -> Result<(Meaning, bool), Error>,
     ) -> Result<Self, Error> {
-        if text.len() > MAX_TOKEN {
-            return Err(Error::Malformed("the token is longer than 16 KiB"));
-        }
-        let three = || Error::Malformed("not three parts");
-        let (signed, signature) = text.rsplit_once('.').ok_or_else(three)?;
-        let (header, payload) = signed.split_once('.').ok_or_else(three)?;
-        if payload.contains('.') {
-            return Err(three());
-        }
+        let [signed, header, payload, signature] = split(text)?;
         let ((algorithm, kid), is_known) = read_header(header)?;
         let Some(Unique(Value::Object(claims))) = read(&decode(payload)?) else {
             return Err(Error::Malformed("the payload is not a JSON object"));
@@ -95,6 +104,20 @@ impl<'a> Token<'a> {
     }
 }
 
+/// What is signed, its header, its payload, and the signature.
+fn split(text: &str) -> Result<[&str; 4], Error> {
+    if text.len() > MAX_TOKEN {
+        return Err(Error::Malformed("the token is longer than 16 KiB"));
+    }
+    let three = || Error::Malformed("not three parts");
+    let (signed, signature) = text.rsplit_once('.').ok_or_else(three)?;
+    let (header, payload) = signed.split_once('.').ok_or_else(three)?;
+    if payload.contains('.') {
+        return Err(three());
+    }
+    Ok([signed, header, payload, signature])
+}
+
 /// Whether `text` is no JWT that could be looked into: only its issuer can tell what it means. An
 /// encrypted one is opaque too.
 pub(super) fn is_opaque(text: &str) -> bool {
@@ -122,11 +145,11 @@ fn read_header(text: &str) -> Result<Header, Error> {
 
 /// Reads JSON. Looking once whether all of it is text is quicker than string by string (0.65 against
 /// 0.9 µs for usual claims).
-fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     serde_json::from_str(str::from_utf8(json).ok()?).ok()
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, Error> {
+pub(super) fn decode(part: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| Error::Malformed("a part is not base64url"))

@@ -28,6 +28,7 @@ mod revoke;
 mod risks;
 mod schemas;
 mod screen;
+mod senders;
 mod sessions;
 mod tokens;
 mod verify;

@@ -33,7 +33,8 @@ fn verifier(
         "unknown_kid_burst": 0, "unknown_kid_interval": "5s",
     });
     let config = json!({"defaults": defaults, "issuers": issuers, "token_cache": cache,
-                        "revocation": {"max_memory": "1MiB", "max_token_life": "1h"}});
+                        "revocation": {"max_memory": "1MiB", "max_token_life": "1h"},
+                        "dpop": {"max_age": "1m", "max_memory": "1MiB"}});
     let config: Config = serde_json::from_value(config).expect("config");
     let registry = prometheus::Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("register");

@@ -9,8 +9,8 @@ use super::{
     super::{
         Batch, Config, Identity, Verifier,
         tests::{
-            defaults, directory, endpoint::Endpoint, metrics, mint, mint::NOW, revocation, soon,
-            want,
+            defaults, directory, dpop, endpoint::Endpoint, metrics, mint, mint::NOW, revocation,
+            soon, want,
         },
     },
     *,
@@ -39,7 +39,7 @@ fn made(server: &Endpoint, more: &Value, clock: &Clock) -> Result<Verifier, Vec<
     asked["introspection"] = asking;
     let issuers = json!({"asked": asked, "file": issuer(mint::ISSUER)});
     let config = json!({"defaults": defaults(), "issuers": issuers, "token_cache": "1MiB",
-                        "revocation": revocation()});
+                        "revocation": revocation(), "dpop": dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     Verifier::new(&config, folder.path(), clock.clone(), metrics().1, None)
 }

@@ -26,7 +26,7 @@ struct Running {
 impl Running {
     /// Starts a verifier whose one issuer, called `file`, is `issuer`.
     fn start(issuer: &Value, previous: Option<&Verifier>) -> Self {
-        let config = json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB", "revocation": super::revocation()});
+        let config = json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()});
         let config: Config = serde_json::from_value(config).expect("config");
         let (_, metrics) = metrics();
         let verifier = Verifier::new(
@@ -335,7 +335,7 @@ async fn a_key_file_is_read_again_when_it_changes_and_a_broken_one_is_not_used()
 async fn ages_and_fetches_are_counted() {
     let provider = Provider::start(&key_set(&[&EC])).await;
     let issuer = discovered(&provider, &json!({}));
-    let config = json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB", "revocation": super::revocation()});
+    let config = json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     let (registry, metrics) = metrics();
     let clock = Clock::fixed(NOW);
@@ -364,7 +364,7 @@ async fn ages_and_fetches_are_counted() {
     task.abort();
 
     let none: Config = serde_json::from_value(
-        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB", "revocation": super::revocation()}),
+        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()}),
     )
     .expect("config");
     let empty = Verifier::new(
