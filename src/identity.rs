@@ -30,7 +30,6 @@ mod demand;
 mod endpoint;
 mod error;
 mod exchange;
-mod flights;
 mod introspection;
 mod issuer;
 mod keys;

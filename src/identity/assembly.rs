@@ -75,7 +75,7 @@ impl Verifier {
             None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         };
         for issuer in issuers.values() {
-            open_endpoints(issuer, &fetchers, &clock, &metrics)?;
+            open_endpoints(issuer, &fetchers, &clock, &metrics);
         }
         Ok(Self {
             cache,
@@ -107,12 +107,7 @@ fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>
 }
 
 /// Opens the ways to the endpoints that `issuer` is to be asked at and has no way to yet.
-fn open_endpoints(
-    issuer: &Issuer,
-    fetchers: &[Fetcher; 2],
-    clock: &Clock,
-    metrics: &Metrics,
-) -> Result<(), Vec<Problem>> {
+fn open_endpoints(issuer: &Issuer, fetchers: &[Fetcher; 2], clock: &Clock, metrics: &Metrics) {
     let settings = &issuer.settings;
     let way = |bytes: usize, series: Series| Way {
         fetcher: fetcher(fetchers, settings).clone(),
@@ -122,11 +117,6 @@ fn open_endpoints(
         },
         series,
     };
-    let no_random_numbers = |section: &str| {
-        let key = format!("issuers.{}.{section}", issuer.name);
-        let text = "needs random numbers, and the system has none";
-        vec![Problem::new(key, text)]
-    };
     // Whoever else has just set one of them made the same.
     if let (Some(client), None) = (&settings.exchange, issuer.exchange.get()) {
         let way = way(
@@ -134,7 +124,7 @@ fn open_endpoints(
             metrics.token_endpoint(&issuer.name),
         );
         let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), way);
-        let exchange = Exchange::new(endpoint).ok_or_else(|| no_random_numbers("exchange"))?;
+        let exchange = Exchange::new(endpoint, metrics.coalesced());
         let _ = issuer.exchange.set(exchange);
     }
     if let (Some(config), None) = (&settings.introspection, issuer.introspector.get()) {
@@ -142,11 +132,10 @@ fn open_endpoints(
             introspection::MAX_ANSWER,
             metrics.introspection(&issuer.name),
         );
-        let made = Introspector::new(&issuer.name, config.clone(), clock.clone(), way);
-        let introspector = made.ok_or_else(|| no_random_numbers("introspection"))?;
+        let asking = (config.clone(), clock.clone(), way);
+        let introspector = Introspector::new(&issuer.name, asking, metrics.coalesced());
         let _ = issuer.introspector.set(introspector);
     }
-    Ok(())
 }
 
 /// How much `config` allows to be kept, and how long a token of any of `issuers` can be valid.

@@ -9,7 +9,7 @@
 
 mod credential;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use reqwest::Url;
@@ -94,6 +94,11 @@ impl Endpoint {
             series,
         } = &self.way;
         Ok(fetcher.post(&url, form, *limits, series, read).await?)
+    }
+
+    /// The longest that [`Endpoint::ask`] takes: two questions, and a moment to sign and read.
+    pub(super) fn patience(&self) -> Duration {
+        self.way.limits.time * 2 + Duration::from_millis(500)
     }
 
     /// Has the address looked up again before the next question.

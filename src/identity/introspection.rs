@@ -16,10 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::{
-    digest::{self, SHA256_OUTPUT_LEN},
-    rand,
-};
 use quick_cache::sync;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -28,26 +24,26 @@ use super::{
     config::Introspection,
     endpoint::{Endpoint, Unasked, Way},
     error::Error,
-    flights::Flights,
     refresh::chance,
     token::json::Unique,
 };
 use crate::{
+    check::Key,
     clock::Clock,
+    coalesce::{self, Coalescer, Kind},
     upstream::{self, Form},
 };
 
 /// Asks one issuer.
 pub(super) struct Introspector {
-    flights: Arc<Flights<Digest, Answer>>,
+    flights: Coalescer<Answer>,
     inner: Arc<Inner>,
-    secret: [u8; 32],
 }
 
 struct Inner {
     endpoint: Endpoint,
     /// Until when a token that is not active is not asked about again.
-    inactive: sync::Cache<Digest, Instant>,
+    inactive: sync::Cache<Key, Instant>,
     issuer: String,
     keep: Duration,
     keep_inactive: Duration,
@@ -61,46 +57,38 @@ pub(super) struct Word {
     pub(super) until: Instant,
 }
 
-/// Stands for a token, within this process.
-type Digest = [u8; SHA256_OUTPUT_LEN];
-
 type Answer = Result<Arc<Word>, Error>;
 
 impl Introspector {
-    /// `None` if the system has no random numbers.
-    pub(super) fn new(issuer: &str, config: Introspection, clock: Clock, way: Way) -> Option<Self> {
-        let mut secret = [0; 32];
-        rand::fill(&mut secret).ok()?;
-        let inner = Inner {
-            inactive: sync::Cache::new(MAX_INACTIVE),
-            issuer: issuer.to_owned(),
-            keep: config.keep,
-            keep_inactive: config.keep_inactive,
-            places: Semaphore::new(config.max_in_flight.into()),
-            endpoint: Endpoint::new(
-                config.address,
-                config.client_id,
-                config.credential,
-                clock,
-                way,
-            ),
-        };
-        Some(Self {
-            flights: Arc::default(),
-            inner: Arc::new(inner),
-            secret,
-        })
+    /// Asks about tokens of `issuer`. Questions that are asked once for several callers are counted
+    /// in `metrics`.
+    pub(super) fn new(
+        issuer: &str,
+        (config, clock, way): (Introspection, Clock, Way),
+        metrics: &coalesce::Metrics,
+    ) -> Self {
+        let (id, credential) = (config.client_id, config.credential);
+        let endpoint = Endpoint::new(config.address, id, credential, clock, way);
+        Self {
+            flights: Coalescer::new(Kind::Token, endpoint.patience(), metrics),
+            inner: Arc::new(Inner {
+                endpoint,
+                inactive: sync::Cache::new(MAX_INACTIVE),
+                issuer: issuer.to_owned(),
+                keep: config.keep,
+                keep_inactive: config.keep_inactive,
+                places: Semaphore::new(config.max_in_flight.into()),
+            }),
+        }
     }
 
     /// What the issuer says of `token`, asked now or with somebody else who asks.
     ///
     /// Must be called inside a runtime.
     pub(super) async fn ask(&self, token: &str, deadline: Instant) -> Answer {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&self.secret);
-        context.update(token.as_bytes());
-        let mut key = [0; SHA256_OUTPUT_LEN];
-        key.copy_from_slice(context.finish().as_ref());
+        let key = Key::of("introspection", |fields| {
+            fields.text(token);
+        });
         match self.inner.inactive.get(&key) {
             Some(until) if Instant::now() < until => return Err(Error::Inactive),
             Some(_) => drop(self.inner.inactive.remove(&key)),
@@ -121,10 +109,9 @@ impl Introspector {
                 answer
             }
         };
-        let answer = tokio::time::timeout_at(deadline.into(), self.flights.join(key, lead)).await;
+        let answer = self.flights.join(key, deadline, lead).await;
         // Late, or the one who asked ended without an answer: either way nothing is known.
-        let answer = answer.ok().flatten();
-        answer.unwrap_or_else(|| Err(Error::KeysUnavailable(self.inner.issuer.clone())))
+        answer.unwrap_or_else(|_| Err(Error::KeysUnavailable(self.inner.issuer.clone())))
     }
 }
 
@@ -153,7 +140,7 @@ impl Inner {
 }
 
 impl fmt::Debug for Introspector {
-    /// Without the secret and the tokens.
+    /// Without the tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Introspector")
             .field(&self.inner.endpoint)

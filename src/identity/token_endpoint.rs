@@ -9,7 +9,7 @@
 //! A round trip, and 1 ms for an RSA signature where the client proves itself with a key. Use it on
 //! the API's runtime or the control one.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, UnixSeconds},
+    coalesce,
     units::Secret,
     upstream::{self, Form},
 };
@@ -57,6 +58,15 @@ pub enum Error {
     Upstream(Arc<upstream::Error>),
 }
 
+impl From<coalesce::Error> for Error {
+    fn from(error: coalesce::Error) -> Self {
+        match error {
+            coalesce::Error::Deadline | coalesce::Error::Overdue => upstream::Error::Timeout.into(),
+            coalesce::Error::Lost => Self::Dropped,
+        }
+    }
+}
+
 impl From<upstream::Error> for Error {
     fn from(error: upstream::Error) -> Self {
         Self::Upstream(Arc::new(error))
@@ -83,6 +93,11 @@ impl TokenEndpoint {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.endpoint.clock
+    }
+
+    /// The longest that [`TokenEndpoint::ask`] takes: two questions, and a moment to sign and read.
+    pub(super) fn patience(&self) -> Duration {
+        self.endpoint.patience()
     }
 
     /// Asks with `form`, to which audience, scopes and the client's proof are added.

@@ -1,4 +1,4 @@
-//! Tokens that are bound to their sender, through Envoy: keys proven by DPoP at a certified provider,
+//! Tokens that are bound to their sender, through Envoy: keys proven by `DPoP` at a certified provider,
 //! and client certificates.
 
 use aws_lc_rs::digest::{SHA256, digest};

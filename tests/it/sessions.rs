@@ -88,10 +88,12 @@ async fn a_logout_token_of_the_provider_ends_what_its_subject_was_given() {
     assert_eq!(me(&bob).await.status, 200);
 }
 
+/// How an issuer sends it.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_logout_token_is_refused_with_what_is_wrong() {
     let world = World::start().await;
-    const FORM: &str = "application/x-www-form-urlencoded";
     let send = async |kind: &str, body: &str| {
         let request = Request::new("POST", "/auth/backchannel-logout").header("content-type", kind);
         request.body(body.to_owned()).send(world.subzero.http).await

@@ -17,7 +17,7 @@ fn exchange(server: &Endpoint, base: &Path, clock: &Clock) -> Exchange {
     let config = client(base, &json!({"audience": "https://other"}));
     let client = config.resolve(base, true, &server.issuer);
     let endpoint = TokenEndpoint::new(client.expect("a good client"), clock.clone(), way());
-    Exchange::new(endpoint).expect("random numbers")
+    Exchange::new(endpoint, &coalesce::Metrics::unseen())
 }
 
 /// Somebody whose token ends in `seconds`.
