@@ -7,7 +7,7 @@ help:
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
 	@echo 'make tools        only install those servers'
-	@echo 'make soak         ten minutes of generated questions to the API'
+	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -35,6 +35,8 @@ doc:
 soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
+	$(PYTHON) tools/install.py envoy oidc wrk
+	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
 deny:
 	$(PYTHON) tools/install.py deny

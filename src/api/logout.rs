@@ -45,6 +45,9 @@ async fn end(api: &Api, request: Request) -> Result<(), Refusal> {
             (LogoutError::Revocation(RevocationError::Full), None) => {
                 Refusal::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string())
             }
+            (LogoutError::Revocation(RevocationError::Unshared(_)), None) => {
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
             _ => Refusal::field("logout_token", &error.to_string()),
         }
     })

@@ -43,9 +43,15 @@ pub enum Error {
     /// More at once than is taken on.
     #[error("too much is asked at once")]
     Overloaded,
+    /// Whether the proof has been shown to another replica is not known: the store is away.
+    #[error("whether the proof was shown before is not known")]
+    ProofsUnknown,
     /// Taken back, by itself or with its session, its subject or all of its time.
     #[error("the token has been revoked")]
     Revoked,
+    /// Replicas share their revocations, and which there are is not known, or no longer.
+    #[error("revocations are not known: there has been no word from redis")]
+    RevocationsUnknown,
     /// A scope that the route asks for is not there.
     #[error("the token lacks a required scope")]
     Scope,
@@ -70,7 +76,9 @@ impl Error {
             Self::Expired => Reason::TokenExpired,
             Self::Forged | Self::UnknownKey | Self::Unproven(_) => Reason::TokenSignature,
             Self::Issuer => Reason::TokenIssuer,
-            Self::KeysUnavailable(_) => Reason::KeysUnavailable,
+            Self::KeysUnavailable(_) | Self::ProofsUnknown | Self::RevocationsUnknown => {
+                Reason::KeysUnavailable
+            }
             Self::Malformed(_) | Self::Unbound => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
             Self::NotYetValid => Reason::TokenNotYetValid,

@@ -62,7 +62,7 @@ impl Verifier {
         };
         for issuer in self.issuers.values().map(AsRef::as_ref).filter(told) {
             match self.prove_logout(issuer, &token, deadline).await {
-                Ok(logout) => return self.end(issuer, logout),
+                Ok(logout) => return self.end(issuer, logout, deadline).await,
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
@@ -87,18 +87,27 @@ impl Verifier {
         Ok(logout)
     }
 
-    fn end(&self, issuer: &Issuer, logout: Logout) -> Result<(), LogoutError> {
+    async fn end(
+        &self,
+        issuer: &Issuer,
+        logout: Logout,
+        deadline: Instant,
+    ) -> Result<(), LogoutError> {
         let Logout {
             life,
             jti,
             what: mut revocation,
         } = logout;
         let iss = &issuer.settings.issuer;
-        if !self.once.first(&["logout", iss, &jti], life)? {
+        revocation.issuer = Some(iss.clone());
+        // First, since whoever could not be heard has to be able to say it again; and it ends the same
+        // however often it is said.
+        self.revoke_everywhere(revocation, deadline).await?;
+        let shown = ["logout", iss, &jti];
+        if !self.once.first(&shown, life, deadline).await? {
             return Err(LogoutError::Replayed);
         }
-        revocation.issuer = Some(iss.clone());
-        Ok(self.revoke(revocation)?)
+        Ok(())
     }
 }
 

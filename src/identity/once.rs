@@ -1,111 +1,72 @@
-//! What may be shown once: proofs and logout tokens, by their `jti`.
+//! What may be shown once: proofs and logout tokens, by their `jti`, on all replicas together where
+//! they share a store.
 //!
-//! What a reader would get wrong: nothing is forgotten before its time. Dropping the oldest when there
-//! is no room would let somebody wash another's proof out and show it again, so what does not fit is
-//! refused.
+//! What a reader would get wrong: a store that gives no answer leaves the question open. The proof is
+//! neither good nor bad then, and the check undecided.
 //!
 //! # Cost
 //!
-//! 1 µs: a digest, and the lock of one shard.
+//! 1 µs; with Redis one round trip.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
-
-use aws_lc_rs::{
-    digest::{self, SHA256_OUTPUT_LEN},
-    rand,
-};
+use std::time::{Duration, Instant};
 
 use super::error::Error;
+use crate::{
+    dispatch::Operation,
+    store::{self, Put, Space, Store},
+};
 
 /// What has been shown and would still be good. Clones share it.
-#[derive(Clone)]
-pub(super) struct Once(Arc<Inner>);
-
-struct Inner {
-    /// Entries in each shard.
-    most: usize,
-    secret: [u8; 32],
-    /// Held for a look-up, never across an await.
-    shards: [Mutex<HashMap<Digest, Instant>>; SHARDS],
+#[derive(Clone, Debug)]
+pub(super) struct Once {
+    bytes: usize,
+    is_shared: bool,
+    shown: store::Once,
 }
 
-type Digest = [u8; SHA256_OUTPUT_LEN];
+const SPACE: Space = Space {
+    name: "proofs",
+    operation: Operation::Jwt,
+};
 
 impl Once {
-    /// Room for `bytes`. `None` if the system has no random numbers.
+    /// Of this process alone, in `bytes` of memory. `None` if the system has no random numbers.
     pub(super) fn new(bytes: usize) -> Option<Self> {
-        let mut secret = [0; 32];
-        rand::fill(&mut secret).ok()?;
-        Some(Self(Arc::new(Inner {
-            most: (bytes / ENTRY_SIZE / SHARDS).max(1),
-            secret,
-            shards: std::array::from_fn(|_| Mutex::default()),
-        })))
+        let shown = Store::in_memory()?.once(SPACE, bytes);
+        Some(Self {
+            bytes,
+            is_shared: false,
+            shown,
+        })
+    }
+
+    /// Of all replicas of `store`; this very one where there are no others, or where it is shared
+    /// already.
+    pub(super) fn sharing(self, store: &Store) -> Self {
+        if self.is_shared || !store.is_shared() {
+            return self;
+        }
+        Self {
+            is_shared: true,
+            shown: store.once(SPACE, self.bytes),
+            ..self
+        }
     }
 
     /// Notes that what `fields` name has been shown, for `life`. `false` if it had been before.
-    pub(super) fn first(&self, fields: &[&str], life: Duration) -> Result<bool, Error> {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&self.0.secret);
-        for field in fields {
-            context.update(&(field.len() as u64).to_be_bytes());
-            context.update(field.as_bytes());
+    pub(super) async fn first(
+        &self,
+        fields: &[&str],
+        life: Duration,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let fields: Vec<&[u8]> = fields.iter().map(|field| field.as_bytes()).collect();
+        let key = self.shown.hasher().key(&fields);
+        match self.shown.put(key, life, deadline).await {
+            Ok(Put::New) => Ok(true),
+            Ok(Put::Known) => Ok(false),
+            Err(store::Error::Full) => Err(Error::Overloaded),
+            Err(_) => Err(Error::ProofsUnknown),
         }
-        let mut key = [0; SHA256_OUTPUT_LEN];
-        key.copy_from_slice(context.finish().as_ref());
-        let now = Instant::now();
-        let shard = &self.0.shards[usize::from(key[0]) % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.get(&key).is_some_and(|until| now < *until) {
-            return Ok(false);
-        }
-        if shard.len() >= self.0.most {
-            shard.retain(|_, until| now < *until);
-            if shard.len() >= self.0.most {
-                return Err(Error::Overloaded);
-            }
-        }
-        shard.insert(key, now + life);
-        Ok(true)
-    }
-}
-
-impl fmt::Debug for Once {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Once")
-    }
-}
-
-/// Locks of which a question takes one.
-const SHARDS: usize = 16;
-
-/// What an entry takes, in bytes, with the map's spare places.
-const ENTRY_SIZE: usize = 2 * (size_of::<Digest>() + size_of::<Instant>() + 1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_has_been_shown_is_known_until_it_lapses_and_never_pushed_out() {
-        let once = Once::new(ENTRY_SIZE * SHARDS * 8).expect("random numbers");
-        let (long, short) = (Duration::from_mins(1), Duration::from_millis(20));
-        assert_eq!(once.first(&["a", "b"], long), Ok(true));
-        assert_eq!(once.first(&["a", "b"], long), Ok(false));
-        assert_eq!(once.first(&["ab", ""], long), Ok(true), "other fields");
-        let shown = |life| {
-            let all = (0..2_000).map(|number: u32| once.first(&["x", &number.to_string()], life));
-            all.filter(|first| *first == Ok(true)).count()
-        };
-        let taken = shown(short);
-        assert!((60..=8 * SHARDS).contains(&taken), "{taken}");
-        assert_eq!(once.first(&["a", "b"], long), Ok(false));
-        tokio::time::sleep(short * 2).await;
-        assert!(shown(short) > 0, "lapsed ones make room");
     }
 }

@@ -17,7 +17,7 @@
 
 mod dpop;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -103,13 +103,13 @@ impl<'a> Binding<'a> {
 }
 
 /// Checks that the token with these `claims` is shown by whoever it is bound to.
-pub(super) fn check(
+pub(super) async fn check(
     claims: &Map<String, Value>,
     want: Option<Sender>,
     shown: &Shown<'_>,
     once: &Once,
-    max_age: Duration,
-    now: UnixSeconds,
+    (max_age, now): (Duration, UnixSeconds),
+    deadline: Instant,
 ) -> Result<(), Error> {
     let binding = Binding::of(claims)?;
     if !binding.suits(want) {
@@ -126,7 +126,7 @@ pub(super) fn check(
             let proof = dpop::Proof::of(shown.request)?;
             proof.check(key, shown, max_age, now)?;
             // Last, so that only proofs that would do take room.
-            proof.use_up(key, once, max_age)
+            proof.use_up(key, once, max_age, deadline).await
         }
         // The scheme promises a proof, and there is no key to prove.
         (None, Scheme::Dpop) => Err(Error::Unbound),

@@ -4,9 +4,10 @@
 //   node provider.mjs HOME '{"resource": "https://api.example", "scopes": "chat docs",
 //                            "clients": ["alice", "bob"], "algorithm": "RS256", "ttl": 600,
 //                            "basic": ["web"], "signing": {"robot": PUBLIC_JWK},
-//                            "opaque": ["carol"]}'
+//                            "opaque": ["carol"], "state": FILE, "port": 0}'
 //
-// HOME is the folder whose node_modules has oidc-provider. It listens on a free port of 127.0.0.1 and
+// HOME is the folder whose node_modules has oidc-provider. Its keys are kept in FILE, so that one started
+// again with the same FILE and port is the same provider. It listens on `port` (0 = a free one) of 127.0.0.1 and
 // prints one line of JSON, {"issuer": URL}, when it answers. A client's secret is its name followed by
 // `-secret`, and its tokens' `sub` is its name. `clients` send their secret in the form, `basic` ones
 // in a header, `signing` ones prove themselves with their key (private_key_jwt). `opaque` ones send it in
@@ -16,7 +17,7 @@
 // Every client may also exchange an access token of this provider for another one about the same
 // subject (RFC 8693), for the audience `resource` alone.
 //
-//   POST /control/rotate[?keep=true]   new signing key; keep=true leaves the old one published
+//   POST /control/rotate[?keep=N]      new signing key; the N newest of the old ones stay published
 //   POST /control/jwks?mode=MODE       ok | error (500) | garbage (200, not JSON) | slow (10 s) | hangup
 //   POST /control/logout?client=C&sub=S&sid=I&to=URL   sends C's logout token about S (and of session
 //                                      I, if given) to URL, and answers {"status": N} with what that said
@@ -24,11 +25,12 @@
 //                                      the start
 import { createServer } from 'node:http';
 import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [home, settings] = process.argv.slice(2);
-const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {}, opaque = [] } = JSON.parse(settings);
+const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {}, opaque = [], state, port = 0 } = JSON.parse(settings);
 const library = (...path) => import(pathToFileURL(join(home, 'node_modules', ...path)));
 const { Provider, errors } = await library('oidc-provider', 'lib', 'index.js');
 const { createLocalJWKSet, jwtVerify } = await library('jose', 'dist', 'webapi', 'index.js');
@@ -142,7 +144,9 @@ function provider(issuer, keys) {
   }), keys);
 }
 
-let keys = [newKey()];
+let keys = existsSync(state) ? JSON.parse(readFileSync(state, 'utf8')) : [newKey()];
+const keep = () => writeFileSync(state, JSON.stringify(keys));
+keep();
 let mode = 'ok';
 let answer;
 const counts = { jwks: 0, discovery: 0, token: 0, introspection: 0 };
@@ -159,7 +163,8 @@ async function logout(query, response) {
 function control(url, response) {
   if (url.pathname === '/control/logout') return logout(url.searchParams, response);
   if (url.pathname === '/control/rotate') {
-    keys = [newKey(), ...(url.searchParams.get('keep') === 'true' ? keys : [])];
+    keys = [newKey(), ...keys.slice(0, Number(url.searchParams.get('keep') ?? 0))];
+    keep();
     answer = provider(issuer, keys).callback();
   } else if (url.pathname === '/control/jwks') {
     mode = url.searchParams.get('mode');
@@ -186,7 +191,7 @@ const server = createServer((request, response) => {
   return answer(request, response);
 });
 
-await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+await new Promise((ready) => server.listen(port, '127.0.0.1', ready));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 answer = provider(issuer, keys).callback();
 process.stdout.write(`${JSON.stringify({ issuer })}\n`);

@@ -56,8 +56,12 @@ impl Default for Setup {
 impl Setup {
     /// Starts it and waits until it answers.
     pub(crate) async fn start(self) -> Oidc {
-        let home = tools::path("oidc", "oidc");
+        let dir = tempfile::Builder::new()
+            .prefix("subzero-oidc-")
+            .tempdir()
+            .expect("make a folder");
         let settings = json!({
+            "state": dir.path().join("keys.json"),
             "resource": self.audience,
             "scopes": self.scopes,
             "clients": self.clients,
@@ -67,30 +71,7 @@ impl Setup {
             "opaque": self.opaque,
             "signing": self.signing.into_iter().collect::<Map<String, Value>>(),
         });
-        let dir = tempfile::Builder::new()
-            .prefix("subzero-oidc-")
-            .tempdir()
-            .expect("make a folder");
-        let start = || {
-            let mut command = Command::new(tools::path("oidc", "bin/node"));
-            command
-                .arg(tools::root().join("tests/oidc/provider.mjs"))
-                .arg(&home)
-                .arg(settings.to_string());
-            Process::start("oidc", command, dir.path())
-        };
-        let out = dir.path().join("oidc.out");
-        let mut process = start();
-        let issuer = if let Some(issuer) = first_line(&out).await {
-            issuer
-        } else {
-            // Node 20 hangs at its start once in some hundred times; a second one does not.
-            process = start();
-            let again = first_line(&out).await;
-            again.unwrap_or_else(|| {
-                panic!("oidc did not print its issuer, twice\n{}", process.stderr())
-            })
-        };
+        let (issuer, process) = start(&settings, dir.path()).await;
         let address = issuer
             .trim_start_matches("http://")
             .parse()
@@ -100,9 +81,33 @@ impl Setup {
             audience: self.audience,
             address,
             process,
-            _dir: dir,
+            settings,
+            dir,
         }
     }
+}
+
+/// Starts it with `settings` until it prints its issuer.
+async fn start(settings: &Value, dir: &Path) -> (String, Process) {
+    let once = || {
+        let mut command = Command::new(tools::path("oidc", "bin/node"));
+        command
+            .arg(tools::root().join("tests/oidc/provider.mjs"))
+            .arg(tools::path("oidc", "oidc"))
+            .arg(settings.to_string());
+        Process::start("oidc", command, dir)
+    };
+    let out = dir.join("oidc.out");
+    let mut process = once();
+    if let Some(issuer) = first_line(&out).await {
+        return (issuer, process);
+    }
+    // Node 20 hangs at its start once in some hundred times; a second one does not.
+    process = once();
+    let again = first_line(&out).await;
+    let issuer = again
+        .unwrap_or_else(|| panic!("oidc did not print its issuer, twice\n{}", process.stderr()));
+    (issuer, process)
 }
 
 /// The issuer in the first line that it prints, once there is one.
@@ -137,7 +142,8 @@ pub(crate) struct Oidc {
     pub(crate) audience: String,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
-    _dir: TempDir,
+    settings: Value,
+    dir: TempDir,
 }
 
 impl Oidc {
@@ -175,11 +181,21 @@ impl Oidc {
 
     /// Signs with a new key from now on, and publishes the old one no longer unless `keep_old`.
     pub(crate) async fn rotate(&self, keep_old: bool) {
-        self.ask(Request::new(
-            "POST",
-            &format!("/control/rotate?keep={keep_old}"),
-        ))
-        .await;
+        self.rotate_keeping(if keep_old { 100 } else { 0 }).await;
+    }
+
+    /// The same, with so many of the old keys still published.
+    pub(crate) async fn rotate_keeping(&self, old: usize) {
+        let path = format!("/control/rotate?keep={old}");
+        self.ask(Request::new("POST", &path)).await;
+    }
+
+    /// Starts it again, after it was killed, at the same address and with the same keys.
+    pub(crate) async fn revive(&mut self) {
+        self.settings["port"] = self.address.port().into();
+        let (issuer, process) = start(&self.settings, self.dir.path()).await;
+        assert_eq!(issuer, self.issuer);
+        self.process = process;
     }
 
     /// Sends the logout token of `client` about `subject` (and this session) to `to`, and says what the

@@ -7,7 +7,7 @@
 //! `htu` is compared by host and path: the client's scheme and port need not be those that reach the
 //! proxy. Paths are compared in their one normal form, as routes are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -144,17 +144,19 @@ impl<'a> Proof<'a> {
     }
 
     /// Notes that it has been shown, which it may be once.
-    pub(super) fn use_up(
+    pub(super) async fn use_up(
         &self,
         thumbprint: &str,
         once: &Once,
         max_age: Duration,
+        deadline: Instant,
     ) -> Result<(), Error> {
         let id = self.claims.get("jti").and_then(Value::as_str);
         // From the latest that our clock may be behind to the earliest that it may be ahead.
         let life = max_age.saturating_mul(2) + Duration::from_secs(1);
         let fields = ["dpop", thumbprint, id.unwrap_or_default()];
-        once.first(&fields, life)?
+        once.first(&fields, life, deadline)
+            .await?
             .then_some(())
             .ok_or(Error::Unproven("the proof has been shown before"))
     }
