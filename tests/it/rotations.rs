@@ -70,7 +70,7 @@ fn assert_all_passed(outcome: Outcome) {
 async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_key() {
     const ROTATIONS: u16 = 10;
     let provider = Oidc::start().await;
-    // One token of each key is good for two steps, and a load ends within them.
+    // One token of each key is good for two steps, and its load takes about as long.
     let step = Duration::from_secs(seconds().into()) / u32::from(ROTATIONS);
     let load_seconds = u16::try_from((step * 2).as_secs()).unwrap_or(1).max(1);
     let interval = (step / 2).as_millis();
@@ -78,10 +78,14 @@ async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_
     let world = world(&provider, &settings).await;
     let me = async |token: &str| world.send(Request::get("/me").bearer(token)).await;
     let mut tokens = vec![provider.token("alice", "docs").await];
-    let mut loads = Vec::new();
+    let mut loads: Vec<Load> = Vec::new();
     let before = provider.count("jwks").await;
     for _ in 0..ROTATIONS {
         let started = Instant::now();
+        // The load of the key that is withdrawn now has to have ended; that of the one before goes on.
+        if loads.len() > 1 {
+            assert_all_passed(loads.remove(0).outcome().await);
+        }
         // The key before stays published until the next rotation.
         provider.rotate_keeping(1).await;
         let token = provider.token("alice", "docs").await;
@@ -97,9 +101,6 @@ async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_
             assert_eq!(refused.reason(), "token_signature");
         }
         tokens.push(token);
-        if loads.len() > 2 {
-            assert_all_passed(loads.remove(0).outcome().await);
-        }
         sleep(step.saturating_sub(started.elapsed())).await;
     }
     for load in loads {
