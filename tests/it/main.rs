@@ -14,6 +14,7 @@ mod context;
 mod decision_log;
 mod decisions;
 mod docs;
+mod doctor;
 mod findings;
 mod forgeries;
 mod forward;
