@@ -200,7 +200,7 @@ routes:
         says(&found, "wrong", "no keys, so its tokens are answered 503"),
         "{found:#?}"
     );
-    assert!(says(&found, "good", "1 key"), "{found:#?}");
+    assert!(says(&found, "good", "keys: 1"), "{found:#?}");
     assert_eq!(code, 1);
 
     let bodiless = envoy(|setup| {
@@ -210,8 +210,9 @@ routes:
             .with("max_request_bytes: 65536", "")
             .with("allow_partial_message: true", "")
             .with("pack_as_bytes: true", "")
-    });
-    let admin = format!("http://{}", bodiless.await.admin);
+    })
+    .await;
+    let admin = format!("http://{}", bodiless.admin);
     let (_, found) = examine(&[&admin, "--config", path]).await;
     assert!(
         says(&found, "wrong", "`chat`): they answer 400"),
