@@ -9,6 +9,7 @@ mod api;
 mod authenticate;
 mod bodies;
 mod cases;
+mod chart;
 mod commands;
 mod context;
 mod decision_log;
