@@ -31,4 +31,5 @@ mod schemas;
 mod screen;
 mod tokens;
 mod verify;
+mod watching;
 mod world;

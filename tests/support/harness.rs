@@ -24,6 +24,7 @@ pub(crate) mod nginx;
 pub(crate) mod oidc;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod subzero;
 pub(crate) mod tls;
 pub(crate) mod tools;
