@@ -6,6 +6,7 @@ mod support;
 
 mod answers;
 mod api;
+mod asking;
 mod authenticate;
 mod bodies;
 mod cases;
