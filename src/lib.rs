@@ -28,6 +28,8 @@ pub mod verdict;
 
 pub mod dispatch;
 
+pub mod store;
+
 pub mod identity;
 
 pub mod screening;

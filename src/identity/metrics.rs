@@ -71,6 +71,12 @@ impl Metrics {
         }
     }
 
+    /// The families that all caches share, for whoever counts more than hits and misses.
+    #[must_use]
+    pub fn cache_families(&self) -> (IntCounterVec, IntGaugeVec) {
+        self.caches.clone()
+    }
+
     /// Brings ages and sizes up to now: call it before each scrape, with the verifier in use.
     pub fn refresh(&self, verifier: &Verifier) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
