@@ -26,6 +26,7 @@ pub mod upstream;
 pub mod check;
 pub mod verdict;
 
+pub mod coalesce;
 pub mod dispatch;
 
 pub mod store;

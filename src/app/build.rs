@@ -8,6 +8,7 @@ use super::runtime::MAX_BODY_BYTES;
 use crate::{
     api,
     clock::Clock,
+    coalesce,
     config::{Config, Loaded},
     decisions::{self, Recorder},
     dispatch::{self, Dispatcher},
@@ -59,8 +60,9 @@ impl Instruments {
         for outcome in ["ok", "failed"] {
             reloads.with_label_values(&[outcome]).inc_by(0);
         }
+        let coalesced = coalesce::Metrics::register(&registry)?;
         let upstream = upstream::Metrics::register(&registry)?;
-        let identity = identity::Metrics::register(&registry, upstream.clone())?;
+        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced)?;
         let identity_caches = identity.cache_families();
         Ok(Self {
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
