@@ -10,7 +10,7 @@ use super::{configuration, files, name, objects, of_kind, rendered};
 use crate::{support::subzero::Setup, world::data};
 
 /// What the pod finds under /etc/subzero, in a folder: the configuration with its paths changed, and the
-/// files that ConfigMaps and Secrets of the user's would be.
+/// files that config maps and secrets of the user's would be.
 pub(super) fn laid_out(objects: &[Value]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path().to_str().expect("UTF-8");
@@ -50,10 +50,12 @@ fn without_listen(folder: &Path) -> String {
     let text = fs::read_to_string(folder.join("config/subzero.yaml")).expect("read");
     let mut config: Value = serde_saphyr::from_str(&text).expect("YAML");
     config.as_object_mut().expect("a map").remove("listen");
-    // JSON is YAML, and one line of it at the top level is not a map that others can follow: by key.
-    let keys = config.as_object().expect("a map").iter();
-    keys.map(|(key, value)| format!("{key}: {value}\n"))
-        .collect()
+    // Each value as JSON, which is YAML; the keys as a map that `listen` can stand before.
+    let lines = config.as_object().expect("a map").iter();
+    let lines: Vec<String> = lines
+        .map(|(key, value)| format!("{key}: {value}\n"))
+        .collect();
+    lines.concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]
