@@ -16,6 +16,7 @@
 
 pub(crate) mod client;
 pub(crate) mod envoy;
+pub(crate) mod faults;
 pub(crate) mod grpc;
 pub(crate) mod keys;
 pub(crate) mod load;
