@@ -73,13 +73,13 @@ async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_
     // One token of each key is good for two steps, and its load takes about as long.
     let step = Duration::from_secs(seconds().into()) / u32::from(ROTATIONS);
     let load_seconds = u16::try_from((step * 2).as_secs()).unwrap_or(1).max(1);
-    let interval = (step / 2).as_millis();
+    let interval = (step / 2).as_millis().max(1);
     let settings = format!("      unknown_kid_interval: {interval}ms\n");
     let world = world(&provider, &settings).await;
     let me = async |token: &str| world.send(Request::get("/me").bearer(token)).await;
     let mut tokens = vec![provider.token("alice", "docs").await];
     let mut loads: Vec<Load> = Vec::new();
-    let before = provider.count("jwks").await;
+    let (before, begun) = (provider.count("jwks").await, Instant::now());
     for _ in 0..ROTATIONS {
         let started = Instant::now();
         // The load of the key that is withdrawn now has to have ended; that of the one before goes on.
@@ -107,9 +107,10 @@ async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_
         assert_all_passed(load.outcome().await);
     }
     let fetches = provider.count("jwks").await - before;
+    let earned = u64::try_from(begun.elapsed().as_millis() / interval).unwrap_or(u64::MAX);
     assert!(
-        (10..=12).contains(&fetches),
-        "{fetches} fetches for {ROTATIONS} keys"
+        (10..=5 + earned).contains(&fetches),
+        "{fetches} fetches for {ROTATIONS} keys; the budget is 5 and {earned}"
     );
 }
 
