@@ -146,6 +146,11 @@ pub(super) fn build(
         known,
     );
     let verifier = keep(verifier, "identity", &mut problems);
+    let store = instruments.store.as_ref();
+    let verifier = verifier.map(|verifier| match store {
+        Some(store) => verifier.sharing(store),
+        None => verifier,
+    });
     let authorizer = keep(
         Authorizer::load(&config.permission, base_dir),
         "permission",
