@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
@@ -25,6 +26,8 @@ fn texts(output: &Output) -> String {
 /// The image's root, with the binary under test in it.
 fn root() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
+    // Others have to get in: it runs as somebody else.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("changed");
     let to = folder.path().to_str().expect("UTF-8");
     let output = run(
         tools::root().join("tools/image_root.sh"),
@@ -46,7 +49,7 @@ fn inside(root: &Path) -> Command {
         command.args(["--map-root-user", "chroot"]);
         command
     };
-    command.arg(root).arg("/usr/local/bin/subzero").env_clear();
+    command.arg(root).arg("/usr/local/bin/subzero");
     command
 }
 
