@@ -1,5 +1,5 @@
-//! WebSockets through Envoy as shipped: the opening request is checked like any other, and nothing waits for a
-//! body that never comes.
+//! Upgrades to a web socket, through Envoy as shipped: the opening request is checked like any other, and nothing waits
+//! for a body that never comes.
 
 use std::time::{Duration, Instant};
 
