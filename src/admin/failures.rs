@@ -53,7 +53,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Every row.
-pub(super) const TABLE: [Row; 17] = [
+pub(super) const TABLE: [Row; 19] = [
     row(
         KEYS,
         "refused, reset or unreachable, without a set younger than `max_stale`",
@@ -94,7 +94,21 @@ pub(super) const TABLE: [Row; 17] = [
         "any of these, and a token names a key that the set has not",
         Verdict::Denied(401),
         Some(Reason::TokenSignature),
-        "after one fetch within the issuer's budget",
+        "after one fetch within the issuer's budget; the same key id waits before it causes another",
+    ),
+    row(
+        INTROSPECTION,
+        "the issuer cannot be asked, or says nothing that can be read",
+        Verdict::BySetting,
+        Some(Reason::KeysUnavailable),
+        "`subzero_upstream_requests_total{upstream=\"introspection:NAME\"}`; tokens asked about lately are known",
+    ),
+    row(
+        INTROSPECTION,
+        "as many questions as `introspection_max_in_flight` are open",
+        Verdict::Denied(503),
+        Some(Reason::Overloaded),
+        "`subzero_checks_total`",
     ),
     row(
         ENDPOINT,
@@ -176,6 +190,7 @@ pub(super) const TABLE: [Row; 17] = [
 ];
 
 const ENDPOINT: &str = "token endpoint";
+const INTROSPECTION: &str = "introspection";
 const KEYS: &str = "issuer's keys";
 const POOL: &str = "pool";
 

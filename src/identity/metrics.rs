@@ -115,6 +115,11 @@ impl Metrics {
         self.upstream.guarded(&format!("token:{issuer}"))
     }
 
+    /// The series that count questions to one issuer about opaque tokens.
+    pub(super) fn introspection(&self, issuer: &str) -> Series {
+        self.upstream.guarded(&format!("introspection:{issuer}"))
+    }
+
     /// The series that count fetches for one issuer.
     pub(super) fn fetches(&self, issuer: &str) -> Series {
         self.upstream.guarded(&format!("keys:{issuer}"))

@@ -26,6 +26,7 @@ pub(crate) mod nginx;
 pub(crate) mod oidc;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod redis;
 pub(crate) mod subzero;
 pub(crate) mod tls;
