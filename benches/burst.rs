@@ -4,6 +4,7 @@
 //! without, side by side in one run; and the processor time of one follower in a herd of 1,000. The
 //! backend is a timer: what is measured is what is in front of it. The tables are written to
 //! `benches/results/burst.md` too.
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
 use std::{
     fmt::Write as _,
@@ -57,6 +58,8 @@ fn main() {
         print!("{line}");
         report.push_str(&line);
     }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
+    fs::create_dir_all(folder).expect("benches/results can be made");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results/burst.md");
     fs::write(path, report).expect("benches/results can be written");
 }
