@@ -1,6 +1,9 @@
 //! The store by itself, twice in one process on the real server: what one puts there the other finds,
 //! and hears of when it changes.
 
+mod tls;
+mod topologies;
+
 use std::{
     fs,
     sync::{
@@ -18,7 +21,7 @@ use subzero::{
 };
 use tokio::time::sleep;
 
-use crate::support::redis::{Cluster, Redis, Watched, text};
+use crate::support::redis::{Redis, text};
 
 const SPACE: Space = Space {
     name: "permission",
@@ -44,22 +47,26 @@ fn yes(text: &str) -> Answer {
 
 /// A store on `redis` (YAML), connected.
 async fn open(redis: &str) -> Store {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("subzero.yaml");
-    fs::write(folder.path().join("store.key"), "a key of the tests' own").expect("a file");
-    fs::write(folder.path().join("password"), "secret\n").expect("a file");
-    let config = format!("store:\n  redis: {{ key_file: store.key, deadline: 500ms, {redis} }}\n");
-    fs::write(&file, config).expect("a file");
-    let config = Loaded::read(Some(&file)).expect("good").config.store;
-    let dispatcher = Dispatcher::in_place();
-    let opened = Store::open(&config, folder.path(), Metrics::unread(), dispatcher);
-    let store = opened.expect("good");
+    let store = open_without_waiting(redis);
     until("connect", || {
         store.health().is_some_and(|redis| redis.connected)
     })
     .await;
-    // The password's file is read while connecting.
     store
+}
+
+/// A store on `redis` (YAML), whether or not that can be reached.
+fn open_without_waiting(redis: &str) -> Store {
+    // Kept: the password's file is read for each connection.
+    let folder = tempfile::tempdir().expect("a folder").keep();
+    let file = folder.join("subzero.yaml");
+    fs::write(folder.join("store.key"), "a key of the tests' own").expect("a file");
+    fs::write(folder.join("password"), "secret\n").expect("a file");
+    let config = format!("store:\n  redis: {{ key_file: store.key, deadline: 500ms, {redis} }}\n");
+    fs::write(&file, config).expect("a file");
+    let config = Loaded::read(Some(&file)).expect("good").config.store;
+    let dispatcher = Dispatcher::in_place();
+    Store::open(&config, &folder, Metrics::unread(), dispatcher).expect("good")
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -385,79 +392,4 @@ async fn what_was_in_memory_before_a_gap_is_read_again_after_it() {
         assert!(start.elapsed() < PATIENCE, "redis is not asked");
         sleep(Duration::from_millis(5)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_is_one_store_while_its_slots_move() {
-    let cluster = Cluster::start().await;
-    let at = format!(
-        "topology: cluster, url: '{}', nodes: ['{}']",
-        cluster.nodes[0].url(),
-        cluster.nodes[1].url()
-    );
-    let (one, other, third) = (open(&at).await, open(&at).await, open(&at).await);
-    let (one, other) = (cache(&one).await, cache(&other).await);
-    changes_are_heard_of(&one, &other).await;
-    let keys: Vec<_> = (0..30_u8)
-        .map(|number| one.hasher().key(&[&[number]]))
-        .collect();
-    for key in &keys {
-        one.put(*key, yes("yes"), soon()).await.expect("kept");
-    }
-    // All of the first node's answers move to the second, one slot after the other.
-    let moving = async {
-        let mut moved = 0;
-        let found = cluster.nodes[0]
-            .ask(&["KEYS", "subzero:*permission*"])
-            .await;
-        let redis::Value::Array(names) = found else {
-            panic!("{found:?}")
-        };
-        for name in names.iter().map(text) {
-            cluster.migrate(&name, 0, 1).await;
-            moved += 1;
-        }
-        moved
-    };
-    // Without a memory of its own, so that each look goes to the cluster.
-    let forgetful = third.cache(SPACE, 1);
-    let asking = async {
-        for _ in 0..20 {
-            for key in &keys {
-                until_found(&forgetful, key, Some("yes")).await;
-            }
-        }
-    };
-    let (moved, ()) = tokio::join!(moving, asking);
-    assert!(moved > 0, "the first node had none of 30");
-    changes_are_heard_of(&one, &other).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sentinels_lead_to_the_new_server_when_the_old_one_dies() {
-    let mut watched = Watched::start().await;
-    let nodes: Vec<String> = watched.sentinels.iter().map(Redis::url).collect();
-    let at = format!(
-        "topology: sentinel, master: {}, url: '{}', nodes: ['{}', '{}']",
-        Watched::MASTER,
-        nodes[0].clone(),
-        nodes[1],
-        nodes[2]
-    );
-    let (one, other) = (open(&at).await, open(&at).await);
-    let (one, other) = (cache(&one).await, cache(&other).await);
-    changes_are_heard_of(&one, &other).await;
-    watched.servers[0].kill();
-    watched.sentinels[0].kill();
-    let key = one.hasher().key(&[b"after"]);
-    let start = Instant::now();
-    while one.put(key, yes("yes"), soon()).await.is_err() {
-        assert!(start.elapsed() < PATIENCE, "no new server");
-        sleep(Duration::from_millis(20)).await;
-    }
-    while other.get(&key, soon()).await.is_err() {
-        assert!(start.elapsed() < PATIENCE, "no new server");
-        sleep(Duration::from_millis(20)).await;
-    }
-    changes_are_heard_of(&one, &other).await;
 }
