@@ -88,6 +88,7 @@ async fn index() -> Html<&'static str> {
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
     let serving = status.serving.load_full();
     status.identity.refresh(serving.pipeline.verifier());
+    serving.pipeline.authorizer().refresh();
     serving.pipeline.assessor().refresh();
     status.dispatcher.refresh();
     let mut text = Vec::new();
@@ -101,13 +102,20 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
 /// denied, and taking the whole process out of service would deny everybody else's too.
 async fn readiness(State(status): State<Arc<Status>>) -> Response {
     let ready = status.ready.load(Ordering::Acquire);
-    let issuers = status.serving.load().pipeline.verifier().readiness();
+    let serving = status.serving.load_full();
+    let issuers = serving.pipeline.verifier().readiness();
+    let permission = match serving.pipeline.authorizer().readiness() {
+        None => json!("none or embedded"),
+        Some(Ok(())) => json!("ready"),
+        Some(Err(why)) => json!({ "failed": why }),
+    };
     let reload = match &**status.last_reload.load() {
         None => json!("none"),
         Some(Ok(())) => json!("ok"),
         Some(Err(problems)) => json!({ "failed": problems }),
     };
-    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object();
+    let degraded =
+        issuers.iter().any(|issuer| !issuer.ready) || permission.is_object() || reload.is_object();
     let word = match (ready, degraded) {
         (false, _) => "not ready",
         (true, true) => "degraded",
@@ -124,7 +132,7 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     };
     (
         code,
-        Json(json!({ "status": word, "issuers": issuers, "last_reload": reload })),
+        Json(json!({ "status": word, "issuers": issuers, "permission": permission, "last_reload": reload })),
     )
         .into_response()
 }

@@ -8,12 +8,13 @@ use super::runtime::MAX_BODY_BYTES;
 use crate::{
     api,
     clock::Clock,
+    coalesce,
     config::{Config, Loaded},
     decisions::{self, Recorder},
     dispatch::{self, Dispatcher},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
-    permission::Authorizer,
+    permission::{self, Authorizer},
     pipeline::{self, Pipeline},
     policy::Policy,
     problem::Problem,
@@ -28,6 +29,7 @@ use crate::{
 pub(super) struct Instruments {
     pub(super) registry: Registry,
     pub(super) identity: identity::Metrics,
+    pub(super) permission: permission::Metrics,
     pub(super) screening: screening::Metrics,
     pub(super) risk: risk::Metrics,
     pub(super) pipeline: pipeline::Metrics,
@@ -55,9 +57,16 @@ impl Instruments {
         for outcome in ["ok", "failed"] {
             reloads.with_label_values(&[outcome]).inc_by(0);
         }
-        let identity =
-            identity::Metrics::register(&registry, upstream::Metrics::register(&registry)?)?;
+        let upstream = upstream::Metrics::register(&registry)?;
+        let identity = identity::Metrics::register(&registry, upstream.clone())?;
+        let coalesce = coalesce::Metrics::register(&registry)?;
         Ok(Self {
+            permission: permission::Metrics::register(
+                &registry,
+                &upstream,
+                identity.cache("permission"),
+                coalesce,
+            )?,
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
             identity,
             screening: screening::Metrics::register(&registry)?,
@@ -120,7 +129,13 @@ pub(super) fn build(
     );
     let verifier = keep(verifier, "identity", &mut problems);
     let authorizer = keep(
-        Authorizer::load(&config.permission, base_dir),
+        Authorizer::new(
+            &config.permission,
+            base_dir,
+            &instruments.permission,
+            &instruments.dispatcher,
+            previous.map(|serving| serving.pipeline.authorizer().as_ref()),
+        ),
         "permission",
         &mut problems,
     );

@@ -60,7 +60,11 @@ impl Setup {
             .expect("make a folder");
         let http = ports::local(self.http.unwrap_or_else(ports::free));
         let mut command = Command::new(tools::openfga());
-        command.args(["run", "--playground-enabled=false", "--metrics-enabled=false"]);
+        command.args([
+            "run",
+            "--playground-enabled=false",
+            "--metrics-enabled=false",
+        ]);
         command.args(["--log-level", "error"]);
         command.args(["--http-addr", &http.to_string()]);
         command.args(["--grpc-addr", &ports::local(ports::free()).to_string()]);
@@ -110,13 +114,26 @@ impl OpenFga {
 
     /// A new store's id.
     pub(crate) async fn store(&self) -> String {
-        id(&self.post("/stores", &json!({ "name": "tests" })).await, "id")
+        id(
+            &self.post("/stores", &json!({ "name": "tests" })).await,
+            "id",
+        )
     }
 
     /// The id of a model, written in JSON.
     pub(crate) async fn model(&self, store: &str, model: &Value) -> String {
+        let written = self.try_model(store, model).await;
+        written.unwrap_or_else(|why| panic!("{why}\n{model}"))
+    }
+
+    /// As [`OpenFga::model`], for one that may not be valid.
+    pub(crate) async fn try_model(&self, store: &str, model: &Value) -> Result<String, String> {
         let path = format!("/stores/{store}/authorization-models");
-        id(&self.post(&path, model).await, "authorization_model_id")
+        let answer = self.ask(&path, model).await;
+        match answer.status {
+            201 => Ok(id(&answer.json(), "authorization_model_id")),
+            _ => Err(answer.text()),
+        }
     }
 
     /// Writes tuples, each as the API has it.
@@ -142,7 +159,11 @@ impl OpenFga {
     async fn post(&self, path: &str, body: &Value) -> Value {
         let answer = self.ask(path, body).await;
         let status = answer.status;
-        assert!((200..300).contains(&status), "{path}: {status} {}", answer.text());
+        assert!(
+            (200..300).contains(&status),
+            "{path}: {status} {}",
+            answer.text()
+        );
         answer.json()
     }
 
