@@ -144,7 +144,9 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
     let instruments = Instruments::new()
         .map_err(anyhow::Error::from)
         .and_then(|instruments| instruments.with_pool(&loaded.config.dispatch))
-        .map_err(StartError::Start)?;
+        .map_err(StartError::Start)?
+        .with_store(&loaded)
+        .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let (serving, settings) = build_all(&loaded, &instruments, None)
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let serving = Arc::new(ArcSwap::from_pointee(serving));
@@ -163,6 +165,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         identity: instruments.identity.clone(),
         dispatcher: instruments.dispatcher.clone(),
         recorder,
+        store: instruments.store.clone(),
     });
     let running = Running {
         file,

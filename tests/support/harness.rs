@@ -25,6 +25,7 @@ pub(crate) mod oidc;
 pub(crate) mod openfga;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod subzero;
 pub(crate) mod tls;
 pub(crate) mod tools;

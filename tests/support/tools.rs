@@ -42,6 +42,11 @@ pub(crate) fn nginx() -> PathBuf {
     path("nginx", "bin/nginx")
 }
 
+/// The server that replicas share.
+pub(crate) fn redis() -> PathBuf {
+    path("redis", "bin/redis-server")
+}
+
 /// The generator of questions to an API.
 pub(crate) fn schemathesis() -> PathBuf {
     path("schemathesis", "venv/bin/schemathesis")
