@@ -6,7 +6,7 @@ use crate::permission::TupleCondition;
 #[test]
 fn a_question_is_written_with_all_it_brings_along() {
     let context: Json = serde_json::from_str(r#"{"x":1}"#).unwrap();
-    let along = Tuple {
+    let brought = Tuple {
         user: "user:b",
         relation: "viewer",
         object: "doc:1",
@@ -17,7 +17,7 @@ fn a_question_is_written_with_all_it_brings_along() {
     };
     let ask = Ask {
         context: Some(&context),
-        contextual_tuples: &[along],
+        contextual_tuples: &[brought],
         ..Ask::new("user:\"a", "viewer", "doc:1")
     };
     let item = Item::new(&ask).unwrap();
