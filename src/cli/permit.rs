@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     app,
-    permission::{Authorizer, Config, Error, Question},
+    permission::{Answer, Authorizer, Config, Error, Question},
 };
 
 /// Answers the questions in `file`, or on standard input, from the store file `store`, or from what
@@ -85,18 +85,14 @@ impl Engine {
         let code = |error: Error| error.code().unwrap_or(INTERNAL_ERROR);
         let deadline = Instant::now() + PATIENCE;
         let asked = self.authorizer.ask_server(questions, deadline);
-        match self.runtime.block_on(asked) {
-            Some((answers, _)) => {
-                let allowed = answers
-                    .into_iter()
-                    .map(|answer| answer.map(|answer| answer.allowed));
-                allowed.map(|answer| answer.map_err(code)).collect()
-            }
-            None => {
-                let answers = questions.iter().map(|one| self.authorizer.answer(one));
-                answers.map(|answer| answer.map_err(code)).collect()
-            }
-        }
+        let answers = if let Some((answers, _)) = self.runtime.block_on(asked) {
+            let allowed = |answer: Answer| answer.allowed;
+            answers.into_iter().map(|one| one.map(allowed)).collect()
+        } else {
+            let answers = questions.iter().map(|one| self.authorizer.answer(one));
+            answers.collect::<Vec<_>>()
+        };
+        answers.into_iter().map(|one| one.map_err(code)).collect()
     }
 }
 

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let cache = Cache::new(10_000, Duration::from_secs(60)).unwrap();
+        let cache = Cache::new(10_000, Duration::from_mins(1)).unwrap();
         (0..10_000).for_each(|number| cache.keep(key(number), true, Instant::now()));
         assert!(cache.bytes() <= 10_000);
         assert!(Cache::new(0, Duration::from_secs(1)).is_none());

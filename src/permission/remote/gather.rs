@@ -92,9 +92,9 @@ fn gather(coming: &Receiver<Member>, window: Duration, exchange: &Arc<Exchange>,
             Err(RecvTimeoutError::Timeout) => {}
             // Whoever waited in a group still gets an answer.
             Err(RecvTimeoutError::Disconnected) => {
-                groups
-                    .into_iter()
-                    .for_each(|group| send(group, exchange, to));
+                for group in groups {
+                    send(group, exchange, to);
+                }
                 return;
             }
         }

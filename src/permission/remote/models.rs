@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout, timeout_at},
@@ -186,15 +186,14 @@ impl Models {
         let Some(known) = known.filter(|known| known.shape.is_none()) else {
             return Ok(());
         };
-        match newest.filter(|_| !is_newer) {
-            Some(newest) => self.learn(newest),
-            None => {
-                let path = ["authorization-models", &known.id];
-                let pinned = server.get(&path, "", deadline).await;
-                let pinned = pinned.map_err(|failure| Error::from(failure).to_string())?;
-                self.learn(read_one(&pinned)?);
-            }
+        if let Some(newest) = newest.filter(|_| !is_newer) {
+            self.learn(newest);
+            return Ok(());
         }
+        let path = ["authorization-models", &known.id];
+        let pinned = server.get(&path, "", deadline).await;
+        let pinned = pinned.map_err(|failure| Error::from(failure).to_string())?;
+        self.learn(read_one(&pinned)?);
         Ok(())
     }
 
@@ -226,20 +225,25 @@ struct Told {
 struct TypeDefinition {
     #[serde(rename = "type")]
     name: String,
-    relations: Option<HashMap<String, serde::de::IgnoredAny>>,
+    #[serde(default, deserialize_with = "keys")]
+    relations: HashSet<String>,
 }
 
 impl From<Told> for Model {
     fn from(told: Told) -> Self {
-        let of_type = |of: TypeDefinition| {
-            let relations = of.relations.unwrap_or_default();
-            (of.name, relations.into_keys().collect())
-        };
+        let of_type = |of: TypeDefinition| (of.name, of.relations);
         Self {
             id: told.id,
             shape: Some(told.type_definitions.into_iter().map(of_type).collect()),
         }
     }
+}
+
+/// The names of an object's members; none of no object.
+fn keys<'de, D: Deserializer<'de>>(from: D) -> Result<HashSet<String>, D::Error> {
+    let members = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(from)?;
+    let names = members.unwrap_or_default().into_iter();
+    Ok(names.map(|(name, _)| name).collect())
 }
 
 /// The newest of a list of models, if there is any.

@@ -77,6 +77,43 @@ enum Tried {
     Unknown(String),
 }
 
+impl Credentials {
+    /// Reads what proves us; problems are relative to the section.
+    fn new(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Vec<Problem>> {
+        let Some(given) = &config.credentials else {
+            return Ok(None);
+        };
+        if let Some(file) = &given.key_file {
+            let path = config.base_dir.join(file);
+            let key = read_key(&path).map_err(|why| vec![Problem::new("key_file", why)])?;
+            let held = ArcSwap::from_pointee(key);
+            return Ok(Some(Self::Key { path, held }));
+        }
+        let Some(client) = &given.client else {
+            return Ok(None);
+        };
+        let reach = if given.allow_private_addresses {
+            Reach::Anywhere
+        } else {
+            Reach::Public
+        };
+        let source = TokenSource::new(
+            client,
+            given.issuer.as_deref().unwrap_or_default(),
+            &config.base_dir,
+            reach,
+            config.timeout,
+            Clock::System,
+            metrics.tokens.clone(),
+        );
+        let within = |problem: Problem| problem.within("client");
+        match source {
+            Ok(source) => Ok(Some(Self::Client(source))),
+            Err(found) => Err(found.into_iter().map(within).collect()),
+        }
+    }
+}
+
 impl Server {
     /// Reads secrets, asks nobody.
     pub(super) fn new(config: &Config, metrics: Metrics) -> Result<Self, Vec<Problem>> {
@@ -85,40 +122,14 @@ impl Server {
             Ok(mut path) => drop(path.pop_if_empty().extend(["stores", &config.store])),
             Err(()) => return Err(vec![Problem::new("url", "cannot have a path")]),
         }
-        let credentials = config.credentials.as_ref().map(|given| {
-            if let Some(file) = &given.key_file {
-                let path = config.base_dir.join(file);
-                let key = read_key(&path).map_err(|why| vec![Problem::new("key_file", why)])?;
-                let held = ArcSwap::from_pointee(key);
-                return Ok(Some(Credentials::Key { path, held }));
-            }
-            let Some(client) = &given.client else {
-                return Ok(None);
-            };
-            let reach = match given.allow_private_addresses {
-                true => Reach::Anywhere,
-                false => Reach::Public,
-            };
-            let source = TokenSource::new(
-                client,
-                given.issuer.as_deref().unwrap_or_default(),
-                &config.base_dir,
-                reach,
-                config.timeout,
-                Clock::System,
-                metrics.tokens.clone(),
-            );
-            let within = |problem: Problem| problem.within("client");
-            let source = source.map_err(|found| found.into_iter().map(within).collect::<Vec<_>>());
-            source.map(|source| Some(Credentials::Client(source)))
-        });
-        let credentials = credentials.transpose().map_err(|found: Vec<Problem>| {
+        let credentials = Credentials::new(config, &metrics);
+        let credentials = credentials.map_err(|found| {
             let within = |problem: Problem| problem.within("credentials");
             found.into_iter().map(within).collect::<Vec<_>>()
         })?;
         Ok(Self {
             budget: Budget::new(),
-            credentials: credentials.flatten(),
+            credentials,
             fetcher: Fetcher::keeping(Reach::Anywhere, IDLE_CONNECTIONS),
             left_alone: Mutex::default(),
             metrics,
@@ -334,7 +345,7 @@ const AFTER_A_LOST_CALL: Duration = Duration::from_millis(5);
 const AFTER_TOO_MANY: Duration = Duration::from_secs(1);
 
 /// Longer pauses are not believed: a server could be silenced by one answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// As many calls at once as keep a connection each.
 const IDLE_CONNECTIONS: usize = 64;

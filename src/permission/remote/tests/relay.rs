@@ -110,9 +110,10 @@ async fn pass(State(relay): State<Arc<Relay>>, uri: Uri, body: Bytes) -> Respons
     }
     let url = format!("http://{}{uri}", relay.to);
     let client = reqwest::Client::new();
-    let request = match body.is_empty() {
-        true => client.get(url),
-        false => client.post(url).body(body),
+    let request = if body.is_empty() {
+        client.get(url)
+    } else {
+        client.post(url).body(body)
     };
     match request.send().await {
         Ok(answer) => {
