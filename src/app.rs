@@ -223,6 +223,9 @@ impl Running {
         let background = tokio::spawn(reloader.run(signals.hangup));
         let counting = tokio::spawn(count(recorder.clone()));
 
+        let known = Arc::clone(self.status.serving.load().pipeline.verifier());
+        // Without an answer by then tokens are not decided, which is no reason not to serve the rest.
+        let _ = timeout(FIRST_WORD, known.until_revocations_known()).await;
         self.status.ready.store(true, Ordering::Release);
         workers.report(true).await;
         let ready_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -285,6 +288,9 @@ async fn count(recorder: Recorder) {
 }
 
 const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest wait at start for what other replicas revoked.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// Longest wait for the decision log's last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);

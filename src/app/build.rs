@@ -153,6 +153,11 @@ pub(super) fn build(
         known,
     );
     let verifier = keep(verifier, "identity", &mut problems);
+    let store = instruments.store.as_ref();
+    let verifier = verifier.map(|verifier| match store {
+        Some(store) => verifier.sharing(store),
+        None => verifier,
+    });
     let authorizer = keep(
         Authorizer::new(
             &config.permission,

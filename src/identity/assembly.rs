@@ -14,6 +14,8 @@ use super::{
 use crate::{
     clock::Clock,
     problem::Problem,
+    store::Store,
+    units::Span,
     upstream::{Fetcher, Limits, Reach},
 };
 
@@ -77,6 +79,18 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    /// The same, with the revocations that all replicas of `store` share. Those of a verifier that
+    /// it was made from are shared already.
+    #[must_use]
+    pub fn sharing(self, store: &Store) -> Self {
+        Self {
+            revocations: self.revocations.sharing(store),
+            ..self
+        }
+    }
+}
+
 /// A cache for `max` bytes: the one there was, if it had the same, else a new one.
 fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>>, Problem> {
     match kept.filter(|kept| kept.max() == max) {
@@ -125,6 +139,7 @@ fn revocation_limits<'a>(
     revocation::Limits {
         bytes: config.max_memory.get(),
         keep: config.max_token_life.get().saturating_add(leeway),
+        max_stale: config.max_stale.map(Span::get),
     }
 }
 

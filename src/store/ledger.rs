@@ -76,8 +76,8 @@ pub trait Replica: Send + Sync + 'static {
     /// Takes over what others know. Entries may come several times and in any order.
     fn join(&self, entries: &[(Key, Marks)]);
 
-    /// All that is known here and still matters.
-    fn list(&self) -> Vec<(Key, Marks)>;
+    /// All that is known here and still matters at `now`.
+    fn list(&self, now: UnixSeconds) -> Vec<(Key, Marks)>;
 }
 
 /// A list that is shared. Clones are the same.
@@ -190,8 +190,9 @@ impl Ledger {
 
     /// The same without waiting: it is told soon.
     pub fn add_soon(&self, key: Key, marks: Marks, most: usize) {
-        if self.inner.redis.is_some() {
+        if let Some(redis) = &self.inner.redis {
             self.owe(key, marks, most);
+            redis.hurry();
         }
     }
 
@@ -264,13 +265,12 @@ impl Inner {
         self.state().reading = false;
         let found = read?;
 
-        let entries: Vec<(Key, Marks)> = found.entries.into_iter().collect();
-        let lapsed = |(_, marks): &&(Key, Marks)| marks.lapse() <= now;
-        let lapsed: Vec<Key> = entries.iter().filter(lapsed).map(|(key, _)| *key).collect();
-        self.replica.join(&entries);
-        let theirs: HashMap<Key, Marks> = entries.into_iter().collect();
-        let known = |key: &Key| theirs.get(key).copied().unwrap_or_default();
-        let missing = self.replica.list().into_iter();
+        let (lapsed, alive): (Vec<_>, Vec<_>) =
+            (found.entries.iter().map(|(key, marks)| (*key, *marks)))
+                .partition(|(_, marks)| marks.lapse() <= now);
+        self.replica.join(&alive);
+        let known = |key: &Key| found.entries.get(key).copied().unwrap_or_default();
+        let missing = self.replica.list(now).into_iter();
         let missing = missing.filter(|(key, marks)| known(key).and(*marks) != known(key));
         {
             let mut state = self.state();
@@ -282,6 +282,7 @@ impl Inner {
                 state.advance(version);
             }
         }
+        let lapsed: Vec<Key> = lapsed.into_iter().map(|(key, _)| key).collect();
         redis.forget(self.space, now, &lapsed).await
     }
 

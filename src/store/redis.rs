@@ -168,6 +168,11 @@ impl Redis {
         self.inner.wanted.notify_one();
     }
 
+    /// Looks at lists and generations now, not at the next pulse.
+    pub(super) fn hurry(&self) {
+        self.inner.wanted.notify_one();
+    }
+
     /// Keeps `ledger` up to now.
     pub(super) fn follow(&self, ledger: &Arc<ledger::Inner>) {
         let mut listeners = self.listeners();

@@ -16,6 +16,7 @@
 
 pub(crate) mod client;
 pub(crate) mod envoy;
+pub(crate) mod faults;
 pub(crate) mod grpc;
 pub(crate) mod keys;
 pub(crate) mod load;
@@ -25,6 +26,7 @@ pub(crate) mod oidc;
 pub(crate) mod openfga;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod redis;
 pub(crate) mod subzero;
 pub(crate) mod tls;

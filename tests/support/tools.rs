@@ -51,3 +51,23 @@ pub(crate) fn redis() -> PathBuf {
 pub(crate) fn schemathesis() -> PathBuf {
     path("schemathesis", "venv/bin/schemathesis")
 }
+
+/// Helm, kubeconform or Kustomize.
+pub(crate) fn chart(name: &str) -> PathBuf {
+    path("chart", &format!("bin/{name}"))
+}
+
+/// Schemas of what Kubernetes and its extensions take in.
+pub(crate) fn schemas() -> PathBuf {
+    path("schemas", "schemas")
+}
+
+/// Prometheus or promtool.
+pub(crate) fn prometheus(name: &str) -> PathBuf {
+    path("prometheus", &format!("bin/{name}"))
+}
+
+/// The check of Dockerfiles.
+pub(crate) fn hadolint() -> PathBuf {
+    path("hadolint", "venv/bin/hadolint")
+}
