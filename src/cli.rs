@@ -9,6 +9,7 @@
 
 mod analyze;
 mod ask;
+mod doctor;
 mod health;
 mod key;
 mod model;
@@ -48,6 +49,18 @@ enum Command {
         /// Decision log; without a file, standard input
         file: Option<PathBuf>,
         /// Print one JSON object instead of tables
+        #[arg(long)]
+        json: bool,
+    },
+    /// Examine an Envoy: does it ask about everything, and in a way that can be answered
+    Doctor {
+        /// Envoy's admin address, or a file with its config dump or bootstrap configuration
+        #[arg(default_value = "http://127.0.0.1:9901")]
+        envoy: String,
+        /// Subzero's configuration, to be compared with Envoy's; its issuers are asked too
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -141,6 +154,11 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
         Command::Analyze { file, json } => analyze::run(file.as_deref(), json),
+        Command::Doctor {
+            envoy,
+            config,
+            json,
+        } => doctor::run(&envoy, config.as_deref(), json),
         Command::Ask(question) => ask::run(&question),
         Command::Health { url } => health::run(&url),
         Command::Key { name, scopes } => key::run(&name, &scopes),
