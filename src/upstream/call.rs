@@ -48,11 +48,6 @@ pub struct Reply {
 }
 
 impl Fetcher {
-    /// Makes the client now rather than with the first question. Reads the system's certificates.
-    pub fn prepare(&self) -> Result<(), Error> {
-        self.client().map(drop)
-    }
-
     /// Sends `call` and returns whatever answer comes. Counted in `series`: as `judge` has it, if
     /// there is an answer.
     pub async fn call(

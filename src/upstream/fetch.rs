@@ -107,7 +107,7 @@ impl Fetcher {
     pub fn new(reach: Reach) -> Self {
         Self {
             client: Arc::default(),
-            idle: 1,
+            idle: POOL_MAX_IDLE,
             reach,
         }
     }
@@ -119,6 +119,12 @@ impl Fetcher {
             idle: connections,
             ..Self::new(reach)
         }
+    }
+
+    /// Builds the client now rather than on first use.
+    pub fn prepare(&self) {
+        // What is wrong is told to whoever asks something.
+        let _told_later = self.client();
     }
 
     /// Fetches `url` and turns the answer into something with `read`, whose complaint is a
@@ -287,6 +293,9 @@ impl Resolve for Resolver {
         })
     }
 }
+
+/// Connections kept to one host: questions about tokens come many at a time.
+const POOL_MAX_IDLE: usize = 16;
 
 /// Keys are fetched minutes apart; a connection kept longer is closed by the peer anyway.
 const POOL_IDLE: Duration = Duration::from_secs(30);

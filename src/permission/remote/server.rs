@@ -140,9 +140,7 @@ impl Server {
 
     /// Makes the client, which takes milliseconds, before the first check needs it.
     pub(super) fn prepare(&self) {
-        if let Err(error) = self.fetcher.prepare() {
-            tracing::error!(%error, "the permission server cannot be asked");
-        }
+        self.fetcher.prepare();
     }
 
     /// Longest wait for one answer.
