@@ -26,6 +26,7 @@ mod image;
 mod issuers;
 mod layers;
 mod lifecycle;
+mod openfga;
 mod operator;
 mod outages;
 mod paths;
