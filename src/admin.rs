@@ -98,6 +98,7 @@ async fn index() -> Html<&'static str> {
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
     let serving = status.serving.load_full();
     status.identity.refresh(serving.pipeline.verifier());
+    serving.pipeline.authorizer().refresh();
     serving.pipeline.assessor().refresh();
     status.dispatcher.refresh();
     let mut text = Vec::new();
@@ -111,7 +112,13 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
 /// denied, and taking the whole process out of service would deny everybody else's too.
 async fn readiness(State(status): State<Arc<Status>>) -> Response {
     let ready = status.ready.load(Ordering::Acquire);
-    let issuers = status.serving.load().pipeline.verifier().readiness();
+    let serving = status.serving.load_full();
+    let issuers = serving.pipeline.verifier().readiness();
+    let permission = match serving.pipeline.authorizer().readiness() {
+        None => json!("none or embedded"),
+        Some(Ok(())) => json!("ready"),
+        Some(Err(why)) => json!({ "failed": why }),
+    };
     let reload = match &**status.last_reload.load() {
         None => json!("none"),
         Some(Ok(())) => json!("ok"),
@@ -123,6 +130,7 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     let is_shut = |(_, standing): &(String, Standing)| *standing != Standing::Closed;
     let degraded = breakers.iter().any(is_shut)
         || issuers.iter().any(|issuer| !issuer.ready)
+        || permission.is_object()
         || reload.is_object()
         || is_away;
     let word = match (ready, degraded) {
@@ -147,6 +155,7 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
         "status": word,
         "issuers": issuers,
         "breakers": breakers,
+        "permission": permission,
         "last_reload": reload,
     });
     if let Some(redis) = redis {

@@ -15,6 +15,8 @@
 
 mod address;
 mod breaker;
+mod budget;
+mod call;
 mod cause;
 mod fetch;
 
@@ -31,7 +33,9 @@ use crate::{problem::Problem, telemetry};
 
 pub use self::{
     address::is_public,
-    breaker::{Breaker, BreakerConfig, Call, Standing},
+    breaker::{Attempt, Breaker, BreakerConfig, Standing},
+    budget::Budget,
+    call::{Call, Reply},
     cause::{Cause, Error},
     fetch::{Fetcher, Form, Limits, Reach},
 };
@@ -147,7 +151,7 @@ impl Series {
     /// # Errors
     ///
     /// That the breaker is open.
-    pub fn begin(&self) -> Result<Option<Call>, Error> {
+    pub fn begin(&self) -> Result<Option<Attempt>, Error> {
         let Some(breaker) = &self.breaker else {
             return Ok(None);
         };

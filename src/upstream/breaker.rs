@@ -137,7 +137,7 @@ impl Standing {
 /// A call that may be made; to be ended, else it does not count.
 #[derive(Debug)]
 #[must_use]
-pub struct Call {
+pub struct Attempt {
     began: Instant,
     breaker: Breaker,
     has_ended: bool,
@@ -158,11 +158,11 @@ impl Breaker {
 
     /// A call, unless the service is to be left alone.
     #[must_use]
-    pub fn begin(&self) -> Option<Call> {
+    pub fn begin(&self) -> Option<Attempt> {
         self.begin_at(Instant::now())
     }
 
-    fn begin_at(&self, now: Instant) -> Option<Call> {
+    fn begin_at(&self, now: Instant) -> Option<Attempt> {
         let settings = self.inner.settings.load();
         let mut state = self.inner.lock();
         let is_probe = match (&mut *state, &**settings) {
@@ -182,7 +182,7 @@ impl Breaker {
             }
         };
         self.inner.show(&state);
-        Some(Call {
+        Some(Attempt {
             began: now,
             breaker: self.clone(),
             has_ended: false,
@@ -223,7 +223,7 @@ impl State {
     }
 }
 
-impl Call {
+impl Attempt {
     /// It came to an answer, be it a no, or `failed` to.
     pub fn ended(self, failed: bool) {
         self.ended_at(failed, Instant::now());
@@ -262,7 +262,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for Attempt {
     fn drop(&mut self) {
         if self.is_probe
             && !self.has_ended

@@ -75,7 +75,7 @@ fn after_a_while_a_few_probes_pass_and_close_it_if_all_go_well() {
     let (breaker, now) = (breaker(), Instant::now());
     calls(&breaker, now, 10, true, QUICK);
     let later = now + 6 * SECOND;
-    let probes: Vec<Call> = (0..3).filter_map(|_| breaker.begin_at(later)).collect();
+    let probes: Vec<Attempt> = (0..3).filter_map(|_| breaker.begin_at(later)).collect();
     assert_eq!((probes.len(), breaker.standing()), (3, Standing::HalfOpen));
     assert!(breaker.begin_at(later).is_none(), "no more than the probes");
     for probe in probes {
