@@ -47,6 +47,7 @@ pub use self::{
     rpc::{SERVICES, routes as grpc_routes},
     settings::{Config, Settings},
 };
+pub(crate) use self::{hash::Digests, patterns::Search};
 use crate::{
     decisions::Recorder,
     dispatch::{Dispatcher, Done, Lane, Work},

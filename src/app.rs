@@ -132,7 +132,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let serving = Arc::new(ArcSwap::from_pointee(serving));
     let settings = Arc::new(ArcSwap::from_pointee(settings));
-    calibrate::in_background(&instruments.dispatcher);
+    calibrate::in_background(&instruments.dispatcher, serving.load().pipeline.screener());
     let workers = runtime::worker_count(loaded.config.runtime.workers);
     // One more: the JSON API decides too.
     let recorder = record(&loaded, &instruments, workers + 1)

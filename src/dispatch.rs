@@ -28,6 +28,7 @@ mod config;
 mod cost;
 mod handoff;
 mod metrics;
+pub mod plot;
 mod pool;
 mod quota;
 mod single;
@@ -46,6 +47,7 @@ use std::{
 };
 
 pub use self::{
+    calibrate::Effort,
     choose::Load,
     config::{Config, Queue},
     metrics::Metrics,
@@ -82,8 +84,8 @@ struct Inner {
     piece_ns: f64,
     /// `None` runs everything in place.
     pool: Option<Arc<Pool>>,
-    /// Bytes of a usual item, for the tables.
-    usual: [AtomicU32; Operation::ALL.len()],
+    /// A usual item, for the tables: class and bytes, packed.
+    usual: [AtomicU64; Operation::ALL.len()],
 }
 
 impl Dispatcher {
@@ -250,6 +252,12 @@ impl Inner {
         Ok(outputs)
     }
 
+    /// How long a piece of so much work should be: several a thread, so that one that comes late
+    /// still finds some.
+    fn piece_of(&self, work_ns: f64, threads: f64) -> f64 {
+        (work_ns / (8.0 * threads.ceil())).clamp(SHORTEST_PIECE_NS, self.piece_ns)
+    }
+
     /// On as many threads as it is worth; this one is free meanwhile.
     async fn on_the_pool<W: Work>(
         &self,
@@ -260,10 +268,8 @@ impl Inner {
         load: &Load,
         plan: &Plan,
     ) -> Result<Vec<W::Output>, Refused> {
-        let target =
-            (load.ns / (8.0 * plan.threads.ceil())).clamp(SHORTEST_PIECE_NS, self.piece_ns);
         let costs = (0..work.len()).map(|item| self.costs.of(W::OPERATION, work.weight(item)).ns);
-        let ends = cut(costs, target);
+        let ends = cut(costs, self.piece_of(load.ns, plan.threads));
         let began = Instant::now();
         let (spread, done) = Spread::new(work, ends, deadline);
         let helpers = plan.threads.ceil() as usize;
@@ -277,16 +283,14 @@ impl Inner {
         drop(guard);
         let elapsed = began.elapsed().as_nanos() as f64;
         let busy_ns = times.last_ended.saturating_sub(times.first_started) as f64;
-        self.handoff.learn(
-            W::OPERATION,
-            &Seen {
-                idle: plan.idle,
-                threads: plan.threads,
-                work_ns: load.ns,
-                there_and_back_ns: elapsed - busy_ns,
-                busy_ns,
-            },
-        );
+        let seen = Seen {
+            idle: plan.idle,
+            threads: plan.threads,
+            work_ns: load.ns,
+            there_and_back_ns: elapsed - busy_ns,
+            busy_ns,
+        };
+        self.handoff.learn(&[W::OPERATION], &seen);
         Ok(spread.outputs())
     }
 }

@@ -47,7 +47,7 @@ use futures_util::{FutureExt, future::join_all};
 
 pub use self::{
     authentication::{Authenticated, Login, Unauthenticated},
-    batch::{Batch, Refused},
+    batch::{Batch, Length, Refused, Samples},
     caller::Identity,
     config::{
         Audiences, ClientConfig, Config, IssuerConfig, IssuerDefaults, Place, Requirement,

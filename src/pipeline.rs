@@ -264,7 +264,9 @@ impl Pipeline {
             Stop::denied(missing.reason())
         })?;
         let ask = Ask::new(&user, &rule.relation, &object);
-        let choice = self.dispatcher.stay(Operation::Permission, OF_A_CHECK);
+        let choice = self
+            .dispatcher
+            .stay(Operation::Permission, Weight::OF_A_CHECK);
         let asked = self.authorizer.authorize(facts.identity, &ask).await;
         let took = started.elapsed();
         self.dispatcher.ran(&choice, took);
@@ -288,7 +290,7 @@ impl Pipeline {
     ) -> Result<Option<Identity>, Stop> {
         let identity = match (&route.identity, &check.http, &route.permission) {
             (Some(want), Some(request), _) => {
-                let choice = self.dispatcher.stay(Operation::Jwt, OF_A_CHECK);
+                let choice = self.dispatcher.stay(Operation::Jwt, Weight::OF_A_CHECK);
                 let started = Instant::now();
                 let verified = self.verifier.verify(request, want, check.deadline).await;
                 let took = started.elapsed();
@@ -322,7 +324,3 @@ impl Pipeline {
         Ok(identity)
     }
 }
-
-/// A check's own item: a class apart from those of batches, since most tokens of checks are known
-/// already and a single permission shares nothing with others.
-const OF_A_CHECK: Weight = Weight { class: 7, bytes: 0 };

@@ -109,7 +109,11 @@ impl Inner {
         load.main = most
             .filter(|kind| kind.1 * 2.0 > load.ns)
             .and_then(|kind| kind.0);
-        self.remember_usual(W::OPERATION, load.bytes / work.len().max(1));
+        if let Some(last) = last.filter(|_| load.main.is_some()) {
+            let class = load.main.map_or(last.0.class, Cell::class);
+            let bytes = load.bytes / work.len().max(1);
+            self.remember_usual(W::OPERATION, Weight { class, bytes });
+        }
         load
     }
 
@@ -121,7 +125,7 @@ impl Inner {
         }) else {
             return in_place;
         };
-        let idle = Idle::since(pool.idle());
+        let idle = Idle::since(pool.idle(lane));
         let threads = cores.min(pool.threads() as f64).min(items as f64).max(1.0);
         let pool_ns = self.handoff.foretell(operation, load.ns, threads, idle)
             + self.queueing(pool, lane, load.ns / threads);
@@ -158,7 +162,7 @@ impl Inner {
 
     /// How long work in `lane` waits for those before it.
     fn queueing(&self, pool: &Pool, lane: Lane, alone_ns: f64) -> f64 {
-        if !pool.idle().is_zero() {
+        if !pool.idle(lane).is_zero() {
             return 0.0;
         }
         match lane {
@@ -209,13 +213,23 @@ impl Inner {
     /// From how many items of `item_ns` on the sleeping pool is quicker.
     pub(super) fn break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
         let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
-        let pool = self.pool.as_ref().filter(|_| cores > 1.0)?;
-        if operation.nature() != Nature::Cpu || item_ns <= 0.0 {
+        let threads = self.pool.as_ref()?.threads() as f64;
+        self.break_even_with(operation, item_ns, cores.min(threads))
+    }
+
+    /// The same with so many threads.
+    pub(super) fn break_even_with(
+        &self,
+        operation: Operation,
+        item_ns: f64,
+        threads: f64,
+    ) -> Option<u64> {
+        if operation.nature() != Nature::Cpu || item_ns <= 0.0 || threads <= 1.0 {
             return None;
         }
         let wins = |items: u64| {
             let (items, ns) = (items as f64, items as f64 * item_ns);
-            let threads = cores.min(pool.threads() as f64).min(items);
+            let threads = threads.min(items);
             self.handoff.foretell(operation, ns, threads, Idle::Asleep) < ns
         };
         let mut above = 2;
@@ -237,22 +251,43 @@ impl Inner {
         Some(above)
     }
 
-    fn remember_usual(&self, operation: Operation, bytes: usize) {
+    /// Calibration's idea of a usual item, until work has come.
+    pub(super) fn expect_usual(&self, operation: Operation, weight: Weight) {
         let usual = &self.usual[operation as usize];
-        let old = usual.load(Ordering::Relaxed);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        // A quarter of the way, from the first one on.
-        let new = if old == 0 {
-            bytes
+        // Not changed if there is one: work knows better, and the first measured comes first.
+        let _ = usual.compare_exchange(0, pack(weight), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn remember_usual(&self, operation: Operation, weight: Weight) {
+        let usual = &self.usual[operation as usize];
+        let old = unpack(usual.load(Ordering::Relaxed));
+        // A quarter of the way, from the first one of a class on.
+        let bytes = if old.class == weight.class && old.bytes > 0 {
+            old.bytes - old.bytes / 4 + weight.bytes / 4
         } else {
-            old - old / 4 + bytes / 4
+            weight.bytes
         };
-        usual.store(new, Ordering::Relaxed);
+        usual.store(pack(Weight { bytes, ..weight }), Ordering::Relaxed);
+    }
+
+    pub(super) fn usual_item(&self, operation: Operation) -> Weight {
+        unpack(self.usual[operation as usize].load(Ordering::Relaxed))
     }
 
     pub(super) fn usual_item_ns(&self, operation: Operation) -> f64 {
-        let bytes = self.usual[operation as usize].load(Ordering::Relaxed) as usize;
-        self.costs.of(operation, Weight { class: 0, bytes }).ns
+        self.costs.of(operation, self.usual_item(operation)).ns
+    }
+}
+
+/// Class above, bytes below; no items of a class so far are 0.
+fn pack(weight: Weight) -> u64 {
+    (u64::from(weight.class) << 56) | (weight.bytes as u64).min(u64::MAX >> 8)
+}
+
+fn unpack(word: u64) -> Weight {
+    Weight {
+        class: (word >> 56) as u8,
+        bytes: (word & (u64::MAX >> 8)) as usize,
     }
 }
 

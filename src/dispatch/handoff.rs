@@ -94,14 +94,18 @@ impl Handoff {
         self.there_and_back_ns[idle as usize].get()
     }
 
-    /// Learns from work that the pool has done.
-    pub(super) fn learn(&self, operation: Operation, seen: &Seen) {
+    /// Learns from work that the pool has done: the hand-off, and how well such an amount spreads for
+    /// each of `operations`.
+    pub(super) fn learn(&self, operations: &[Operation], seen: &Seen) {
         self.there_and_back_ns[seen.idle as usize].learn(seen.there_and_back_ns, 100.0, 1e8);
         if seen.threads > 1.0 && seen.busy_ns > 0.0 {
             let speed = seen.work_ns / seen.busy_ns;
             let share = (speed - 1.0) / ((seen.threads - 1.0) * ideal(seen.work_ns));
-            // Slower than one thread alone is possible too: others may hold the cores.
-            self.spread[operation as usize][amount(seen.work_ns)].learn(share.max(0.05), 0.05, 1.5);
+            for operation in operations {
+                // Slower than one thread alone is possible too: others may hold the cores.
+                let spread = &self.spread[*operation as usize][amount(seen.work_ns)];
+                spread.learn(share.max(0.05), 0.05, 1.5);
+            }
         }
     }
 }
@@ -163,7 +167,7 @@ mod tests {
             busy_ns: 1e6,
         };
         for _ in 0..100 {
-            handoff.learn(Operation::Hash, &seen);
+            handoff.learn(&[Operation::Hash], &seen);
         }
         let now = handoff.ns(Idle::Asleep);
         assert!((180e3..220e3).contains(&now), "{now}");

@@ -153,6 +153,10 @@ pub struct Weight {
 impl Weight {
     /// Classes an operation may have.
     pub const CLASSES: usize = 8;
+
+    /// A check's own item, apart from those of batches: most tokens of checks are known already, and
+    /// a single permission shares nothing with others.
+    pub const OF_A_CHECK: Self = Self { class: 7, bytes: 0 };
 }
 
 /// Something to do to each of many items.

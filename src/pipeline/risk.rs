@@ -7,10 +7,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{OF_A_CHECK, Progress, Skip, Stage, Stop};
+use super::{Progress, Skip, Stage, Stop};
 use crate::{
     check::Check,
-    dispatch::{Dispatcher, Operation},
+    dispatch::{Dispatcher, Operation, Weight},
     identity::Identity,
     policy::{Judgement, Policy, Route},
     risk::{Assessor, Encounter, Ending},
@@ -72,7 +72,7 @@ impl Step {
         let Some(rule) = &route.risk else {
             return Ok(());
         };
-        let choice = self.dispatcher.stay(Operation::Risk, OF_A_CHECK);
+        let choice = self.dispatcher.stay(Operation::Risk, Weight::OF_A_CHECK);
         let started = Instant::now();
         let score = self.assessor.assess(progress.risk.encounter.as_ref()).await;
         let score = match score {

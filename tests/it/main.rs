@@ -20,6 +20,7 @@ mod forward;
 mod issuers;
 mod layers;
 mod lifecycle;
+mod measured;
 mod operator;
 mod paths;
 mod permissions;
