@@ -80,6 +80,8 @@ struct Inner {
     decisions: [AtomicU32; Operation::ALL.len()],
     handoff: Handoff,
     hold_ns: f64,
+    /// Break-evens as last looked for; see [`Inner::known_break_even`].
+    known_evens: [AtomicU64; Operation::ALL.len()],
     metrics: Metrics,
     piece_ns: f64,
     /// `None` runs everything in place.
@@ -129,6 +131,7 @@ impl Dispatcher {
                 decisions: Default::default(),
                 handoff: Handoff::new(),
                 hold_ns: ns(config.hold),
+                known_evens: Default::default(),
                 metrics,
                 piece_ns: ns(config.piece),
                 pool,
@@ -177,13 +180,45 @@ impl Dispatcher {
         deadline: Option<Instant>,
     ) -> Result<Done<W::Output>, Refused> {
         let started = Instant::now();
+        let load = self.inner.weigh(&*work);
+        let plan = self.inner.plan(W::OPERATION, &load, work.len(), lane);
+        self.carry_out(work, lane, deadline, (started, load, plan))
+            .await
+    }
+
+    /// As [`Dispatcher::run`], but where it is told, for comparing: [`Strategy::Pool`] where there
+    /// is one, anything else in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dispatcher::run`].
+    pub async fn run_as<W: Work>(
+        &self,
+        strategy: Strategy,
+        work: Arc<W>,
+        lane: Lane,
+    ) -> Result<Done<W::Output>, Refused> {
+        let started = Instant::now();
+        let load = self.inner.weigh(&*work);
+        let plan = match strategy {
+            Strategy::Pool => self.inner.pooled(W::OPERATION, &load, work.len(), lane),
+            _ => None,
+        };
+        let plan = plan.unwrap_or_else(|| Plan::here(W::OPERATION, &load));
+        self.carry_out(work, lane, None, (started, load, plan))
+            .await
+    }
+
+    async fn carry_out<W: Work>(
+        &self,
+        work: Arc<W>,
+        lane: Lane,
+        deadline: Option<Instant>,
+        (started, load, plan): (Instant, Load, Plan),
+    ) -> Result<Done<W::Output>, Refused> {
         let inner = &self.inner;
-        let load = inner.weigh(&*work);
-        let plan = inner.plan(W::OPERATION, &load, work.len(), lane);
-        inner
-            .metrics
-            .tally
-            .decided(W::OPERATION, plan.strategy, plan.predicted_ns as u64);
+        let tally = &inner.metrics.tally;
+        tally.decided(W::OPERATION, plan.strategy, plan.predicted_ns as u64);
         let items = work.len();
         let outputs = match (plan.strategy, &inner.pool) {
             (Strategy::Pool, Some(pool)) => {
@@ -194,10 +229,7 @@ impl Dispatcher {
             _ => inner.in_place(&*work, deadline, &load).await?,
         };
         let actual_ns = started.elapsed().as_nanos() as f64;
-        inner
-            .metrics
-            .tally
-            .ended(W::OPERATION, plan.strategy, actual_ns as u64);
+        tally.ended(W::OPERATION, plan.strategy, actual_ns as u64);
         inner.regret(W::OPERATION, &plan, actual_ns);
         let report = Report {
             operation: W::OPERATION,
@@ -206,7 +238,7 @@ impl Dispatcher {
             bytes: load.bytes,
             predicted_us: micros(plan.predicted_ns),
             actual_us: micros(actual_ns),
-            break_even_items: inner.break_even(W::OPERATION, load.ns / items.max(1) as f64),
+            break_even_items: inner.known_break_even(W::OPERATION, load.ns / items.max(1) as f64),
         };
         Ok(Done { outputs, report })
     }
@@ -304,8 +336,9 @@ impl<W: Work> Drop for StopWhenDropped<W> {
     }
 }
 
+/// To the nanosecond: items cost from one of them on.
 fn micros(ns: f64) -> f64 {
-    (ns / 100.0).round() / 10.0
+    ns.round() / 1e3
 }
 
 /// A piece shorter than this costs more to take than it saves.

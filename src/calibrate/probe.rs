@@ -2,6 +2,10 @@
 //!
 //! Items of one probe are alike, and two lengths tell what an item costs and what a byte costs. Texts
 //! are clean prose: what is found costs extra, and most of what is served finds nothing.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "small numbers of a sample, which doubles hold exactly"
+)]
 
 use std::{ops::Range, sync::Arc};
 

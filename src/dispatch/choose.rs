@@ -120,33 +120,22 @@ impl Inner {
     pub(super) fn plan(&self, operation: Operation, load: &Load, items: usize, lane: Lane) -> Plan {
         let in_place = Plan::here(operation, load);
         let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
-        let Some(pool) = self.pool.as_ref().filter(|_| {
-            cores > 1.0 && in_place.strategy == Strategy::Inline && load.ns > NEVER_WORTH_IT_NS
-        }) else {
+        let may_leave =
+            cores > 1.0 && in_place.strategy == Strategy::Inline && load.ns > NEVER_WORTH_IT_NS;
+        let pooled = may_leave.then(|| self.pooled(operation, load, items, lane));
+        let Some(pooled) = pooled.flatten() else {
             return in_place;
         };
-        let idle = Idle::since(pool.idle(lane));
-        let threads = cores.min(pool.threads() as f64).min(items as f64).max(1.0);
-        let pool_ns = self.handoff.foretell(operation, load.ns, threads, idle)
-            + self.queueing(pool, lane, load.ns / threads);
-        let pooled = Plan {
-            strategy: Strategy::Pool,
-            predicted_ns: pool_ns,
-            other_ns: Some(load.ns),
-            idle,
-            threads,
-            ..in_place
-        };
         let in_place = Plan {
-            other_ns: Some(pool_ns),
-            idle,
-            threads,
+            other_ns: Some(pooled.predicted_ns),
+            idle: pooled.idle,
+            threads: pooled.threads,
             ..in_place
         };
         if load.longest_ns > self.hold_ns {
             return pooled;
         }
-        let (better, other) = if pool_ns < load.ns {
+        let (better, other) = if pooled.predicted_ns < load.ns {
             (pooled, in_place)
         } else {
             (in_place, pooled)
@@ -158,6 +147,29 @@ impl Inner {
             },
             None => better,
         }
+    }
+
+    /// On the pool, whatever that takes; `None` without one.
+    pub(super) fn pooled(
+        &self,
+        operation: Operation,
+        load: &Load,
+        items: usize,
+        lane: Lane,
+    ) -> Option<Plan> {
+        let pool = self.pool.as_ref()?;
+        let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
+        let idle = Idle::since(pool.idle(lane));
+        let threads = cores.min(pool.threads() as f64).min(items as f64).max(1.0);
+        let alone_ns = self.handoff.foretell(operation, load.ns, threads, idle);
+        Some(Plan {
+            strategy: Strategy::Pool,
+            predicted_ns: alone_ns + self.queueing(pool, lane, load.ns / threads),
+            other_ns: Some(load.ns),
+            explores: None,
+            idle,
+            threads,
+        })
     }
 
     /// How long work in `lane` waits for those before it.
@@ -215,6 +227,23 @@ impl Inner {
         let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
         let threads = self.pool.as_ref()?.threads() as f64;
         self.break_even_with(operation, item_ns, cores.min(threads))
+    }
+
+    /// The same, from memory while neither items nor hand-offs cost anything else: a search takes
+    /// longer than short work.
+    pub(super) fn known_break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
+        let sixteen_bits = |ns: f64| u64::from((ns as f32).to_bits() >> 16);
+        let key = (sixteen_bits(item_ns) << 16) | sixteen_bits(self.handoff.ns(Idle::Asleep));
+        let known = &self.known_evens[operation as usize];
+        let word = known.load(Ordering::Relaxed);
+        if word >> 32 == key {
+            let items = word & u64::from(u32::MAX);
+            return (items > 0).then_some(items);
+        }
+        let items = self.break_even(operation, item_ns);
+        let items = items.filter(|items| *items <= u64::from(u32::MAX));
+        known.store((key << 32) | items.unwrap_or(0), Ordering::Relaxed);
+        items
     }
 
     /// The same with so many threads.

@@ -101,8 +101,8 @@ impl Dispatcher {
         let per_kb = 1_024.0 * inner.costs.a_byte(operation, inner.usual_item(operation));
         Row {
             operation,
-            item_cost_us: exact_micros(item_ns),
-            per_kb_us: exact_micros(per_kb),
+            item_cost_us: micros(item_ns),
+            per_kb_us: micros(per_kb),
             break_even_items: inner.break_even(operation, item_ns),
             break_even_by_threads: (1..=self.threads())
                 .map(|threads| inner.break_even_with(operation, item_ns, threads as f64))
@@ -131,15 +131,10 @@ impl Dispatcher {
         Sample {
             items,
             strategy,
-            inline_us: exact_micros(ns),
-            pool_us: pool_ns.map(exact_micros),
+            inline_us: micros(ns),
+            pool_us: pool_ns.map(micros),
         }
     }
-}
-
-/// To the nanosecond: items cost from one of them on.
-fn exact_micros(ns: f64) -> f64 {
-    ns.round() / 1e3
 }
 
 const SIZES: [u64; 16] = [

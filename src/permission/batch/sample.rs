@@ -3,6 +3,8 @@
 //! Users are in groups of groups and documents in folders of folders, so that an answer is found
 //! some steps away, as in most stores. What a reader would get wrong: nobody else sees this store.
 
+use std::sync::Arc;
+
 use super::{Batch, Question};
 use crate::permission::{
     dsl,
@@ -39,6 +41,12 @@ impl Batch {
             question
         });
         Self::over(names.office().into(), questions.collect())
+    }
+
+    /// The same questions over the same store, with nothing known of the answers.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self::over(Arc::clone(&self.store), self.questions.clone())
     }
 }
 
