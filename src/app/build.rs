@@ -187,9 +187,10 @@ fn out_of_bounds(config: &Config) -> Vec<Problem> {
             "names no address, so nobody can ask; add one",
         ));
     }
-    if !config.listen.http.ip().is_loopback() && config.api.keys_file.is_none() {
+    let is_fenced = config.api.keys_file.is_some() || config.api.tls.asks_for_certificates();
+    if !config.listen.http.ip().is_loopback() && !is_fenced {
         let message = format!(
-            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1], or set `api.keys_file`",
+            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1], or set `api.keys_file` or `api.tls.client_ca_file`",
             config.listen.http
         );
         problems.push(Problem::new("listen.http", message));

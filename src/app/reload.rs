@@ -74,6 +74,7 @@ impl Reloader {
             } else {
                 self.reload_store();
                 self.reload_keys();
+                self.reload_certificates();
             }
         }
     }
@@ -138,6 +139,16 @@ impl Reloader {
                 for problem in problems {
                     tracing::error!(%problem, "api keys not reloaded, the old ones stay in force");
                 }
+            }
+        }
+    }
+
+    fn reload_certificates(&self) {
+        match self.settings.load().reload_certificates() {
+            Ok(true) => tracing::info!("api certificates reloaded"),
+            Ok(false) => {}
+            Err(problem) => {
+                tracing::error!(%problem, "api certificates not reloaded, the old ones stay in force");
             }
         }
     }

@@ -4,6 +4,7 @@
 mod keys;
 mod refusals;
 mod stream;
+mod tls;
 mod twin;
 
 use std::fs;

@@ -3,6 +3,9 @@
 //! Protobuf's `Struct` knows only doubles: whole ones become integers again, as they are in JSON, or a
 //! condition over integers would see another type through this door.
 
+mod analytics;
+mod tokens;
+
 use serde_json::{Map, Number, Value, value::RawValue};
 
 use crate::{

@@ -1,5 +1,7 @@
 //! gRPC answers what JSON answers, and refuses what JSON refuses.
 
+mod measures;
+
 use std::fmt::Debug;
 
 use serde_json::{Value, json};
