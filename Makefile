@@ -8,6 +8,7 @@ help:
 	@echo 'make test         every test, against the real servers'
 	@echo 'make tools        only install those servers'
 	@echo 'make soak         ten minutes of generated questions to the API'
+	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -36,6 +37,11 @@ soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
 
+bench-dispatch:
+	cargo bench --locked --bench dispatch
+	taskset -c 0 cargo bench --locked --bench dispatch -- one-core
+	benches/dispatch/half-a-core cargo bench --locked --bench dispatch -- half-a-core
+
 deny:
 	$(PYTHON) tools/install.py deny
 	cargo fetch --locked
@@ -44,4 +50,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test soak fmt clippy doc deny ci
+.PHONY: help tools demo test soak bench-dispatch fmt clippy doc deny ci

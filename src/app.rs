@@ -22,6 +22,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use prometheus::Registry;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -40,6 +41,7 @@ use crate::{
     clock::Clock,
     config::{Config, Loaded},
     decisions::Recorder,
+    dispatch::{self, Dispatcher},
     ext_authz::Door,
     forward_auth,
     identity::Verifier,
@@ -103,6 +105,26 @@ pub fn verifier(file: &Path) -> Result<Verifier, Vec<String>> {
             .collect();
         loaded.locate(&problems)
     })
+}
+
+/// A dispatcher with a pool, as the configuration in `file` or the embedded defaults have it, for
+/// commands that work in bulk. Its costs are guesses until work or calibration corrects them.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn dispatcher(file: Option<&Path>) -> Result<Dispatcher, Vec<String>> {
+    let loaded = Loaded::read(file)?;
+    let config = &loaded.config.dispatch;
+    let problems = config.problems().into_iter();
+    let problems: Vec<Problem> = problems.map(|problem| problem.within("dispatch")).collect();
+    if !problems.is_empty() {
+        return Err(loaded.locate(&problems));
+    }
+    let metrics = dispatch::Metrics::register(&Registry::new());
+    let metrics = metrics.map_err(|error| vec![error.to_string()])?;
+    Dispatcher::new(config, metrics)
+        .map_err(|error| vec![format!("cannot start the pool: {error}")])
 }
 
 /// Why serving did not begin.

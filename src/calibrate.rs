@@ -100,6 +100,7 @@ fn measure_operation(
             let prompts = |length| probes.prompt(length, 4);
             dispatcher.measure(&prompts(Length::Usual), &prompts(Length::Long), effort);
             let bodies = |length| probes.body(length, 4);
+            dispatcher.measure(&bodies(Length::Usual), &bodies(Length::Long), effort);
             alone(
                 dispatcher,
                 bodies(Length::Usual),

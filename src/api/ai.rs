@@ -31,9 +31,8 @@ pub(super) use self::{
 use self::{stream::Lines, work::Prompts};
 use super::{Api, access::Place, refusal::Refusal, request::Sent};
 use crate::{
-    check::{self, Headers, HttpRequest, RequestPath},
     dispatch::{Lane, Report},
-    screening::{self, Action, Requirement, Screener},
+    screening::{self, Action, Prompt, Requirement, Screener},
     verdict::{Class, Reason},
 };
 
@@ -129,7 +128,7 @@ impl Api {
             }
         };
         if let Some(body) = body {
-            return self.validate_body(&body);
+            return self.validate_body(&body).await;
         }
         let deadline = self.settings().deadline();
         let work = Arc::new(Prompts::new(&self.screener(), vec![prompt]));
@@ -141,21 +140,14 @@ impl Api {
         Ok(Answer::of_prompt(work.prompt(0), &findings))
     }
 
-    /// In place, without dispatch: a body is bounded by `screening.max_body`, so this takes no longer
-    /// than one of Envoy's checks.
-    fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
+    async fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
         let deadline = self.settings().deadline();
-        let mut headers = Headers::default();
-        headers.push("content-type", b"application/json".to_vec());
-        let request = HttpRequest {
-            method: "POST".to_owned(),
-            host: String::new(),
-            path: RequestPath::parse("/"),
-            headers,
-            body: check::Body::Complete(body.get().to_owned().into()),
-        };
-        let screener = self.screener();
-        let found = screener.screen(&request, &WANT, deadline);
+        let body = Prompt::Body(body.get().to_owned().into());
+        let work = screening::Batch::new(self.screener(), vec![body], WANT).by(deadline);
+        let done = self.run(Arc::new(work), Lane::High, deadline).await?;
+        let found = done.outputs.into_iter().next();
+        let found =
+            found.ok_or_else(|| Refusal::because(Reason::Internal, "the body has no answer"))?;
         let findings = found.map_err(|error| refuse(&error))?;
         Ok(Answer::of_body(&findings))
     }

@@ -9,22 +9,20 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
-    sync::Arc,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use prometheus::Registry;
 
 use crate::{
-    calibrate,
-    config::Loaded,
-    dispatch::{self, Dispatcher, Effort, Row, Strategy, Table},
-    screening::{self, Screener},
+    app, calibrate,
+    dispatch::{Effort, Row, Strategy, Table},
 };
 
 /// Measures, prints, and draws into `plot`.
 pub(super) fn run(config: Option<&Path>, json: bool, plot: Option<&Path>) -> ExitCode {
-    let (dispatcher, screener) = match prepare(config) {
+    let screener = super::screen::screener(config);
+    let prepared = screener.and_then(|screener| Ok((app::dispatcher(config)?, screener)));
+    let (dispatcher, screener) = match prepared {
         Ok(prepared) => prepared,
         Err(problems) => return super::tell(&problems),
     };
@@ -59,29 +57,6 @@ pub(super) fn run(config: Option<&Path>, json: bool, plot: Option<&Path>) -> Exi
             ExitCode::FAILURE
         }
     }
-}
-
-fn prepare(config: Option<&Path>) -> Result<(Dispatcher, Arc<Screener>), Vec<String>> {
-    let loaded = Loaded::read(config)?;
-    let within = |section: &'static str| {
-        let loaded = &loaded;
-        move |problems: Vec<crate::problem::Problem>| {
-            let problems = problems.into_iter().map(|problem| problem.within(section));
-            loaded.locate(&problems.collect::<Vec<_>>())
-        }
-    };
-    let problems = loaded.config.dispatch.problems();
-    if !problems.is_empty() {
-        return Err(within("dispatch")(problems));
-    }
-    let registry = Registry::new();
-    let told = |error: prometheus::Error| vec![error.to_string()];
-    let metrics = screening::Metrics::register(&registry).map_err(told)?;
-    let screener = Screener::new(&loaded.config.screening, metrics).map_err(within("screening"))?;
-    let metrics = dispatch::Metrics::register(&registry).map_err(told)?;
-    let dispatcher = Dispatcher::new(&loaded.config.dispatch, metrics)
-        .map_err(|error| vec![format!("cannot start the pool: {error}")])?;
-    Ok((dispatcher, Arc::new(screener)))
 }
 
 /// On a terminal's standard error: what is being measured.

@@ -241,9 +241,12 @@ impl Inner {
             return (items > 0).then_some(items);
         }
         let items = self.break_even(operation, item_ns);
-        let items = items.filter(|items| *items <= u64::from(u32::MAX));
-        known.store((key << 32) | items.unwrap_or(0), Ordering::Relaxed);
-        items
+        let kept = items.and_then(|items| u32::try_from(items).ok());
+        known.store(
+            (key << 32) | u64::from(kept.unwrap_or(0)),
+            Ordering::Relaxed,
+        );
+        kept.map(u64::from)
     }
 
     /// The same with so many threads.
