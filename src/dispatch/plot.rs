@@ -224,7 +224,7 @@ fn draw_panel(panel: &Panel, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
         .x_labels(6)
         .y_labels(5)
         .bold_line_style(GRID.stroke_width(1))
-        .light_line_style(PAPER.stroke_width(0))
+        .light_line_style(GRID.stroke_width(1))
         .max_light_lines(0)
         .axis_style(GRID.stroke_width(1))
         .label_style(font(16, MUTED))

@@ -89,8 +89,8 @@ async fn outputs_come_in_the_order_of_the_items_wherever_they_ran() {
 #[tokio::test]
 async fn much_work_goes_to_the_pool_and_little_stays() {
     let dispatcher = dispatcher(2.0);
-    // Taught first, as calibration does.
-    let (small, large) = (Spin::new(20, MS / 20), Spin::new(20, MS / 20));
+    // Taught first, as calibration does, in runs so short that few are interrupted.
+    let (small, large) = (Spin::new(2, MS / 20), Spin::new(2, MS / 20));
     dispatcher.measure(&*small, &*large, Effort::Brief);
     let much = dispatcher
         .run(Spin::new(400, MS / 20), Lane::Batch, None)
