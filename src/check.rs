@@ -6,6 +6,7 @@
 
 mod headers;
 mod host;
+mod key;
 mod path;
 
 use std::{collections::HashMap, net::IpAddr, time::Instant};
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use self::{
     headers::Headers,
     host::normal_host,
+    key::{Fields, Key},
     path::{BadPath, RequestPath},
 };
 

@@ -8,8 +8,10 @@
 )]
 
 mod analyze;
+mod ask;
 mod calibrate;
 mod columns;
+mod health;
 mod key;
 mod model;
 mod permit;
@@ -20,10 +22,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    admin,
-    app::{self, StartError},
-};
+use crate::app::{self, StartError};
 
 /// Envoy external authorization: who is calling, may they, and is what they send safe.
 #[derive(Debug, Parser)]
@@ -66,9 +65,11 @@ enum Command {
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
     },
+    /// Ask a running subzero about one request, as Envoy would: exit 0 when it may pass, 1 when not
+    Ask(ask::Question),
     /// Ask a running subzero whether it is ready: exit 0 when it is
     Health {
-        /// Where to ask
+        /// Where to ask; `grpc://ADDRESS` asks Envoy's own door
         #[arg(default_value = "http://127.0.0.1:9193/readyz")]
         url: String,
     },
@@ -146,7 +147,8 @@ pub fn run() -> ExitCode {
         Command::Calibrate { config, json, plot } => {
             calibrate::run(config.as_deref(), json, plot.as_deref())
         }
-        Command::Health { url } => health(&url),
+        Command::Ask(question) => ask::run(&question),
+        Command::Health { url } => health::run(&url),
         Command::Key { name, scopes } => key::run(&name, &scopes),
         Command::Model {
             command: ModelCommand::Test { file },
@@ -179,26 +181,6 @@ fn check_config(file: &std::path::Path) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problems) => tell(&problems),
-    }
-}
-
-fn health(url: &str) -> ExitCode {
-    let probe = async { admin::probe(url).await };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let answer = runtime
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(probe));
-    match answer {
-        Ok(body) => {
-            println!("{body}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("subzero: {why}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -58,7 +58,7 @@ pub use self::{
 use self::{
     choose::Plan,
     cost::Costs,
-    handoff::{Handoff, Seen},
+    handoff::{Beside, Handoff, Seen},
     pool::{Job, Pool},
     spread::{Spread, cut},
 };
@@ -72,6 +72,8 @@ pub struct Dispatcher {
 
 #[derive(Debug)]
 struct Inner {
+    /// What a batch in place takes beside its work.
+    beside: Beside,
     /// Bits of an `f64`.
     cores: AtomicU64,
     /// The configured number; 0 = look.
@@ -125,6 +127,7 @@ impl Dispatcher {
         let ns = |span: Span| span.get().as_secs_f64() * 1e9;
         Self {
             inner: Arc::new(Inner {
+                beside: Beside::new(),
                 cores: AtomicU64::new(1.0f64.to_bits()),
                 configured: config.cores,
                 costs: Costs::new(),
@@ -181,7 +184,10 @@ impl Dispatcher {
     ) -> Result<Done<W::Output>, Refused> {
         let started = Instant::now();
         let load = self.inner.weigh(&*work);
-        let plan = self.inner.plan(W::OPERATION, &load, work.len(), lane);
+        let mut plan = self.inner.plan(W::OPERATION, &load, work.len(), lane);
+        if plan.strategy != Strategy::Pool {
+            plan.predicted_ns += self.inner.beside.ns();
+        }
         self.carry_out(work, lane, deadline, (started, load, plan))
             .await
     }
@@ -220,15 +226,19 @@ impl Dispatcher {
         let tally = &inner.metrics.tally;
         tally.decided(W::OPERATION, plan.strategy, plan.predicted_ns as u64);
         let items = work.len();
-        let outputs = match (plan.strategy, &inner.pool) {
-            (Strategy::Pool, Some(pool)) => {
-                inner
-                    .on_the_pool(pool, work, lane, deadline, &load, &plan)
-                    .await?
-            }
-            _ => inner.in_place(&*work, deadline, &load).await?,
+        let pool = inner.pool.as_ref();
+        let pool = pool.filter(|_| plan.strategy == Strategy::Pool);
+        let (outputs, worked_ns) = if let Some(pool) = pool {
+            let pooled = inner.on_the_pool(pool, work, lane, deadline, &load, &plan);
+            (pooled.await?, None)
+        } else {
+            let (outputs, worked_ns) = inner.in_place(&*work, deadline, &load).await?;
+            (outputs, Some(worked_ns))
         };
         let actual_ns = started.elapsed().as_nanos() as f64;
+        if let Some(worked_ns) = worked_ns.filter(|_| load.ns < SHORT_NS) {
+            inner.beside.learn(actual_ns - worked_ns);
+        }
         tally.ended(W::OPERATION, plan.strategy, actual_ns as u64);
         inner.regret(W::OPERATION, &plan, actual_ns);
         let report = Report {
@@ -245,19 +255,17 @@ impl Dispatcher {
 }
 
 impl Inner {
-    /// Piece by piece on this thread; others get it in between.
+    /// Piece by piece on this thread; others get it in between. Tells how long it worked, too.
     async fn in_place<W: Work>(
         &self,
         work: &W,
         deadline: Option<Instant>,
         load: &Load,
-    ) -> Result<Vec<W::Output>, Refused> {
+    ) -> Result<(Vec<W::Output>, f64), Refused> {
         let ends = if load.ns <= self.hold_ns {
             vec![work.len()]
         } else {
-            let costs =
-                (0..work.len()).map(|item| self.costs.of(W::OPERATION, work.weight(item)).ns);
-            cut(costs, self.hold_ns)
+            self.pieces(work, self.hold_ns)
         };
         let mut outputs = Vec::with_capacity(work.len());
         let (mut start, mut worked_ns) = (0, 0.0);
@@ -281,7 +289,20 @@ impl Inner {
             start = end;
         }
         self.costs.learn(&load.estimate(), worked_ns);
-        Ok(outputs)
+        Ok((outputs, worked_ns))
+    }
+
+    /// Where pieces of about `target_ns` end.
+    fn pieces<W: Work>(&self, work: &W, target_ns: f64) -> Vec<usize> {
+        let of = |weight| self.costs.of(W::OPERATION, weight).ns;
+        match work.uniform() {
+            Some(weight) => {
+                let step = ((target_ns / of(weight)) as usize).max(1);
+                let whole = (step..work.len()).step_by(step);
+                whole.chain([work.len()]).collect()
+            }
+            None => cut((0..work.len()).map(|item| of(work.weight(item))), target_ns),
+        }
     }
 
     /// How long a piece of so much work should be: several a thread, so that one that comes late
@@ -300,8 +321,7 @@ impl Inner {
         load: &Load,
         plan: &Plan,
     ) -> Result<Vec<W::Output>, Refused> {
-        let costs = (0..work.len()).map(|item| self.costs.of(W::OPERATION, work.weight(item)).ns);
-        let ends = cut(costs, self.piece_of(load.ns, plan.threads));
+        let ends = self.pieces(&*work, self.piece_of(load.ns, plan.threads));
         let began = Instant::now();
         let (spread, done) = Spread::new(work, ends, deadline);
         let helpers = plan.threads.ceil() as usize;
@@ -343,6 +363,9 @@ fn micros(ns: f64) -> f64 {
 
 /// A piece shorter than this costs more to take than it saves.
 const SHORTEST_PIECE_NS: f64 = 10e3;
+
+/// Work so short that what is done beside it shows.
+const SHORT_NS: f64 = 10e3;
 
 /// A pool larger than this serves nobody: pieces are short and doors are few.
 const MOST_THREADS: usize = 256;

@@ -6,7 +6,6 @@
 
 mod answer;
 mod stream;
-mod work;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -24,15 +23,12 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-pub(super) use self::{
-    answer::{Answer, Violation},
-    stream::Event,
-};
-use self::{stream::Lines, work::Prompts};
+use self::stream::Lines;
+pub(super) use self::{answer::Answer, stream::Event};
 use super::{Api, access::Place, refusal::Refusal, request::Sent};
 use crate::{
     dispatch::{Lane, Report},
-    screening::{self, Action, Prompt, Requirement, Screener},
+    screening::{self, Action, Batch, Prompt, Requirement, Screener},
     verdict::{Class, Reason},
 };
 
@@ -114,9 +110,9 @@ fn wants_lines(headers: &HeaderMap) -> bool {
 impl Api {
     /// Screens one prompt or body.
     pub(super) async fn validate(&self, question: Question) -> Result<Answer, Refusal> {
-        let (prompt, body) = match (question.prompt, question.body) {
-            (Some(prompt), None) => (prompt, None),
-            (None, Some(body)) => (String::new(), Some(body)),
+        let prompt = match (question.prompt, question.body) {
+            (Some(prompt), None) => Prompt::of_user(prompt),
+            (None, Some(body)) => Prompt::Body(body.get().to_owned().into()),
             (None, None) => {
                 return Err(Refusal::field("prompt", "is missing; send it, or a `body`"));
             }
@@ -127,29 +123,15 @@ impl Api {
                 ));
             }
         };
-        if let Some(body) = body {
-            return self.validate_body(&body).await;
-        }
         let deadline = self.settings().deadline();
-        let work = Arc::new(Prompts::new(&self.screener(), vec![prompt]));
+        let work = Batch::new(self.screener(), vec![prompt], WANT).by(deadline);
+        let work = Arc::new(work);
         let done = self.run(Arc::clone(&work), Lane::High, deadline).await?;
         let found = done.outputs.into_iter().next();
         let found =
             found.ok_or_else(|| Refusal::because(Reason::Internal, "the prompt has no answer"))?;
         let findings = found.map_err(|error| refuse(&error))?;
-        Ok(Answer::of_prompt(work.prompt(0), &findings))
-    }
-
-    async fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
-        let deadline = self.settings().deadline();
-        let body = Prompt::Body(body.get().to_owned().into());
-        let work = screening::Batch::new(self.screener(), vec![body], WANT).by(deadline);
-        let done = self.run(Arc::new(work), Lane::High, deadline).await?;
-        let found = done.outputs.into_iter().next();
-        let found =
-            found.ok_or_else(|| Refusal::because(Reason::Internal, "the body has no answer"))?;
-        let findings = found.map_err(|error| refuse(&error))?;
-        Ok(Answer::of_body(&findings))
+        Ok(Answer::new(work.prompts()[0].text(), &findings))
     }
 
     /// Screens many prompts.
@@ -159,14 +141,19 @@ impl Api {
             settings.bound("prompts", questions.prompts.len())?;
             settings.deadline()
         };
-        let work = Arc::new(Prompts::new(&self.screener(), questions.prompts));
+        let work = self.prompts(questions.prompts);
         let done = self.run(Arc::clone(&work), Lane::Batch, deadline).await?;
-        let found = done.outputs.iter().enumerate();
-        let results = found.map(|(item, found)| Answer::in_batch(work.prompt(item), found));
+        let screened = work.prompts().iter().zip(&done.outputs);
+        let results = screened.map(Answer::in_batch);
         Ok(Answers {
             results: results.collect(),
             dispatch: done.report,
         })
+    }
+
+    fn prompts(&self, prompts: Vec<String>) -> Arc<Batch> {
+        let prompts = prompts.into_iter().map(Prompt::of_user).collect();
+        Arc::new(Batch::new(self.screener(), prompts, WANT))
     }
 
     fn screener(&self) -> Arc<Screener> {

@@ -114,15 +114,17 @@ impl Api {
     }
 
     /// Takes tokens back.
-    pub(super) fn revoke(&self, question: RevocationQuestion) -> Result<(), Refusal> {
-        let serving = self.serving();
-        let revoked = serving.pipeline.verifier().revoke(Revocation {
+    pub(super) async fn revoke(&self, question: RevocationQuestion) -> Result<(), Refusal> {
+        let (serving, deadline) = (self.serving(), self.settings().deadline());
+        let what = Revocation {
             jti: question.jti,
             sub: question.sub,
             sid: question.sid,
             before: question.before,
             issuer: question.issuer,
-        });
+        };
+        let verifier = serving.pipeline.verifier();
+        let revoked = verifier.revoke_everywhere(what, deadline).await;
         revoked.map_err(|error| {
             let bad = || Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
             match error {
@@ -133,6 +135,9 @@ impl Api {
                 RevocationError::Future => bad().about("before"),
                 RevocationError::Issuer => bad().about("issuer"),
                 RevocationError::Text(field) => bad().about(field),
+                RevocationError::Unshared(_) => {
+                    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+                }
             }
         })
     }
@@ -208,7 +213,7 @@ pub(super) async fn revoke(
     State(api): State<Api>,
     Sent(question): Sent<RevocationQuestion>,
 ) -> Result<StatusCode, Refusal> {
-    api.revoke(question).map(|()| StatusCode::NO_CONTENT)
+    api.revoke(question).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]

@@ -243,10 +243,8 @@ impl Tokens for Twin {
         &self,
         request: Request<RevokeRequest>,
     ) -> Result<Response<RevokeResponse>, Status> {
-        self.answer(request, Scope::Revoke, |asked| async move {
-            self.api.revoke(asked)
-        })
-        .await
+        self.answer(request, Scope::Revoke, |asked| self.api.revoke(asked))
+            .await
     }
 }
 

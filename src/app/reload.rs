@@ -202,6 +202,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         "decisions",
         "decision_log",
         "forward_auth",
+        "store",
     ]
     .into_iter()
     .filter(|key| old.get(key) != new.get(key))

@@ -98,6 +98,7 @@ impl Dispatcher {
                 self.inner.handoff.learn(&[], &seen);
             }
         }
+        self.inner.handoff.settle();
     }
 
     /// Measures how well work spreads, by giving the pool more and more of `items(count)`, whose

@@ -79,6 +79,15 @@ impl Plan {
 
 impl Inner {
     pub(super) fn weigh<W: Work>(&self, work: &W) -> Load {
+        if let Some(weight) = work.uniform().filter(|_| !work.is_empty()) {
+            let (one, count) = (self.costs.of(W::OPERATION, weight), work.len());
+            self.remember_usual(W::OPERATION, weight);
+            return Load {
+                ns: one.ns * count as f64,
+                bytes: one.bytes.saturating_mul(count),
+                ..Load::one(one)
+            };
+        }
         let mut load = Load {
             ns: 0.0,
             bytes: 0,
@@ -229,23 +238,29 @@ impl Inner {
         self.break_even_with(operation, item_ns, cores.min(threads))
     }
 
-    /// The same, from memory while neither items nor hand-offs cost anything else: a search takes
-    /// longer than short work.
+    /// The same, from memory while items and hand-offs cost about the same: a search takes longer than
+    /// short work.
     pub(super) fn known_break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
-        let sixteen_bits = |ns: f64| u64::from((ns as f32).to_bits() >> 16);
-        let key = (sixteen_bits(item_ns) << 16) | sixteen_bits(self.handoff.ns(Idle::Asleep));
+        self.pool.as_ref()?;
+        // Steps of less than a hundredth.
+        let sixteen_bits = |ns: f64| ((ns as f32).to_bits() >> 16) as u16;
+        let key = [
+            sixteen_bits(item_ns),
+            sixteen_bits(self.handoff.ns(Idle::Asleep)),
+        ];
         let known = &self.known_evens[operation as usize];
         let word = known.load(Ordering::Relaxed);
-        if word >> 32 == key {
+        let last = [(word >> 48) as u16, (word >> 32) as u16];
+        let is_near = |(a, b): (&u16, &u16)| a.abs_diff(*b) <= FEW_STEPS;
+        if key.iter().zip(&last).all(is_near) {
             let items = word & u64::from(u32::MAX);
             return (items > 0).then_some(items);
         }
         let items = self.break_even(operation, item_ns);
         let kept = items.and_then(|items| u32::try_from(items).ok());
-        known.store(
-            (key << 32) | u64::from(kept.unwrap_or(0)),
-            Ordering::Relaxed,
-        );
+        let [item, handoff] = key.map(u64::from);
+        let word = (item << 48) | (handoff << 32) | u64::from(kept.unwrap_or(0));
+        known.store(word, Ordering::Relaxed);
         kept.map(u64::from)
     }
 
@@ -325,5 +340,7 @@ fn unpack(word: u64) -> Weight {
 
 /// Below this no hand-off pays, whatever the pool does; so the pool is not even looked at.
 const NEVER_WORTH_IT_NS: f64 = 10e3;
+/// What moves a break-even by less than some hundredths is not worth a search.
+const FEW_STEPS: u16 = 6;
 const DEAREST_LESSON_NS: f64 = 2e6;
 const MOST_ITEMS: u64 = 1 << 32;

@@ -180,6 +180,11 @@ pub trait Work: Send + Sync + 'static {
     /// What item `item` weighs. Called for every item before anything runs, so it must be cheap.
     fn weight(&self, item: usize) -> Weight;
 
+    /// What every item weighs, where all weigh the same: saves looking at each.
+    fn uniform(&self) -> Option<Weight> {
+        None
+    }
+
     /// Does `items` and returns one output for each, in order. Pieces of one batch run on several
     /// threads at once, each with its own range.
     fn run(&self, items: Range<usize>) -> Vec<Self::Output>;

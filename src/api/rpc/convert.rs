@@ -21,6 +21,7 @@ use crate::{
             ValidateBatchRequest, ValidateBatchResponse, Violation, prompt_question::Content,
         },
     },
+    screening,
 };
 
 impl From<Report> for Dispatch {
@@ -186,8 +187,8 @@ impl From<ai::Answer> for PromptAnswer {
     }
 }
 
-impl From<ai::Violation> for Violation {
-    fn from(violation: ai::Violation) -> Self {
+impl From<screening::Violation> for Violation {
+    fn from(violation: screening::Violation) -> Self {
         let [start, end] = violation.span.map(|at| at as u64);
         Self {
             threat_type: violation.threat_type.to_owned(),
@@ -196,6 +197,7 @@ impl From<ai::Violation> for Violation {
             description: violation.description.to_owned(),
             span: Some(Span { start, end }),
             pointer: violation.pointer,
+            trusted: violation.trusted,
         }
     }
 }

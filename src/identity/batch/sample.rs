@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    coalesce,
     units::Secret,
     upstream::{self, Fetcher, Reach},
 };
@@ -65,11 +66,15 @@ impl Samples {
         let shared = Issuer::new(settings("shared", &[Algorithm::HS256], shared));
         let registry = Registry::new();
         let metrics = upstream::Metrics::register(&registry)
-            .and_then(|upstream| Metrics::register(&registry, upstream))
+            .and_then(|upstream| {
+                let coalesced = coalesce::Metrics::register(&registry)?;
+                Metrics::register(&registry, upstream, coalesced)
+            })
             .expect("an empty registry takes every series");
         let limits = revocation::Limits {
             bytes: 1 << 16,
             keep: Duration::from_secs(u32::MAX.into()),
+            max_stale: None,
         };
         let issuers = [public, shared].map(|issuer| (issuer.name.to_string(), Arc::new(issuer)));
         let verifier = Arc::new(Verifier {
