@@ -11,6 +11,7 @@ mod analyze;
 mod ask;
 mod calibrate;
 mod columns;
+mod doctor;
 mod health;
 mod key;
 mod model;
@@ -64,6 +65,18 @@ enum Command {
         /// Also draw time over batch size, in place and on the pool, into this file
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
+    },
+    /// Examine an Envoy: does it ask about everything, and in a way that can be answered
+    Doctor {
+        /// Envoy's admin address, or a file with its config dump or bootstrap configuration
+        #[arg(default_value = "http://127.0.0.1:9901")]
+        envoy: String,
+        /// Subzero's configuration, to be compared with Envoy's; its issuers are asked too
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Ask a running subzero about one request, as Envoy would: exit 0 when it may pass, 1 when not
     Ask(ask::Question),
@@ -147,6 +160,11 @@ pub fn run() -> ExitCode {
         Command::Calibrate { config, json, plot } => {
             calibrate::run(config.as_deref(), json, plot.as_deref())
         }
+        Command::Doctor {
+            envoy,
+            config,
+            json,
+        } => doctor::run(&envoy, config.as_deref(), json),
         Command::Ask(question) => ask::run(&question),
         Command::Health { url } => health::run(&url),
         Command::Key { name, scopes } => key::run(&name, &scopes),

@@ -16,6 +16,7 @@ mod context;
 mod decision_log;
 mod decisions;
 mod docs;
+mod doctor;
 mod faults;
 mod findings;
 mod forgeries;
