@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench dispatch` takes about a minute and a half and writes what it finds to
 //! `benches/results/dispatch.md` and `dispatch.svg`; `make bench-dispatch` does the same on one core
-//! and on half a core, where the right answers are others. A word after `--` goes into the files' names.
+//! and on half a core, where the right answers are others. A word after `--` goes into the files' names;
+//! without one, the README's figures are written anew, too.
 //!
 //! What a reader would get wrong: the three ways have a dispatcher each, so what is learnt from being
 //! told where to run is never known to the one that chooses.
@@ -49,8 +50,23 @@ fn main() {
     let written = report.markdown(&name);
     fs::write(folder.join(format!("{name}.md")), &written).expect("writes");
     fs::write(folder.join(format!("{name}.svg")), report.svg()).expect("writes");
+    if report.word.is_none() {
+        into_readme(&report.for_readme());
+    }
     println!("\n{written}");
 }
+
+/// Puts `text` where the README keeps a place for it.
+fn into_readme(text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&path).expect("is in the repository");
+    let (before, rest) = readme.split_once(BEGIN).expect("the README's place");
+    let (_, after) = rest.split_once(END).expect("the end of the README's place");
+    fs::write(path, format!("{before}{BEGIN}\n{text}{END}{after}")).expect("writes");
+}
+
+const BEGIN: &str = "<!-- written by benches/dispatch.rs -->";
+const END: &str = "<!-- end -->";
 
 /// Nanoseconds for choosing where one item runs and for learning what it took: the median of rounds.
 fn overhead(dispatcher: &Dispatcher) -> f64 {

@@ -55,6 +55,16 @@ impl Report {
         text
     }
 
+    /// What the README says of it.
+    pub(crate) fn for_readme(&self) -> String {
+        let mut text = format!("{}, {}:\n\n", machine(), self.cores());
+        // Writing to a String cannot fail.
+        let _ = self.write_summary(&mut text);
+        let _ = self.write_claims(&mut text);
+        text.push_str("\n![time over batch size, measured](benches/results/dispatch.svg)\n");
+        text
+    }
+
     fn write(&self, text: &mut String, name: &str) -> std::fmt::Result {
         let command = self
             .word
