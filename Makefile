@@ -6,7 +6,7 @@ help:
 	@echo 'make demo         Envoy, Subzero and a service on this machine, with curl lines to try'
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
-	@echo 'make chart        only those of the Helm chart, dashboards and alerts'
+	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
 	@echo 'make soak         ten minutes of generated questions to the API'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
@@ -22,12 +22,12 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus
+	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus hadolint
 	cargo test --locked
 
 chart:
-	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus
-	cargo test --locked --test it -- chart:: watching::
+	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint
+	cargo test --locked --test it -- chart:: watching:: image::
 
 fmt:
 	cargo fmt --check
