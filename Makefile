@@ -8,6 +8,7 @@ help:
 	@echo 'make test         every test, against the real servers'
 	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
+	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make soak         ten minutes of generated questions to the API'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
@@ -41,6 +42,8 @@ doc:
 soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
+	$(PYTHON) tools/install.py envoy oidc wrk
+	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
 bench-dispatch:
 	cargo bench --locked --bench dispatch

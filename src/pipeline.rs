@@ -299,7 +299,10 @@ impl Pipeline {
             (Some(want), Some(request), _) => {
                 let choice = self.dispatcher.stay(Operation::Jwt, Weight::OF_A_CHECK);
                 let started = Instant::now();
-                let verified = self.verifier.verify(request, want, check.deadline).await;
+                let verifying = self
+                    .verifier
+                    .verify(request, &check.source, want, check.deadline);
+                let verified = verifying.await;
                 let took = started.elapsed();
                 self.dispatcher.ran(&choice, took);
                 progress.ran(Stage::Identity, &choice, took);

@@ -129,6 +129,11 @@ impl Metrics {
         self.waited(&format!("token:{issuer}"))
     }
 
+    /// The series that count questions to one issuer about opaque tokens.
+    pub(super) fn introspection(&self, issuer: &str) -> Series {
+        self.upstream.series(&format!("introspection:{issuer}"))
+    }
+
     /// The series that count fetches for one issuer.
     pub(super) fn fetches(&self, issuer: &str) -> Series {
         self.waited(&format!("keys:{issuer}"))

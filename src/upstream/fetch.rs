@@ -109,6 +109,12 @@ impl Fetcher {
         }
     }
 
+    /// Builds the client now rather than on first use.
+    pub fn prepare(&self) {
+        // What is wrong is told to whoever asks something.
+        let _told_later = self.client();
+    }
+
     /// Fetches `url` and turns the answer into something with `read`, whose complaint is a
     /// [`Error::Parse`]. Counted in `series`, reading included.
     pub async fn get<T>(
@@ -248,7 +254,7 @@ fn builder(reach: Reach) -> ClientBuilder {
         .https_only(reach == Reach::Public)
         .no_proxy()
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(1)
+        .pool_max_idle_per_host(POOL_MAX_IDLE)
         .redirect(redirect::Policy::none())
         .user_agent(concat!("subzero/", env!("CARGO_PKG_VERSION")))
 }
@@ -274,6 +280,9 @@ impl Resolve for Resolver {
         })
     }
 }
+
+/// Connections kept to one host: questions about tokens come many at a time.
+const POOL_MAX_IDLE: usize = 16;
 
 /// Keys are fetched minutes apart; a connection kept longer is closed by the peer anyway.
 const POOL_IDLE: Duration = Duration::from_secs(30);
