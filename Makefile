@@ -9,7 +9,6 @@ help:
 	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
-	@echo 'make soak         ten minutes of generated questions to the API'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
