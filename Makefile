@@ -22,7 +22,7 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus hadolint
+	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint
 	cargo test --locked
 
 chart:

@@ -45,6 +45,7 @@ use crate::{
     ext_authz::Door,
     forward_auth,
     identity::Verifier,
+    permission::Authorizer,
     problem::Problem,
     telemetry::start_logging,
 };
@@ -125,6 +126,22 @@ pub fn dispatcher(file: Option<&Path>) -> Result<Dispatcher, Vec<String>> {
     let metrics = metrics.map_err(|error| vec![error.to_string()])?;
     Dispatcher::new(config, metrics)
         .map_err(|error| vec![format!("cannot start the pool: {error}")])
+}
+
+/// Who answers permissions as the configuration in `file` says.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn authorizer(file: &Path) -> Result<Authorizer, Vec<String>> {
+    let loaded = Loaded::read(Some(file))?;
+    let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
+    let (config, metrics) = (&loaded.config.permission, &instruments.permission);
+    let dispatcher = &instruments.dispatcher;
+    Authorizer::new(config, &loaded.base_dir, metrics, dispatcher, None).map_err(|found| {
+        let within = |problem: Problem| problem.within("permission");
+        loaded.locate(&found.into_iter().map(within).collect::<Vec<_>>())
+    })
 }
 
 /// Why serving did not begin.

@@ -26,6 +26,7 @@ mod calibrate;
 mod choose;
 mod config;
 mod cost;
+mod gathering;
 mod handoff;
 mod metrics;
 pub mod plot;
@@ -50,6 +51,7 @@ pub use self::{
     calibrate::Effort,
     choose::Load,
     config::{Config, Queue},
+    gathering::{Gathering, Sending, Underway},
     metrics::Metrics,
     single::Choice,
     table::{Row, Sample, Table},

@@ -12,6 +12,7 @@ fn policy(routes: &str) -> Result<Policy, Vec<Problem>> {
     fs::write(folder.path().join("store.fga.yaml"), STORE).expect("store");
     let config = permission::Config {
         store_file: Some("store.fga.yaml".into()),
+        openfga: None,
     };
     let authorizer = Authorizer::load(&config, folder.path()).expect("store loads");
     let routes: Vec<RouteConfig> = serde_saphyr::from_str(routes).expect("routes");

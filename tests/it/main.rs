@@ -26,6 +26,7 @@ mod issuers;
 mod layers;
 mod lifecycle;
 mod measured;
+mod openfga;
 mod operator;
 mod paths;
 mod permissions;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     super::{
         Audiences, KeySource, Metrics, Requirement, Revocations, Settings, Verifier,
-        issuer::Issuer, keys::Keys, revocation,
+        issuer::Issuer, keys::Keys, once::Once, revocation,
     },
     Batch, UNREADABLE, class,
 };
@@ -83,6 +83,8 @@ impl Samples {
             headers: Arc::default(),
             issuers: BTreeMap::from(issuers),
             metrics,
+            once: Once::new(1 << 16).expect("random numbers, as everywhere"),
+            proof_age: Duration::ZERO,
             revocations: Revocations::new(limits).expect("random numbers, as everywhere"),
             fetchers: [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         });
@@ -113,6 +115,7 @@ impl Samples {
         let token = found.map(|(_, tokens)| &tokens[length as usize]);
         let tokens: Vec<String> = token.into_iter().cycle().take(count).cloned().collect();
         Batch {
+            answers: HashMap::new(),
             classes: vec![class; tokens.len()],
             tokens,
             verifier: Arc::clone(&self.verifier),
@@ -140,11 +143,13 @@ fn settings(name: &str, algorithms: &[Algorithm], source: KeySource) -> Settings
         audiences: Audiences::OneOf(vec!["https://api.sample.invalid".to_owned()]),
         exchange: None,
         fetch_timeout: Duration::ZERO,
+        introspection: None,
         issuer: match name {
             "shared" => "https://shared.invalid/".to_owned(),
             _ => "https://sample.invalid/".to_owned(),
         },
         leeway: Duration::ZERO,
+        logout_audiences: Vec::new(),
         max_stale: Duration::MAX,
         name: name.to_owned(),
         refresh: Duration::MAX,
