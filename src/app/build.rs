@@ -181,6 +181,10 @@ pub(super) fn build(
     let known = previous.map(|serving| serving.pipeline.assessor().as_ref());
     let assessor = Assessor::new(&config.risk, Clock::System, instruments.risk.clone(), known);
     let assessor = keep(assessor, "risk", &mut problems);
+    let assessor = assessor.map(|assessor| match store {
+        Some(store) => assessor.sharing(store),
+        None => assessor,
+    });
     let policy = authorizer.as_ref().and_then(|authorizer| {
         let policy = Policy::new(
             &config.routes,
