@@ -22,7 +22,9 @@ mod fetch;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -132,17 +134,19 @@ impl Metrics {
             duration: self.durations.with_label_values(&[upstream]),
             failed: Cause::ALL.map(|cause| outcome(cause.as_str())),
             ok: outcome("ok"),
+            watcher: None,
         }
     }
 }
 
 /// One upstream's series, resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Series {
     breaker: Option<Breaker>,
     duration: Histogram,
     failed: [IntCounter; Cause::ALL.len()],
     ok: IntCounter,
+    watcher: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
 }
 
 impl Series {
@@ -162,12 +166,30 @@ impl Series {
         Ok(Some(call))
     }
 
+    /// The same, with `watcher` told how long each call took, for those who count waiting elsewhere.
+    #[must_use]
+    pub fn watched(self, watcher: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self {
+            watcher: Some(Arc::new(watcher)),
+            ..self
+        }
+    }
+
     /// Counts one call that took `seconds`.
     pub fn record<T>(&self, outcome: &Result<T, Error>, seconds: f64) {
         self.duration.observe(seconds);
+        if let Some(watcher) = &self.watcher {
+            watcher(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
         match outcome {
             Ok(_) => self.ok.inc(),
             Err(error) => self.failed[error.cause() as usize].inc(),
         }
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Series").finish_non_exhaustive()
     }
 }

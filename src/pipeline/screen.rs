@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{OF_A_CHECK, Pipeline, Progress, Stage, Stop};
+use super::{Pipeline, Progress, Stage, Stop};
 use crate::{
     check::{Body, HttpRequest},
     coalesce,
@@ -20,14 +20,13 @@ use crate::{
 };
 
 /// What is in a body, or why that cannot be said; the outer error, that nobody could look.
-pub type Screened = Result<Result<Findings, screening::Error>, Reason>;
+pub(super) type Screened = Result<Result<Findings, screening::Error>, Reason>;
 
 /// Finding out what is in one body, apart from who asked.
 struct Job {
     choice: Choice,
     deadline: Instant,
     dispatcher: Dispatcher,
-    lane: Lane,
     request: HttpRequest,
     screener: Arc<Screener>,
     want: Requirement,
@@ -43,33 +42,21 @@ impl Pipeline {
         progress: &mut Progress,
     ) -> Result<Result<Findings, screening::Error>, Stop> {
         let started = Instant::now();
-        let choice = self.choose_for(request, Lane::Critical);
-        let screened = self.find(&choice, request, want, Lane::Critical, deadline);
+        let choice = self.choose_for(request);
+        let screened = self.find(&choice, request, want, deadline);
         let screened = screened.await.map_err(Stop::denied)?;
         progress.ran(Stage::Screening, &choice, started.elapsed());
         Ok(screened)
     }
 
-    /// What is in the body of a request that is no check: the same, shared with checks that send
-    /// the same at the same time.
-    pub async fn screen_body(
-        &self,
-        request: &HttpRequest,
-        want: &Requirement,
-        lane: Lane,
-        deadline: Instant,
-    ) -> Screened {
-        let choice = self.choose_for(request, lane);
-        self.find(&choice, request, want, lane, deadline).await
-    }
-
-    fn choose_for(&self, request: &HttpRequest, lane: Lane) -> Choice {
+    fn choose_for(&self, request: &HttpRequest) -> Choice {
         let bytes = bytes_of(request);
         let weight = Weight {
             bytes,
-            ..OF_A_CHECK
+            ..Weight::OF_A_CHECK
         };
-        self.dispatcher.choose(Operation::Prompt, weight, lane)
+        self.dispatcher
+            .choose(Operation::Prompt, weight, Lane::Critical)
     }
 
     async fn find(
@@ -77,7 +64,6 @@ impl Pipeline {
         choice: &Choice,
         request: &HttpRequest,
         want: &Requirement,
-        lane: Lane,
         deadline: Instant,
     ) -> Screened {
         let is_shared = coalesce::is_worth(choice.predicted(), bytes_of(request));
@@ -88,7 +74,6 @@ impl Pipeline {
             choice: *choice,
             deadline,
             dispatcher: self.dispatcher.clone(),
-            lane,
             request,
             screener: Arc::clone(&self.screener),
             want: *want,
@@ -124,14 +109,13 @@ impl Job {
             choice,
             deadline,
             dispatcher,
-            lane,
             request,
             screener,
             want,
         } = self;
         if choice.strategy() == Strategy::Pool {
             let screen = move || screener.screen(&request, &want, deadline);
-            let offloaded = dispatcher.offload(&choice, lane, Some(deadline), screen);
+            let offloaded = dispatcher.offload(&choice, Lane::Critical, Some(deadline), screen);
             return offloaded.await.map_err(|refused| match refused {
                 Refused::Deadline => Reason::Deadline,
                 Refused::Overloaded(_) => Reason::Overloaded,

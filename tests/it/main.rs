@@ -28,6 +28,7 @@ mod image;
 mod issuers;
 mod layers;
 mod lifecycle;
+mod measured;
 mod openfga;
 mod operator;
 mod outages;
