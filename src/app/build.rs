@@ -92,7 +92,11 @@ impl Instruments {
         let metrics = dispatch::Metrics::register(&self.registry)?;
         let dispatcher = Dispatcher::new(config, metrics)
             .map_err(|error| anyhow::anyhow!("cannot start the pool: {error}"))?;
-        Ok(Self { dispatcher, ..self })
+        Ok(Self {
+            identity: self.identity.waiting_through(&dispatcher),
+            dispatcher,
+            ..self
+        })
     }
 
     /// The same, with the store that `loaded` describes. Begins to connect.
@@ -177,6 +181,10 @@ pub(super) fn build(
     let known = previous.map(|serving| serving.pipeline.assessor().as_ref());
     let assessor = Assessor::new(&config.risk, Clock::System, instruments.risk.clone(), known);
     let assessor = keep(assessor, "risk", &mut problems);
+    let assessor = assessor.map(|assessor| match store {
+        Some(store) => assessor.sharing(store),
+        None => assessor,
+    });
     let policy = authorizer.as_ref().and_then(|authorizer| {
         let policy = Policy::new(
             &config.routes,
