@@ -4,6 +4,7 @@
 //! Nothing secret is shown: secrets live in files, and the configuration holds only their paths.
 
 mod decisions;
+mod home;
 
 use std::{
     net::TcpListener,
@@ -19,7 +20,7 @@ use axum::{
     Json, Router,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -61,7 +62,7 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let pages = Router::new()
-        .route("/", get(index))
+        .route("/", get(home::page))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(readiness))
@@ -70,22 +71,6 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
         .merge(decisions::pages())
         .with_state(status);
     axum::serve(listener, pages).await
-}
-
-async fn index() -> Html<&'static str> {
-    Html(concat!(
-        "<!doctype html><meta charset=utf-8><title>subzero</title><h1>subzero ",
-        env!("CARGO_PKG_VERSION"),
-        "</h1><ul>",
-        "<li><a href=/metrics>metrics</a>: for Prometheus",
-        "<li><a href=/healthz>healthz</a>: the process is alive",
-        "<li><a href=/readyz>readyz</a>: checks are answered; issuers and the last reload",
-        "<li><a href=/config>config</a>: the configuration in force",
-        "<li><a href=/dispatch>dispatch</a>: where work runs, and why",
-        "<li><a href=/decisions>decisions</a>: the last ones; /decisions/ID tells why",
-        "<li><a href=/analytics?window=5m>analytics</a>: what they add up to, up to 1h",
-        "</ul>",
-    ))
 }
 
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
@@ -100,38 +85,67 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
     }
 }
 
-/// 200 while checks are answered. An issuer without keys is told, not failed: its tokens are
-/// denied, and taking the whole process out of service would deny everybody else's too.
-async fn readiness(State(status): State<Arc<Status>>) -> Response {
-    let ready = status.ready.load(Ordering::Acquire);
-    let issuers = status.serving.load().pipeline.verifier().readiness();
-    let reload = match &**status.last_reload.load() {
-        None => json!("none"),
-        Some(Ok(())) => json!("ok"),
-        Some(Err(problems)) => json!({ "failed": problems }),
-    };
-    let redis = status.store.as_ref().and_then(Store::health);
-    let is_away = redis.as_ref().is_some_and(|redis| !redis.connected);
-    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object() || is_away;
-    let word = match (ready, degraded) {
-        (false, _) => "not ready",
-        (true, true) => "degraded",
-        (true, false) => "ready",
-    };
-    let issuers: Vec<Value> = issuers
-        .iter()
-        .map(|issuer| json!({ "issuer": issuer.name, "ready": issuer.ready, "detail": issuer.detail }))
-        .collect();
-    let code = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let mut page = json!({ "status": word, "issuers": issuers, "last_reload": reload });
-    if let Some(redis) = redis {
-        page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
+/// Whether checks are answered, and what stands in the way of some.
+struct Readiness {
+    word: &'static str,
+    /// For people: one line each.
+    troubles: Vec<String>,
+    /// For programs.
+    page: Value,
+}
+
+impl Status {
+    /// An issuer without keys is told, not failed: its tokens are denied, and taking the whole process
+    /// out of service would deny everybody else's too.
+    fn readiness(&self) -> Readiness {
+        let issuers = self.serving.load().pipeline.verifier().readiness();
+        let lacking = issuers.iter().filter(|issuer| !issuer.ready);
+        let mut troubles: Vec<String> = lacking
+            .map(|issuer| format!("issuer {}: {}", issuer.name, issuer.detail))
+            .collect();
+        let reload = match &**self.last_reload.load() {
+            None => json!("none"),
+            Some(Ok(())) => json!("ok"),
+            Some(Err(problems)) => {
+                let told = problems.iter().map(|problem| format!("last reload: {problem}"));
+                troubles.extend(told);
+                json!({ "failed": problems })
+            }
+        };
+        let redis = self.store.as_ref().and_then(Store::health);
+        if let Some(redis) = redis.as_ref().filter(|redis| !redis.connected) {
+            troubles.push(format!("Redis: {}", redis.detail));
+        }
+        let word = match (self.ready.load(Ordering::Acquire), troubles.is_empty()) {
+            (false, _) => "not ready",
+            (true, false) => "degraded",
+            (true, true) => "ready",
+        };
+        let issuers: Vec<Value> = issuers
+            .iter()
+            .map(|issuer| json!({ "issuer": issuer.name, "ready": issuer.ready, "detail": issuer.detail }))
+            .collect();
+        let mut page = json!({ "status": word, "issuers": issuers, "last_reload": reload });
+        if let Some(redis) = redis {
+            page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
+        }
+        Readiness {
+            word,
+            troubles,
+            page,
+        }
     }
-    (code, Json(page)).into_response()
+}
+
+/// 200 while checks are answered.
+async fn readiness(State(status): State<Arc<Status>>) -> Response {
+    let readiness = status.readiness();
+    let code = if readiness.word == "not ready" {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    (code, Json(readiness.page)).into_response()
 }
 
 async fn config(State(status): State<Arc<Status>>) -> Json<Value> {
