@@ -21,7 +21,7 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus
+	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus chromium
 	cargo test --locked
 
 chart:

@@ -21,6 +21,7 @@ mod faults;
 mod findings;
 mod forgeries;
 mod forward;
+mod home;
 mod issuers;
 mod layers;
 mod lifecycle;

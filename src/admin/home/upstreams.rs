@@ -46,7 +46,7 @@ impl Upstream {
         reason = "a count of calls"
     )]
     fn count(&mut self, metric: &Metric, most: &mut u64) {
-        let calls = metric.get_counter().value() as u64;
+        let calls = metric.get_counter().get_value() as u64;
         let outcome = label(metric, "outcome").unwrap_or_default();
         if outcome == "ok" {
             self.ok += calls;
@@ -73,7 +73,7 @@ fn mean_ms(metric: &Metric) -> Option<f64> {
 }
 
 fn breaker(metric: &Metric) -> &'static str {
-    let state = metric.get_gauge().value();
+    let state = metric.get_gauge().get_value();
     if state < 0.5 {
         "closed"
     } else if state < 1.5 {
