@@ -6,9 +6,9 @@ help:
 	@echo 'make demo         Envoy, Subzero and a service on this machine, with curl lines to try'
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
-	@echo 'make chart        only those of the Helm chart, dashboards and alerts'
+	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
-	@echo 'make soak         ten minutes of generated questions to the API'
+	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -21,12 +21,12 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus chromium
+	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint chromium
 	cargo test --locked
 
 chart:
-	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus
-	cargo test --locked --test it -- chart:: watching::
+	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint chromium
+	cargo test --locked --test it -- chart:: watching:: image::
 
 fmt:
 	cargo fmt --check
@@ -40,6 +40,8 @@ doc:
 soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
+	$(PYTHON) tools/install.py envoy oidc wrk
+	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
 deny:
 	$(PYTHON) tools/install.py deny

@@ -138,6 +138,7 @@ impl Table {
 fn load(folder: &Path) -> (Authorizer, f64, u64) {
     let config = Config {
         store_file: Some(PathBuf::from(drive::STORE_FILE)),
+        openfga: None,
     };
     let load =
         || Authorizer::load(&config, folder).unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -16,7 +16,7 @@ use std::{
 
 use prometheus::Registry;
 use subzero::{
-    check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
+    check::{Body, Check, Headers, HttpRequest, Removes, RequestPath, Source},
     decisions::{Config, LogConfig, Metrics, Recorder, Target, settle},
     dispatch::Strategy,
     pipeline::{Decision, Outcome, Plan, Ran, Stage},
@@ -111,6 +111,7 @@ fn decision() -> Decision {
         reason: Reason::Ok,
         route: None,
         subject: Some("auth0|5f7c8ec7c33c6c004bbafe82".into()),
+        permission: None,
         findings: Findings::default(),
         risk: None,
         step_up: false,
@@ -135,6 +136,7 @@ fn check() -> Check {
         source: Source::default(),
         context: HashMap::new(),
         metadata: HashMap::new(),
+        removes: Removes::ALL,
         deadline: Instant::now(),
     }
 }

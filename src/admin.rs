@@ -5,13 +5,11 @@
 
 mod decisions;
 mod home;
+mod readiness;
 
 use std::{
     net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -24,7 +22,7 @@ use axum::{
     routing::get,
 };
 use prometheus::{Encoder, Registry, TextEncoder};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     decisions::Recorder,
@@ -76,64 +74,13 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
     let serving = status.serving.load_full();
     status.identity.refresh(serving.pipeline.verifier());
+    serving.pipeline.authorizer().refresh();
     serving.pipeline.assessor().refresh();
     status.dispatcher.refresh();
     let mut text = Vec::new();
     match TextEncoder::new().encode(&status.registry.gather(), &mut text) {
         Ok(()) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
-/// Whether checks are answered, and what stands in the way of some.
-struct Readiness {
-    word: &'static str,
-    /// For people: one line each.
-    troubles: Vec<String>,
-    /// For programs.
-    page: Value,
-}
-
-impl Status {
-    /// An issuer without keys is told, not failed: its tokens are denied, and taking the whole process
-    /// out of service would deny everybody else's too.
-    fn readiness(&self) -> Readiness {
-        let issuers = self.serving.load().pipeline.verifier().readiness();
-        let lacking = issuers.iter().filter(|issuer| !issuer.ready);
-        let mut troubles: Vec<String> = lacking
-            .map(|issuer| format!("issuer {}: {}", issuer.name, issuer.detail))
-            .collect();
-        let reload = match &**self.last_reload.load() {
-            None => json!("none"),
-            Some(Ok(())) => json!("ok"),
-            Some(Err(problems)) => {
-                let told = problems.iter().map(|problem| format!("last reload: {problem}"));
-                troubles.extend(told);
-                json!({ "failed": problems })
-            }
-        };
-        let redis = self.store.as_ref().and_then(Store::health);
-        if let Some(redis) = redis.as_ref().filter(|redis| !redis.connected) {
-            troubles.push(format!("Redis: {}", redis.detail));
-        }
-        let word = match (self.ready.load(Ordering::Acquire), troubles.is_empty()) {
-            (false, _) => "not ready",
-            (true, false) => "degraded",
-            (true, true) => "ready",
-        };
-        let issuers: Vec<Value> = issuers
-            .iter()
-            .map(|issuer| json!({ "issuer": issuer.name, "ready": issuer.ready, "detail": issuer.detail }))
-            .collect();
-        let mut page = json!({ "status": word, "issuers": issuers, "last_reload": reload });
-        if let Some(redis) = redis {
-            page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
-        }
-        Readiness {
-            word,
-            troubles,
-            page,
-        }
     }
 }
 

@@ -43,6 +43,7 @@ use crate::{
     ext_authz::Door,
     forward_auth,
     identity::Verifier,
+    permission::Authorizer,
     problem::Problem,
     telemetry::start_logging,
 };
@@ -102,6 +103,22 @@ pub fn verifier(file: &Path) -> Result<Verifier, Vec<String>> {
             .map(|problem| problem.within("identity"))
             .collect();
         loaded.locate(&problems)
+    })
+}
+
+/// Who answers permissions as the configuration in `file` says.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn authorizer(file: &Path) -> Result<Authorizer, Vec<String>> {
+    let loaded = Loaded::read(Some(file))?;
+    let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
+    let (config, metrics) = (&loaded.config.permission, &instruments.permission);
+    let dispatcher = &instruments.dispatcher;
+    Authorizer::new(config, &loaded.base_dir, metrics, dispatcher, None).map_err(|found| {
+        let within = |problem: Problem| problem.within("permission");
+        loaded.locate(&found.into_iter().map(within).collect::<Vec<_>>())
     })
 }
 

@@ -32,8 +32,27 @@ pub struct Check {
     pub context: HashMap<String, String>,
     /// Envoy's route metadata by namespace: set by the operator too.
     pub metadata: HashMap<String, Value>,
+    /// What the asker can take out of a request before it passes it on.
+    pub removes: Removes,
     /// When the answer is due.
     pub deadline: Instant,
+}
+
+/// What an asker can be told to take out. Envoy's gRPC contract knows both.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Removes {
+    /// Headers.
+    pub headers: bool,
+    /// Query parameters.
+    pub query: bool,
+}
+
+impl Removes {
+    /// Everything.
+    pub const ALL: Self = Self {
+        headers: true,
+        query: true,
+    };
 }
 
 impl Check {

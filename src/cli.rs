@@ -89,9 +89,8 @@ enum Command {
     Permit {
         /// Questions: {"user", "relation", "object", "context"?}; without a file, standard input
         file: Option<PathBuf>,
-        /// OpenFGA store file to answer from
-        #[arg(long, value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        from: Relationships,
     },
     /// Screen prompts, one a line: exit 0 when all are clean, 1 when not
     Screen {
@@ -112,6 +111,18 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+}
+
+/// Where relationships are.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Relationships {
+    /// OpenFGA store file to answer from
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Configuration file that names a store file or a server
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +165,11 @@ pub fn run() -> ExitCode {
         Command::Model {
             command: ModelCommand::Test { file },
         } => model::test(&file),
-        Command::Permit { file, store } => permit::run(file.as_deref(), &store),
+        Command::Permit { file, from } => permit::run(
+            file.as_deref(),
+            from.store.as_deref(),
+            from.config.as_deref(),
+        ),
         Command::Verify { file, config } => verify::run(file.as_deref(), &config),
         Command::Screen {
             file,

@@ -26,6 +26,7 @@ mod calibrate;
 mod choose;
 mod config;
 mod cost;
+mod gathering;
 mod handoff;
 mod metrics;
 mod pool;
@@ -48,6 +49,7 @@ use std::{
 pub use self::{
     choose::Load,
     config::{Config, Queue},
+    gathering::{Gathering, Sending, Underway},
     metrics::Metrics,
     single::Choice,
     table::{Row, Sample, Table},

@@ -29,8 +29,8 @@ pub use self::{
 use crate::{
     check::Check,
     dispatch::{Dispatcher, Operation, Weight},
-    identity::{Identity, Verifier},
-    permission::{Ask, Authorizer},
+    identity::{Identity, Requirement, Stripped, Verifier},
+    permission::{Ask, Authorizer, Origin},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
     risk::Assessor,
     screening::{Findings, Screener},
@@ -91,6 +91,8 @@ pub struct Decision {
     pub route: Option<Arc<Route>>,
     /// Who asked, when known.
     pub subject: Option<String>,
+    /// Where the answer about the permission came from, when there was one.
+    pub permission: Option<Origin>,
     /// What screening saw.
     pub findings: Findings,
     /// How unlike its subject the request is, from 0 to 1 in hundredths, when it was scored.
@@ -203,6 +205,13 @@ impl Pipeline {
             Err(stop) if is_shadow => (Outcome::Allow, true, stop.reason),
             Err(stop) => (stop.outcome(), false, stop.reason),
         };
+        let (outcome, shadowed, reason) = match &route {
+            // A pass that cannot be made good on is none, in shadow mode neither.
+            Some(route) if outcome == Outcome::Allow && keeps_back(route, check) => {
+                (Outcome::Deny, false, Reason::Internal)
+            }
+            _ => (outcome, shadowed, reason),
+        };
         self.risk.learn(&progress, reason);
         let decision = Decision {
             id: Uuid::now_v7(),
@@ -211,6 +220,7 @@ impl Pipeline {
             reason,
             route,
             subject: progress.subject,
+            permission: progress.permission,
             findings: progress.findings,
             risk: progress.risk.score,
             step_up: progress.risk.step_up,
@@ -240,7 +250,8 @@ impl Pipeline {
                 identity,
                 captures: &matched.captures,
             };
-            self.permit(rule, &facts, route, progress).await?;
+            let deadline = check.deadline;
+            self.permit(rule, &facts, route, deadline, progress).await?;
         }
         if let (Some(want), Some(request)) = (&route.screening, &check.http) {
             let screened = self.screen(request, want, check.deadline, progress).await?;
@@ -256,6 +267,7 @@ impl Pipeline {
         rule: &PermissionRule,
         facts: &Facts<'_>,
         route: &Route,
+        deadline: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
         let started = Instant::now();
@@ -264,12 +276,24 @@ impl Pipeline {
             Stop::denied(missing.reason())
         })?;
         let ask = Ask::new(&user, &rule.relation, &object);
-        let choice = self.dispatcher.stay(Operation::Permission, OF_A_CHECK);
-        let asked = self.authorizer.authorize(facts.identity, &ask).await;
+        let (who, consistency) = (facts.identity, rule.consistency);
+        // A server's answers are counted where they are waited for, kept ones are no work.
+        let choice = (!self.authorizer.is_remote())
+            .then(|| self.dispatcher.stay(Operation::Permission, OF_A_CHECK));
+        let asked = self
+            .authorizer
+            .authorize(who, &ask, consistency, deadline)
+            .await;
         let took = started.elapsed();
-        self.dispatcher.ran(&choice, took);
-        progress.ran(Stage::Permission, &choice, took);
-        match asked {
+        match choice {
+            Some(choice) => {
+                self.dispatcher.ran(&choice, took);
+                progress.ran(Stage::Permission, &choice, took);
+            }
+            None => progress.waited(Stage::Permission, took),
+        }
+        progress.permission = asked.1;
+        match asked.0 {
             Ok(_) => Ok(()),
             Err(error) => {
                 let unavailable = route.permission_unavailable;
@@ -290,7 +314,10 @@ impl Pipeline {
             (Some(want), Some(request), _) => {
                 let choice = self.dispatcher.stay(Operation::Jwt, OF_A_CHECK);
                 let started = Instant::now();
-                let verified = self.verifier.verify(request, want, check.deadline).await;
+                let verifying = self
+                    .verifier
+                    .verify(request, &check.source, want, check.deadline);
+                let verified = verifying.await;
                 let took = started.elapsed();
                 self.dispatcher.ran(&choice, took);
                 progress.ran(Stage::Identity, &choice, took);
@@ -321,6 +348,25 @@ impl Pipeline {
         progress.risk.encounter = self.risk.meet(identity.as_ref(), check);
         Ok(identity)
     }
+}
+
+/// Whether letting `check` pass would hand the upstream the credential that `route` keeps back
+/// (`strip`), because the asker cannot be told to take it out.
+fn keeps_back(route: &Route, check: &Check) -> bool {
+    let stripped = route.identity.as_ref().and_then(Requirement::stripped);
+    let leaks = match stripped {
+        Some(Stripped::Header(_)) => !check.removes.headers,
+        Some(Stripped::Query(_)) => !check.removes.query,
+        None => false,
+    };
+    if leaks {
+        tracing::warn!(
+            route = route.name,
+            "refused: the route strips its token, which this proxy cannot be told to do; \
+             ask over gRPC, or turn `strip` off and take the token out in the proxy's configuration"
+        );
+    }
+    leaks
 }
 
 /// A check's own item: a class apart from those of batches, since most tokens of checks are known

@@ -14,6 +14,8 @@
 //! on the control runtime or the API's, never on one that answers checks.
 
 mod address;
+mod budget;
+mod call;
 mod cause;
 mod fetch;
 
@@ -23,6 +25,8 @@ use crate::telemetry;
 
 pub use self::{
     address::is_public,
+    budget::Budget,
+    call::{Call, Reply},
     cause::{Cause, Error},
     fetch::{Fetcher, Form, Limits, Reach},
 };

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::{upstreams::Upstream, view::View};
-use super::{Readiness, Status};
+use super::{Status, readiness::Readiness};
 use crate::{
     analytics::{Report, read_window},
     decisions::Filter,
@@ -86,7 +86,10 @@ pub(super) async fn page(
     let headers = [
         (CACHE_CONTROL, "no-store"),
         // Nothing may run or be fetched, whatever a name in the configuration looks like.
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
     ];
     (headers, Html(View(&page).render())).into_response()
 }

@@ -162,11 +162,11 @@ fn load(cell: &AtomicU32) -> f64 {
     f64::from(f32::from_bits(cell.load(Ordering::Relaxed)))
 }
 
-fn pack(factor: f32, seen: u32) -> u64 {
+pub(super) fn pack(factor: f32, seen: u32) -> u64 {
     (u64::from(factor.to_bits()) << 32) | u64::from(seen)
 }
 
-fn unpack(word: u64) -> (f32, u32) {
+pub(super) fn unpack(word: u64) -> (f32, u32) {
     (f32::from_bits((word >> 32) as u32), word as u32)
 }
 

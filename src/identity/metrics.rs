@@ -115,6 +115,11 @@ impl Metrics {
         self.upstream.series(&format!("token:{issuer}"))
     }
 
+    /// The series that count questions to one issuer about opaque tokens.
+    pub(super) fn introspection(&self, issuer: &str) -> Series {
+        self.upstream.series(&format!("introspection:{issuer}"))
+    }
+
     /// The series that count fetches for one issuer.
     pub(super) fn fetches(&self, issuer: &str) -> Series {
         self.upstream.series(&format!("keys:{issuer}"))

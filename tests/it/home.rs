@@ -41,7 +41,11 @@ async fn tells_rates_routes_refusals_and_where_work_runs() {
     assert!(!text.contains("<script"), "nothing runs");
     for line in text.split("http").skip(1) {
         // Names of XML are no addresses that anything is fetched from.
-        assert!(!line.starts_with("s://") && (!line.starts_with("://") || line.starts_with("://www.w3.org/")), "{line}");
+        assert!(
+            !line.starts_with("s://")
+                && (!line.starts_with("://") || line.starts_with("://www.w3.org/")),
+            "{line}"
+        );
     }
 }
 
@@ -49,9 +53,24 @@ async fn tells_rates_routes_refusals_and_where_work_runs() {
 async fn loads_itself_again_until_told_to_stop() {
     let world = World::start().await;
     let page = async |path: &str| Request::get(path).send(world.subzero.admin).await;
-    assert!(page("/?window=1h").await.text().contains("http-equiv=\"refresh\""));
-    assert!(!page("/?refresh=off").await.text().contains("http-equiv=\"refresh\""));
-    for wrong in ["/?window=%3Cscript%3E", "/?window=1s", "/?refresh=never", "/?other=1"] {
+    assert!(
+        page("/?window=1h")
+            .await
+            .text()
+            .contains("http-equiv=\"refresh\"")
+    );
+    assert!(
+        !page("/?refresh=off")
+            .await
+            .text()
+            .contains("http-equiv=\"refresh\"")
+    );
+    for wrong in [
+        "/?window=%3Cscript%3E",
+        "/?window=1s",
+        "/?refresh=never",
+        "/?other=1",
+    ] {
         let answer = page(wrong).await;
         assert_eq!(answer.status, 400, "{wrong}");
         let kind = answer.header("content-type").expect("a type").to_owned();
@@ -66,21 +85,45 @@ async fn a_browser_shows_it_on_a_phone_and_on_a_desk() {
     let url = format!("http://{}/?refresh=off", world.subzero.admin);
     for (name, size) in [("phone", "390,844"), ("desk", "1280,1400")] {
         let picture = folder.path().join(format!("{name}.png"));
-        let shown = chromium(folder.path(), size, &[&format!("--screenshot={}", picture.display()), &url]);
+        let shown = chromium(
+            folder.path(),
+            size,
+            &[&format!("--screenshot={}", picture.display()), &url],
+        );
         assert!(shown.contains("written to file"), "{shown}");
         let bytes = std::fs::metadata(&picture).expect("a picture").len();
-        assert!(bytes > 20_000, "{name}: an empty page has fewer than {bytes} bytes");
+        assert!(
+            bytes > 20_000,
+            "{name}: an empty page has fewer than {bytes} bytes"
+        );
     }
     let tree = chromium(folder.path(), "390,844", &["--dump-dom", &url]);
-    assert!(tree.contains("<strong>33.3%</strong><span>allowed</span>"), "{tree}");
+    assert!(
+        tree.contains("<strong>33.3%</strong><span>allowed</span>"),
+        "{tree}"
+    );
 }
 
 /// What the browser says.
 fn chromium(folder: &Path, size: &str, arguments: &[&str]) -> String {
     let output = Command::new(tools::chromium())
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
-        .args(["--disable-component-update", "--disable-sync", "--disable-quic", "--hide-scrollbars"])
-        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+        ])
+        .args([
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-quic",
+            "--hide-scrollbars",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("profile").display()
+        ))
         .arg(format!("--window-size={size}"))
         .args(arguments)
         .output()

@@ -40,11 +40,18 @@ pub(super) fn draw(minutes: &[Verdicts]) -> Markup {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn stacked(minute: &Verdicts, scale: f64) -> Vec<(&'static str, f64, f64)> {
     let mut bottom = HEIGHT;
-    let parts = [("allow", minute.allow), ("deny", minute.deny), ("error", minute.error)];
-    let bars = parts.into_iter().filter(|(_, checks)| *checks > 0).map(|(class, checks)| {
-        let height = (checks as f64 * scale).max(1.0);
-        bottom -= height;
-        (class, bottom.max(0.0), height)
-    });
+    let parts = [
+        ("allow", minute.allow),
+        ("deny", minute.deny),
+        ("error", minute.error),
+    ];
+    let bars = parts
+        .into_iter()
+        .filter(|(_, checks)| *checks > 0)
+        .map(|(class, checks)| {
+            let height = (checks as f64 * scale).max(1.0);
+            bottom -= height;
+            (class, bottom.max(0.0), height)
+        });
     bars.collect()
 }

@@ -62,7 +62,9 @@ impl Upstream {
 
 fn label<'a>(metric: &'a Metric, name: &str) -> Option<&'a str> {
     let mut labels = metric.get_label().iter();
-    labels.find(|label| label.name() == name).map(prometheus::proto::LabelPair::value)
+    labels
+        .find(|label| label.name() == name)
+        .map(prometheus::proto::LabelPair::value)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
