@@ -9,6 +9,7 @@ help:
 	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
+	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -43,6 +44,11 @@ soak:
 	$(PYTHON) tools/install.py envoy oidc wrk
 	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
+bench-dispatch:
+	cargo bench --locked --bench dispatch
+	taskset -c 0 cargo bench --locked --bench dispatch -- one-core
+	benches/dispatch/half-a-core cargo bench --locked --bench dispatch -- half-a-core
+
 deny:
 	$(PYTHON) tools/install.py deny
 	cargo fetch --locked
@@ -51,4 +57,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak fmt clippy doc deny ci
+.PHONY: help tools demo test chart soak bench-dispatch fmt clippy doc deny ci

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use subzero::{
     app,
     clock::Clock,
-    dispatch::{self, Dispatcher, Lane, Work},
+    dispatch::{self, Dispatcher, Effort, Lane, Work},
     identity::{Batch, Requirement, Verifier},
 };
 
@@ -180,7 +180,7 @@ fn dispatcher(cores: f64) -> Dispatcher {
     config.cores = cores;
     let metrics = dispatch::Metrics::register(&prometheus::Registry::new()).expect("a registry");
     let dispatcher = Dispatcher::new(&config, metrics).expect("threads");
-    dispatcher.measure_handoff();
+    dispatcher.measure_handoff(Effort::Brief);
     dispatcher
 }
 

@@ -50,6 +50,7 @@ pub use self::{
     settings::{Config, Settings},
     tls::{Client, Config as TlsConfig},
 };
+pub(crate) use self::{hash::Digests, patterns::Search};
 use crate::{
     decisions::Recorder,
     dispatch::{Dispatcher, Done, Lane, Work},

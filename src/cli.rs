@@ -9,6 +9,8 @@
 
 mod analyze;
 mod ask;
+mod calibrate;
+mod columns;
 mod doctor;
 mod health;
 mod key;
@@ -51,6 +53,18 @@ enum Command {
         /// Print one JSON object instead of tables
         #[arg(long)]
         json: bool,
+    },
+    /// Measure this machine: what each operation costs, and from how many items on threads pay off
+    Calibrate {
+        /// Configuration file, for its `dispatch` and its limits; without one, the embedded defaults
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print one JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+        /// Also draw time over batch size, in place and on the pool, into this file
+        #[arg(long, value_name = "FILE.svg")]
+        plot: Option<PathBuf>,
     },
     /// Examine an Envoy: does it ask about everything, and in a way that can be answered
     Doctor {
@@ -154,6 +168,9 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
         Command::Analyze { file, json } => analyze::run(file.as_deref(), json),
+        Command::Calibrate { config, json, plot } => {
+            calibrate::run(config.as_deref(), json, plot.as_deref())
+        }
         Command::Doctor {
             envoy,
             config,

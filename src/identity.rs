@@ -56,7 +56,7 @@ use serde_json::{Map, Value};
 
 pub use self::{
     authentication::{Authenticated, Login, Unauthenticated},
-    batch::{Batch, Refused},
+    batch::{Batch, Length, Refused, Samples},
     caller::Identity,
     config::{
         Audiences, ClientConfig, Config, DpopConfig, IntrospectionConfig, IssuerConfig,

@@ -59,6 +59,8 @@ pub mod forward_auth;
 
 pub mod api;
 
+pub mod calibrate;
+
 pub mod admin;
 
 pub mod config;

@@ -278,8 +278,10 @@ impl Pipeline {
         let ask = Ask::new(&user, &rule.relation, &object);
         let (who, consistency) = (facts.identity, rule.consistency);
         // A server's answers are counted where they are waited for, kept ones are no work.
-        let choice = (!self.authorizer.is_remote())
-            .then(|| self.dispatcher.stay(Operation::Permission, OF_A_CHECK));
+        let choice = (!self.authorizer.is_remote()).then(|| {
+            self.dispatcher
+                .stay(Operation::Permission, Weight::OF_A_CHECK)
+        });
         let asked = self
             .authorizer
             .authorize(who, &ask, consistency, deadline)
@@ -312,7 +314,7 @@ impl Pipeline {
     ) -> Result<Option<Identity>, Stop> {
         let identity = match (&route.identity, &check.http, &route.permission) {
             (Some(want), Some(request), _) => {
-                let choice = self.dispatcher.stay(Operation::Jwt, OF_A_CHECK);
+                let choice = self.dispatcher.stay(Operation::Jwt, Weight::OF_A_CHECK);
                 let started = Instant::now();
                 let verifying = self
                     .verifier
@@ -368,7 +370,3 @@ fn keeps_back(route: &Route, check: &Check) -> bool {
     }
     leaks
 }
-
-/// A check's own item: a class apart from those of batches, since most tokens of checks are known
-/// already and a single permission shares nothing with others.
-const OF_A_CHECK: Weight = Weight { class: 7, bytes: 0 };

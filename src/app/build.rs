@@ -92,7 +92,11 @@ impl Instruments {
         let metrics = dispatch::Metrics::register(&self.registry)?;
         let dispatcher = Dispatcher::new(config, metrics)
             .map_err(|error| anyhow::anyhow!("cannot start the pool: {error}"))?;
-        Ok(Self { dispatcher, ..self })
+        Ok(Self {
+            identity: self.identity.waiting_through(&dispatcher),
+            dispatcher,
+            ..self
+        })
     }
 
     /// The same, with the store that `loaded` describes. Begins to connect.

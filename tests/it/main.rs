@@ -27,6 +27,7 @@ mod image;
 mod issuers;
 mod layers;
 mod lifecycle;
+mod measured;
 mod openfga;
 mod operator;
 mod outages;
