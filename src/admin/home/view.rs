@@ -119,7 +119,7 @@ fn routes(report: &Report) -> Markup {
     }
     html! {
         div class="wide" { table {
-            thead { tr { th { "route" } th { "a second" } th { "denied" } th { "p50" } th { "p95" } th { "p99" } th { "most" } } }
+            thead { tr { th { "route" } th { "a second" } th { "denied" } th { "p50" } th { "p95" } th { "p99" } th class="text" { "most" } } }
             tbody { @for route in &report.routes { (one_route(route)) } }
         } }
     }
@@ -148,7 +148,7 @@ fn denials(denials: &[Value]) -> Markup {
     let text = |denial: &Value, key: &str| denial[key].as_str().unwrap_or("–").to_owned();
     html! {
         div class="wide" { table {
-            thead { tr { th { "when" } th { "route" } th { "reason" } th { "took" } th { "decision" } } }
+            thead { tr { th class="text" { "when" } th class="text" { "route" } th class="text" { "reason" } th { "took" } th class="text" { "decision" } } }
             tbody { @for denial in denials {
                 @let id = text(denial, "id");
                 tr {
@@ -169,7 +169,7 @@ fn upstreams(upstreams: &[Upstream]) -> Markup {
     }
     html! {
         div class="wide" { table {
-            thead { tr { th { "upstream" } th { "calls" } th { "failed" } th { "why" } th { "mean" } th { "breaker" } } }
+            thead { tr { th { "upstream" } th { "calls" } th { "failed" } th class="text" { "why" } th { "mean" } th class="text" { "breaker" } } }
             tbody { @for upstream in upstreams {
                 tr {
                     th scope="row" { (upstream.name) }
