@@ -7,6 +7,8 @@ help:
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
 	@echo 'make tools        only install those servers'
+	@echo 'make train DATA=folder           trains the model that finds injections (training/README.md)'
+	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
 	@echo 'make soak         ten minutes of generated questions to the API'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
@@ -36,6 +38,12 @@ soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
 
+train:
+	cargo run --quiet --release --locked --example training -- train $(DATA)
+
+eval-screening:
+	cargo run --quiet --release --locked --example training -- evaluate $(DATA)
+
 deny:
 	$(PYTHON) tools/install.py deny
 	cargo fetch --locked
@@ -44,4 +52,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test soak fmt clippy doc deny ci
+.PHONY: help tools demo test soak fmt clippy doc train eval-screening deny ci

@@ -112,6 +112,8 @@ pub struct Finding {
     pub category: Category,
     /// The rule's stable name, such as `secret.aws_access_key`.
     pub rule: &'static str,
+    /// How sure it is, in percent: of rules by their kind, of the model by its score.
+    pub certainty: u8,
     /// JSON pointer of the string (or of the member whose key it is); empty for plain text. For
     /// JSON inside a string it points at the outer string; over 512 bytes it is cut, with `…`.
     pub pointer: String,
@@ -207,6 +209,7 @@ mod tests {
         Finding {
             category,
             rule: category.as_str(),
+            certainty: 99,
             pointer: String::new(),
             span: at..at + 1,
             source: at..at + 1,
