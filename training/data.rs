@@ -9,17 +9,17 @@ use crate::grammar;
 
 /// One text.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The file's name, without its ending.
-    pub source: String,
+    pub(crate) source: String,
     /// Sources of one origin: they are left out of training together.
-    pub family: String,
-    pub kind: String,
+    pub(crate) family: String,
+    pub(crate) kind: String,
     /// 1 attack, 0 honest, -1 neither.
-    pub label: i32,
-    pub text: String,
+    pub(crate) label: i32,
+    pub(crate) text: String,
     /// The text as the model reads it.
-    pub folded: String,
+    pub(crate) folded: String,
 }
 
 impl Row {
@@ -35,7 +35,7 @@ impl Row {
     }
 
     /// Whether the grammars made it: it is trained on always and measured never.
-    pub fn is_made(&self) -> bool {
+    pub(crate) fn is_made(&self) -> bool {
         self.source.starts_with(MADE)
     }
 }
@@ -49,7 +49,7 @@ struct Line {
 }
 
 /// Every row of `folder`, in the order of the files' names.
-pub fn all(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn all(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let path = entry?.path();
@@ -65,7 +65,7 @@ pub fn all(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
             let mut line: Line = serde_json::from_str(line)
                 .map_err(|error| format!("{}:{}: {error}", file.display(), number + 1))?;
             if line.kind.is_empty() {
-                line.kind = kind_of(&source).to_owned();
+                kind_of(&source).clone_into(&mut line.kind);
             }
             rows.push(Row::new(&source, line));
         }
@@ -78,12 +78,16 @@ pub fn all(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 
 /// The rows that the model is trained and calibrated on: those of `folder` that are plain text, and
 /// the made ones.
-pub fn training(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn training(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = all(folder)?;
     rows.retain(|row| !is_left_out(&row.source));
     for (section, label, texts) in grammar::make() {
         let source = format!("{MADE}{section}");
-        let kind = if label == 1 { "made_attack" } else { "made_benign" };
+        let kind = if label == 1 {
+            "made_attack"
+        } else {
+            "made_benign"
+        };
         rows.extend(texts.into_iter().map(|text| {
             let kind = kind.to_owned();
             Row::new(&source, Line { text, label, kind })
@@ -94,15 +98,22 @@ pub fn training(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 
 /// Sources that are never trained on: encoded copies, texts made of other sources, and tables for
 /// secrets and personal data.
-pub fn is_left_out(source: &str) -> bool {
-    ["obf_", "longctx_", "pii_", "secrets_", "garak_encoding", "garak_smuggle"]
-        .iter()
-        .any(|beginning| source.starts_with(beginning))
+pub(crate) fn is_left_out(source: &str) -> bool {
+    [
+        "obf_",
+        "longctx_",
+        "pii_",
+        "secrets_",
+        "garak_encoding",
+        "garak_smuggle",
+    ]
+    .iter()
+    .any(|beginning| source.starts_with(beginning))
 }
 
 /// Attacks that say nothing suspicious in themselves: counted, but the words that they have are
 /// everybody's.
-pub fn is_trained_on(row: &Row) -> bool {
+pub(crate) fn is_trained_on(row: &Row) -> bool {
     row.label >= 0 && row.kind != "indirect_plain"
 }
 

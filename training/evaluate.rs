@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Instant};
 
 use prometheus::Registry;
 use subzero::screening::{
-    Action, Category, Config, Findings, Metrics, Prompt, Requirement, Screener, Trust,
-    model::Model,
+    Action, Category, Config, Findings, Metrics, Prompt, Requirement, Screener, Trust, model::Model,
 };
 
 use crate::{
@@ -18,25 +17,24 @@ use crate::{
 
 /// What the thresholds are, and what they come from.
 #[derive(Debug)]
-pub struct Calibration {
-    pub user: f32,
-    pub untrusted: f32,
-    pub rise: f32,
+pub(crate) struct Calibration {
+    pub(crate) user: f32,
+    pub(crate) untrusted: f32,
+    pub(crate) rise: f32,
     /// One model a group of sources, which was left out of its training.
-    pub models: Vec<Model>,
+    pub(crate) models: Vec<Model>,
     /// Share of everyday texts that the rules alone flag.
-    pub by_rules: f64,
+    pub(crate) by_rules: f64,
 }
 
 /// What one detector says of one row.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Verdict {
-    pub injection: bool,
-    pub secret: bool,
-    pub personal: bool,
+pub(crate) struct Verdict {
+    pub(crate) injection: bool,
+    pub(crate) secret: bool,
     /// What an everyday text should have none of.
-    pub phone: bool,
-    pub micros: f64,
+    pub(crate) phone: bool,
+    pub(crate) micros: f64,
 }
 
 /// Which group of sources a row is measured in.
@@ -44,12 +42,16 @@ fn group_of(rows: &[Row]) -> BTreeMap<&str, usize> {
     let mut families: Vec<&str> = rows.iter().map(|row| row.family.as_str()).collect();
     families.sort_unstable();
     families.dedup();
-    families.into_iter().enumerate().map(|(at, family)| (family, at % GROUPS)).collect()
+    families
+        .into_iter()
+        .enumerate()
+        .map(|(at, family)| (family, at % GROUPS))
+        .collect()
 }
 
 /// Trains a model without each group of sources and takes the thresholds from what those models say
 /// of the texts that they do not know.
-pub fn calibrate(rows: &[Row], learner: &Learner) -> Result<Calibration, Box<dyn Error>> {
+pub(crate) fn calibrate(rows: &[Row], learner: &Learner) -> Result<Calibration, Box<dyn Error>> {
     let groups = group_of(rows);
     let of = |row: &Row| (!row.is_made()).then(|| groups[row.family.as_str()]);
     let models: Vec<Model> = (0..GROUPS)
@@ -59,11 +61,13 @@ pub fn calibrate(rows: &[Row], learner: &Learner) -> Result<Calibration, Box<dyn
     let mut scores = Vec::new();
     let mut by_rules = 0;
     for row in rows.iter().filter(|row| is_everyday(row)) {
-        let model = of(row).map(|group| &models[group]).expect("made rows are not everyday's");
+        let model = of(row)
+            .map(|group| &models[group])
+            .expect("made rows are not everyday's");
         let score = model.score(&row.folded).unwrap_or(f32::NEG_INFINITY) - rise_of(model, row);
-        let ruled = flags(&rules, &row.text, Trust::User)?.count(Category::Injection) > 0;
-        by_rules += usize::from(ruled);
-        scores.push(if ruled { f32::INFINITY } else { score });
+        let by_rule = flags(&rules, &row.text, Trust::User)?.count(Category::Injection) > 0;
+        by_rules += usize::from(by_rule);
+        scores.push(if by_rule { f32::INFINITY } else { score });
     }
     scores.sort_by(|one, other| other.total_cmp(one));
     let at = |share: f64| scores[share_of(scores.len(), share)].next_up();
@@ -93,7 +97,7 @@ fn silent(model: &Model) -> Model {
 }
 
 /// Measures everything on every source and writes the table.
-pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let trained = data::training(folder)?;
     let learner = Learner::new(&trained);
     let calibration = calibrate(&trained, &learner)?;
@@ -107,12 +111,18 @@ pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let predecessor = Predecessor::new();
     let mut table = report::Table::default();
     for row in data::all(folder)? {
-        let left_out = groups.get(row.family.as_str()).filter(|_| !data::is_left_out(&row.source));
+        let left_out = groups
+            .get(row.family.as_str())
+            .filter(|_| !data::is_left_out(&row.source));
         let ours = left_out.map_or(&shipped, |group| &screeners[*group]);
-        let trust = if row.kind == "benign_system" { Trust::System } else { Trust::User };
+        let trust = if row.kind == "benign_system" {
+            Trust::System
+        } else {
+            Trust::User
+        };
         let ours = verdict(ours, &row.text, trust)?;
-        let ruled = verdict(&rules, &row.text, trust)?;
-        table.add(&row, [ours, ruled, predecessor.verdict(&row.text)]);
+        let rules_alone = verdict(&rules, &row.text, trust)?;
+        table.add(&row, [ours, rules_alone, predecessor.verdict(&row.text)]);
     }
     let text = table.to_markdown(&calibration);
     println!("{text}");
@@ -126,13 +136,15 @@ fn verdict(screener: &Screener, text: &str, trust: Trust) -> Result<Verdict, Box
         micros: start.elapsed().as_secs_f64() * 1e6,
         injection: found.count(Category::Injection) > 0,
         secret: found.count(Category::Secret) > 0,
-        personal: found.count(Category::PersonalData) > 0,
         phone: found.iter().any(|finding| finding.rule == "personal.phone"),
     })
 }
 
 fn flags(screener: &Screener, text: &str, trust: Trust) -> Result<Findings, Box<dyn Error>> {
-    let prompt = Prompt::Text { text: text.to_owned(), trust };
+    let prompt = Prompt::Text {
+        text: text.to_owned(),
+        trust,
+    };
     Ok(screener.screen_prompt(&prompt, &WANT)?)
 }
 
@@ -143,12 +155,11 @@ fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
         max_depth: 64,
     };
     let metrics = Metrics::register(&Registry::new())?;
-    Screener::with_model(&config, metrics, model)
-        .map_err(|problems| format!("{problems:?}").into())
+    Screener::with_model(&config, metrics, model).map_err(|problems| format!("{problems:?}").into())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of texts are small")]
-pub fn ratio(part: usize, whole: usize) -> f64 {
+pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Each section's name, label and texts.
-pub fn make() -> Vec<(String, i32, Vec<String>)> {
+pub(crate) fn make() -> Vec<(String, i32, Vec<String>)> {
     let words = words(include_str!("grammar/words.txt"));
     let mut made = Vec::new();
     for (file, label) in [
@@ -23,7 +23,11 @@ pub fn make() -> Vec<(String, i32, Vec<String>)> {
                 let mut text = String::new();
                 expand(lines[round % lines.len()], &words, &mut dice, &mut text);
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                texts.insert(if dice.below(3) == 0 { capitalised(&text) } else { text });
+                texts.insert(if dice.below(3) == 0 {
+                    capitalised(&text)
+                } else {
+                    text
+                });
             }
             made.push((name.to_owned(), label, texts.into_iter().collect()));
         }
@@ -43,7 +47,9 @@ fn words(file: &str) -> BTreeMap<&str, Vec<&str>> {
 fn sections(file: &str) -> Vec<(&str, usize, Vec<&str>)> {
     let mut sections: Vec<(&str, usize, Vec<&str>)> = Vec::new();
     for line in file.lines().filter(|line| !line.is_empty()) {
-        let head = line.strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+        let head = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'));
         let head = head.and_then(|head| head.split_once(' '));
         match head.and_then(|(name, count)| Some((name, count.parse().ok()?))) {
             Some((name, count)) => sections.push((name, count, Vec::new())),
@@ -125,11 +131,11 @@ fn capitalised(text: &str) -> String {
 
 /// Numbers that look thrown and are the same each time.
 #[derive(Debug)]
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// A number below `most`.
-    pub fn below(&mut self, most: usize) -> usize {
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

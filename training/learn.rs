@@ -14,7 +14,7 @@ use crate::{
 
 /// The rows cut into blocks, once for every training.
 #[derive(Debug)]
-pub struct Learner<'a> {
+pub(crate) struct Learner<'a> {
     rows: &'a [Row],
     blocks: Vec<Vec<Block>>,
 }
@@ -38,13 +38,13 @@ struct Instance {
 }
 
 impl<'a> Learner<'a> {
-    pub fn new(rows: &'a [Row]) -> Self {
+    pub(crate) fn new(rows: &'a [Row]) -> Self {
         let blocks = rows.iter().map(|row| blocks(&row.folded)).collect();
         Self { rows, blocks }
     }
 
     /// A model of the rows that `wanted` keeps. Its thresholds are not set.
-    pub fn train(&self, wanted: impl Fn(&Row) -> bool) -> Model {
+    pub(crate) fn train(&self, wanted: impl Fn(&Row) -> bool) -> Model {
         let rows: Vec<usize> = (0..self.rows.len())
             .filter(|at| is_trained_on(&self.rows[*at]) && wanted(&self.rows[*at]))
             .collect();
@@ -89,7 +89,10 @@ impl<'a> Learner<'a> {
         instances: &mut Vec<Instance>,
     ) {
         let Row { source, label, .. } = &self.rows[row];
-        let size = rows.iter().filter(|at| self.rows[**at].source == *source).count();
+        let size = rows
+            .iter()
+            .filter(|at| self.rows[**at].source == *source)
+            .count();
         let cost = COST / float(size).sqrt();
         let attack = *label == 1;
         let blocks = &self.blocks[row];
@@ -134,14 +137,25 @@ impl<'a> Learner<'a> {
 
 /// The stretch of one of these sizes that `model` scores highest.
 fn worst(blocks: &[Block], sizes: &[usize], model: &Model) -> Block {
-    let stretches = sizes.iter().flat_map(|size| blocks.windows(*size)).map(union);
-    let scored = stretches.map(|stretch| (model.score_of_places(&stretch.places, stretch.tokens), stretch));
+    let stretches = sizes
+        .iter()
+        .flat_map(|size| blocks.windows(*size))
+        .map(union);
+    let scored = stretches.map(|stretch| {
+        (
+            model.score_of_places(&stretch.places, stretch.tokens),
+            stretch,
+        )
+    });
     let worst = scored.max_by(|(one, _), (other, _)| one.total_cmp(other));
     worst.map(|(_, stretch)| stretch).unwrap_or_default()
 }
 
 fn union(blocks: &[Block]) -> Block {
-    let mut places: Vec<u32> = blocks.iter().flat_map(|block| block.places.iter().copied()).collect();
+    let mut places: Vec<u32> = blocks
+        .iter()
+        .flat_map(|block| block.places.iter().copied())
+        .collect();
     places.sort_unstable();
     places.dedup();
     Block {
@@ -158,7 +172,9 @@ fn blocks(folded: &str) -> Vec<Block> {
     }
     impl Sink for Cutter {
         fn feature(&mut self, place: usize) {
-            self.open.places.push(u32::try_from(place).unwrap_or(u32::MAX));
+            self.open
+                .places
+                .push(u32::try_from(place).unwrap_or(u32::MAX));
         }
 
         fn token(&mut self, _start: usize, _end: usize) {
@@ -188,12 +204,21 @@ fn solve(instances: &[Instance]) -> (Vec<f64>, f64) {
         }
         let mut furthest = 0.0_f64;
         for &at in &order {
-            let Instance { places, value, attack, cost } = &instances[at];
+            let Instance {
+                places,
+                value,
+                attack,
+                cost,
+            } = &instances[at];
             let side = if *attack { 1.0 } else { -1.0 };
             let softness = 0.5 / cost;
             let sum: f64 = places.iter().map(|place| weights[*place as usize]).sum();
             let gradient = side * (sum * value + bias) - 1.0 + dual[at] * softness;
-            let open = if dual[at] == 0.0 { gradient.min(0.0) } else { gradient };
+            let open = if dual[at] == 0.0 {
+                gradient.min(0.0)
+            } else {
+                gradient
+            };
             furthest = furthest.max(open.abs());
             if open == 0.0 {
                 continue;
@@ -214,7 +239,10 @@ fn solve(instances: &[Instance]) -> (Vec<f64>, f64) {
     (weights, bias)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of texts and tokens are small")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of texts and tokens are small"
+)]
 fn float(count: usize) -> f64 {
     count as f64
 }

@@ -12,14 +12,14 @@ use crate::evaluate::Verdict;
 
 /// The patterns, compiled one by one as it did.
 #[derive(Debug)]
-pub struct Predecessor {
+pub(crate) struct Predecessor {
     injection: Vec<regex::Regex>,
     secrets: Vec<regex::Regex>,
     personal: Vec<regex::Regex>,
 }
 
 impl Predecessor {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let compile = |patterns: &[&str]| {
             let patterns = patterns.iter().map(|pattern| {
                 let built = RegexBuilder::new(pattern).case_insensitive(true).build();
@@ -34,19 +34,24 @@ impl Predecessor {
         }
     }
 
-    pub fn verdict(&self, text: &str) -> Verdict {
+    pub(crate) fn verdict(&self, text: &str) -> Verdict {
         let start = Instant::now();
         let count = |patterns: &[regex::Regex]| -> usize {
-            patterns.iter().map(|pattern| pattern.find_iter(text).count()).sum()
+            patterns
+                .iter()
+                .map(|pattern| pattern.find_iter(text).count())
+                .sum()
         };
-        let (injection, secrets, personal) =
-            (count(&self.injection), count(&self.secrets), count(&self.personal));
+        let (injection, secrets, personal) = (
+            count(&self.injection),
+            count(&self.secrets),
+            count(&self.personal),
+        );
         Verdict {
             micros: start.elapsed().as_secs_f64() * 1e6,
             injection: injection > 0,
             secret: secrets > 0,
-            personal: personal > 0,
-            phone: self.personal[3].is_match(text),
+            phone: personal > 0 && self.personal[3].is_match(text),
         }
     }
 }

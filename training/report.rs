@@ -15,7 +15,7 @@ const DETECTORS: usize = 3;
 
 /// Counts by what is counted.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     sources: BTreeMap<(i32, String, String), Counts>,
     pooled: BTreeMap<&'static str, Counts>,
     overt: BTreeMap<String, Counts>,
@@ -48,15 +48,21 @@ impl Counts {
 }
 
 impl Table {
-    pub fn add(&mut self, row: &Row, verdicts: [Verdict; DETECTORS]) {
+    pub(crate) fn add(&mut self, row: &Row, verdicts: [Verdict; DETECTORS]) {
         let of_tables = row.source.starts_with("pii_") || row.source.starts_with("secrets_");
         let kind = if of_tables { "table" } else { &row.kind };
         let key = (-row.label, kind.to_owned(), row.source.clone());
         self.sources.entry(key).or_default().add(&verdicts);
         let overt = matches!(&*row.kind, "direct" | "extraction" | "jailbreak");
         if row.label == 1 && overt && !row.source.contains("smuggle") {
-            self.overt.entry(row.source.clone()).or_default().add(&verdicts);
-            self.pooled.entry("attacks, overt").or_default().add(&verdicts);
+            self.overt
+                .entry(row.source.clone())
+                .or_default()
+                .add(&verdicts);
+            self.pooled
+                .entry("attacks, overt")
+                .or_default()
+                .add(&verdicts);
         }
         let pooled = match &*row.kind {
             "benign_hardneg" => "honest, full of trigger words",
@@ -76,7 +82,7 @@ impl Table {
         self.pooled.entry(pooled).or_default().add(&verdicts);
     }
 
-    pub fn to_markdown(&self, calibration: &Calibration) -> String {
+    pub(crate) fn to_markdown(&self, calibration: &Calibration) -> String {
         let mut text = String::new();
         let mut line = |words: String| {
             // Writing to a String cannot fail.
@@ -88,18 +94,48 @@ impl Table {
             let shares = Counts::shares(counts.injections, counts.texts);
             line(format!("| {name} | {} | {shares} |", counts.texts));
         }
-        let sources: Vec<&Counts> = self.overt.values().filter(|counts| counts.texts >= 5).collect();
+        let sources: Vec<&Counts> = self
+            .overt
+            .values()
+            .filter(|counts| counts.texts >= 5)
+            .collect();
         let mean = |at: usize| {
-            let shares = sources.iter().map(|counts| ratio(counts.injections[at], counts.texts));
-            100.0 * shares.sum::<f64>() / f64::from(u32::try_from(sources.len().max(1)).unwrap_or(1))
+            let shares = sources
+                .iter()
+                .map(|counts| ratio(counts.injections[at], counts.texts));
+            100.0 * shares.sum::<f64>()
+                / f64::from(u32::try_from(sources.len().max(1)).unwrap_or(1))
         };
-        let means: Vec<String> = (0..DETECTORS).map(|at| format!("{:.1} %", mean(at))).collect();
-        line(format!("| attacks, overt, mean of sources | {} | {} |", sources.len(), means.join(" | ")));
+        let means: Vec<String> = (0..DETECTORS)
+            .map(|at| format!("{:.1} %", mean(at)))
+            .collect();
+        line(format!(
+            "| attacks, overt, mean of sources | {} | {} |",
+            sources.len(),
+            means.join(" | ")
+        ));
         if let Some(counts) = self.pooled.get("honest, everyday") {
-            line(format!("| honest, everyday: secrets | {} | {} |", counts.texts, Counts::shares(counts.secrets, counts.texts)));
-            line(format!("| honest, everyday: phones | {} | {} |", counts.texts, Counts::shares(counts.phones, counts.texts)));
-            let micros = counts.micros.map(|sum| format!("{:.1}", sum / f64::from(u32::try_from(counts.texts).unwrap_or(1))));
-            line(format!("| honest, everyday: microseconds a text | {} | {} |", counts.texts, micros.join(" | ")));
+            line(format!(
+                "| honest, everyday: secrets | {} | {} |",
+                counts.texts,
+                Counts::shares(counts.secrets, counts.texts)
+            ));
+            line(format!(
+                "| honest, everyday: phones | {} | {} |",
+                counts.texts,
+                Counts::shares(counts.phones, counts.texts)
+            ));
+            let micros = counts.micros.map(|sum| {
+                format!(
+                    "{:.1}",
+                    sum / f64::from(u32::try_from(counts.texts).unwrap_or(1))
+                )
+            });
+            line(format!(
+                "| honest, everyday: microseconds a text | {} | {} |",
+                counts.texts,
+                micros.join(" | ")
+            ));
         }
         line(String::new());
         line(format!(
@@ -112,39 +148,64 @@ impl Table {
         line("|---|---|---|---|---|---|---|".into());
         for ((label, kind, source), counts) in &self.sources {
             let shares = Counts::shares(counts.injections, counts.texts);
-            line(format!("| {source} | {kind} | {} | {} | {shares} |", -label, counts.texts));
+            line(format!(
+                "| {source} | {kind} | {} | {} | {shares} |",
+                -label, counts.texts
+            ));
         }
         text
     }
 }
 
 /// Puts `table` between the marks in the documentation.
-pub fn into_docs(table: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn into_docs(table: &str) -> Result<(), Box<dyn Error>> {
     const BEGIN: &str = "<!-- measured: begin -->";
     const END: &str = "<!-- measured: end -->";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screening.md");
     let page = fs::read_to_string(&path)?;
-    let (before, rest) = page.split_once(BEGIN).ok_or("docs/screening.md has no begin mark")?;
-    let (_, after) = rest.split_once(END).ok_or("docs/screening.md has no end mark")?;
+    let (before, rest) = page
+        .split_once(BEGIN)
+        .ok_or("docs/screening.md has no begin mark")?;
+    let (_, after) = rest
+        .split_once(END)
+        .ok_or("docs/screening.md has no end mark")?;
     fs::write(path, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?;
     Ok(())
 }
 
 /// Writes the model's card.
-pub fn card(path: &Path, rows: &[Row], model: &Model, calibration: &Calibration) -> Result<(), Box<dyn Error>> {
+pub(crate) fn card(
+    path: &Path,
+    rows: &[Row],
+    model: &Model,
+    calibration: &Calibration,
+) -> Result<(), Box<dyn Error>> {
     let mut sources: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for row in rows {
         let counts = sources.entry(&row.source).or_default();
-        counts[match row.label { 1 => 0, 0 => 1, _ => 2 }] += 1;
+        counts[match row.label {
+            1 => 0,
+            0 => 1,
+            _ => 2,
+        }] += 1;
     }
     let mut text = include_str!("card.md").to_owned();
     let numbers = format!(
         "version {VERSION}, scale {:.6}, bias {:.4}, thresholds {:.4} (user) and {:.4} (untrusted), rise {:.2}; the rules alone flag {:.2} % of the everyday texts",
-        model.scale, model.bias, model.user, model.untrusted, model.rise, 100.0 * calibration.by_rules
+        model.scale,
+        model.bias,
+        model.user,
+        model.untrusted,
+        model.rise,
+        100.0 * calibration.by_rules
     );
-    text.push_str(&format!("\n## Numbers of this training\n\n{numbers}.\n\n| source | attacks | honest | counted only |\n|---|---|---|---|\n"));
+    writeln!(text, "\n## Numbers of this training\n\n{numbers}.\n")?;
+    writeln!(
+        text,
+        "| source | attacks | honest | counted only |\n|---|---|---|---|"
+    )?;
     for (source, [attacks, honest, other]) in sources {
-        text.push_str(&format!("| {source} | {attacks} | {honest} | {other} |\n"));
+        writeln!(text, "| {source} | {attacks} | {honest} | {other} |")?;
     }
     fs::write(path, text)?;
     Ok(())

@@ -17,11 +17,11 @@ mod windows;
 
 use std::ops::Range;
 
+use self::windows::{Stretch, stretches};
 pub use self::{
     features::{PLACES, Sink, read as features},
     weights::{Error, Model, VERSION},
 };
-use self::windows::{Stretch, stretches};
 use super::{
     finding::Trust,
     normalise::{clean, fold},
@@ -69,7 +69,9 @@ impl Model {
     /// If a place is none of [`PLACES`].
     #[must_use]
     pub fn score_of_places(&self, places: &[u32], tokens: usize) -> f32 {
-        let weights = places.iter().map(|place| i32::from(self.weights[*place as usize]));
+        let weights = places
+            .iter()
+            .map(|place| i32::from(self.weights[*place as usize]));
         self.score_of(&Stretch {
             sum: weights.sum(),
             tokens,
@@ -121,7 +123,10 @@ impl Model {
     }
 
     fn score_of(&self, stretch: &Stretch) -> f32 {
-        #[expect(clippy::cast_precision_loss, reason = "neither sum nor count has 24 bits")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "neither sum nor count has 24 bits"
+        )]
         let (sum, tokens) = (
             stretch.sum as f32,
             stretch.tokens.max(self.fewest as usize) as f32,
@@ -168,6 +173,9 @@ mod tests {
         let found = model.find(&text, Trust::Untrusted);
         assert_eq!(found.len(), 1, "{found:?}");
         let (range, _) = &found[0];
-        assert!(range.start < 6_900 && range.end > 6_830 && range.len() < 1_200, "{range:?}");
+        assert!(
+            range.start < 6_900 && range.end > 6_830 && range.len() < 1_200,
+            "{range:?}"
+        );
     }
 }

@@ -166,7 +166,12 @@ impl Detectors {
             let left = left.ok_or(Error::TooLarge)?;
             budget.bytes = left;
             for hit in self.read_view(&view, wanted, depth, budget)? {
-                add(hit.category, hit.rule, hit.certainty, view.origin.source(&hit.range));
+                add(
+                    hit.category,
+                    hit.rule,
+                    hit.certainty,
+                    view.origin.source(&hit.range),
+                );
             }
         }
         if wanted.invisible {

@@ -81,7 +81,9 @@ fn token_end(bytes: &[u8], start: usize, kind: u8) -> usize {
         return (start + 3).min(bytes.len());
     }
     let rest = &bytes[start..];
-    let length = rest.iter().position(|byte| KINDS[usize::from(*byte)] != kind);
+    let length = rest
+        .iter()
+        .position(|byte| KINDS[usize::from(*byte)] != kind);
     start + length.unwrap_or(rest.len())
 }
 
@@ -92,16 +94,14 @@ fn token_hash(bytes: &[u8], start: usize, end: usize, kind: u8) -> u64 {
     if kind == SIGN {
         return mix(keep(first, length.min(3)));
     }
-    if length <= 8 {
-        let word = keep(first, length);
-        return if bytes[start].is_ascii_digit() && is_figure(&bytes[start..end]) {
-            mix(u64::from(b'0'))
-        } else {
-            mix(word)
-        };
-    }
     if bytes[start].is_ascii_digit() && is_figure(&bytes[start..end]) {
         return mix(u64::from(b'0'));
+    }
+    if length <= 8 {
+        return mix(keep(first, length));
+    }
+    if is_code(bytes, start, end) {
+        return mix(u64::from(b'#'));
     }
     let mut hash = mix(first);
     let mut at = start + 8;
@@ -116,11 +116,16 @@ fn is_figure(word: &[u8]) -> bool {
     word.iter().all(u8::is_ascii_digit)
 }
 
+/// Whether a word is no word but data: keys, hashes, base64. Its letters mean nothing.
+fn is_code(bytes: &[u8], start: usize, end: usize) -> bool {
+    end - start > LONGEST_WORD && bytes[start].is_ascii()
+}
+
 /// The pieces of five characters of a word between blanks.
 fn pieces(bytes: &[u8], start: usize, end: usize, sink: &mut impl Sink) {
     const FIVE: u64 = 0xff_ffff_ffff;
     let length = end - start;
-    if length < 3 {
+    if length < 3 || is_code(bytes, start, end) {
         return;
     }
     let blank = u64::from(b' ');
@@ -179,6 +184,9 @@ fn piece_place(piece: u64) -> usize {
 /// Classified words this many tokens apart, or more, are no pair.
 const NEAR: usize = 7;
 
+/// Bytes of the longest word in Latin letters that is taken for one.
+const LONGEST_WORD: usize = 24;
+
 const BLANK: u8 = 0;
 const WORD: u8 = 1;
 const SIGN: u8 = 2;
@@ -189,18 +197,19 @@ const KINDS: [u8; 256] = kinds();
 
 const fn kinds() -> [u8; 256] {
     let mut kinds = [SIGN; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
+    let mut byte = 0_u8;
+    loop {
+        kinds[byte as usize] = match byte {
             0..=b' ' => BLANK,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'\'' => WORD,
             0xe3..=0xed => SYLLABLE,
-            0x80.. => WORD,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'\'' | 0x80.. => WORD,
             _ => SIGN,
         };
+        if byte == u8::MAX {
+            return kinds;
+        }
         byte += 1;
     }
-    kinds
 }
 
 #[cfg(test)]

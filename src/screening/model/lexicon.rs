@@ -50,7 +50,7 @@ impl Lexicon {
 }
 
 fn place(hash: u64) -> (usize, u64) {
-    let low = (hash % BITS as u64) as usize;
+    let low = usize::try_from(hash % BITS as u64).unwrap_or(0);
     (low / 64, 1 << (low % 64))
 }
 

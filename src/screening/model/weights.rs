@@ -53,11 +53,22 @@ impl Model {
     /// If there are not [`PLACES`] weights.
     #[must_use]
     pub fn new(weights: &[f64], bias: f64, fewest: u32) -> Self {
-        let most = weights.iter().fold(0.0_f64, |most, weight| most.max(weight.abs()));
+        let most = weights
+            .iter()
+            .fold(0.0_f64, |most, weight| most.max(weight.abs()));
         let step = if most > 0.0 { most / 127.0 } else { 1.0 };
-        #[expect(clippy::cast_possible_truncation, reason = "at most 127 steps either way")]
-        let quantised: Vec<i8> = weights.iter().map(|weight| (weight / step).round() as i8).collect();
-        #[expect(clippy::cast_possible_truncation, reason = "it is a measure, not a count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most 127 steps either way"
+        )]
+        let quantised: Vec<i8> = weights
+            .iter()
+            .map(|weight| (weight / step).round() as i8)
+            .collect();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is a measure, not a count"
+        )]
         let (scale, bias) = (step as f32, bias as f32);
         Self {
             scale,

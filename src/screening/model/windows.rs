@@ -15,6 +15,8 @@ use super::features::{self, PLACES, Sink};
 pub(super) const BLOCK: usize = 32;
 /// Most blocks that are scored together, short of the whole text.
 const MOST: usize = 4;
+/// The same as an age.
+const OLDEST: u32 = 4;
 /// The counts of blocks that are scored together.
 pub(super) const SIZES: [usize; 3] = [1, 2, 4];
 
@@ -85,7 +87,7 @@ impl Seen {
 }
 
 /// Numbers left out between two texts: what the one before had counts as long ago.
-const GAP: u32 = MOST as u32 + 1;
+const GAP: u32 = OLDEST + 1;
 
 /// Ages of features: seen in this block, one to three blocks ago, longer ago in this text, never.
 const AGES: usize = MOST + 2;
@@ -121,7 +123,7 @@ impl<F: FnMut(Stretch)> Sink for Reader<'_, F> {
     #[inline]
     fn feature(&mut self, place: usize) {
         let before = std::mem::replace(&mut self.seen[place], self.now);
-        let age = (self.now - before).min(MOST as u32) + u32::from(before < self.first);
+        let age = (self.now - before).min(OLDEST) + u32::from(before < self.first);
         self.present[age as usize] += i32::from(self.weights[place]);
     }
 
@@ -247,14 +249,18 @@ mod tests {
     #[test]
     fn sums_over_stretches_are_those_of_each_stretch_by_itself() {
         let weights = weights();
-        let words = ["ignore", "the", "rules", "of", "chess", "and", "1984", "...", "你"];
+        let words = [
+            "ignore", "the", "rules", "of", "chess", "and", "1984", "...", "你",
+        ];
         for length in [0, 1, 31, 32, 33, 64, 100, 129, 500] {
             let text: Vec<&str> = (0..length)
                 .map(|at| words[(at * at + at / 7) % words.len()])
                 .collect();
             let text = text.join(" ");
             let mut fast = Vec::new();
-            stretches(&weights, &text, |found| fast.push((found.sum, found.tokens)));
+            stretches(&weights, &text, |found| {
+                fast.push((found.sum, found.tokens))
+            });
             assert_eq!(fast, slow(&weights, &text), "{length} words");
         }
     }
