@@ -6,6 +6,7 @@ help:
 	@echo 'make demo         Envoy, Subzero and a service on this machine, with curl lines to try'
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
+	@echo 'make chart        only those of the Helm chart, dashboards and alerts'
 	@echo 'make tools        only install those servers'
 	@echo 'make train DATA=folder           trains the model that finds injections (training/README.md)'
 	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
@@ -22,8 +23,12 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc wrk schemathesis
+	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus
 	cargo test --locked
+
+chart:
+	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus
+	cargo test --locked --test it -- chart:: watching::
 
 fmt:
 	cargo fmt --check
@@ -52,4 +57,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test soak fmt clippy doc train eval-screening deny ci
+.PHONY: help tools demo test chart soak fmt clippy doc train eval-screening deny ci

@@ -16,7 +16,7 @@ use std::{
 
 use prometheus::Registry;
 use subzero::{
-    check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
+    check::{Body, Check, Headers, HttpRequest, Removes, RequestPath, Source},
     decisions::{Config, LogConfig, Metrics, Recorder, Target, settle},
     dispatch::Strategy,
     pipeline::{Decision, Outcome, Plan, Ran, Stage},
@@ -135,6 +135,7 @@ fn check() -> Check {
         source: Source::default(),
         context: HashMap::new(),
         metadata: HashMap::new(),
+        removes: Removes::ALL,
         deadline: Instant::now(),
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     dispatch::{Dispatcher, Table},
     ext_authz::Serving,
     identity,
+    store::Store,
 };
 
 /// What the pages show.
@@ -51,6 +52,8 @@ pub struct Status {
     pub dispatcher: Dispatcher,
     /// What was decided.
     pub recorder: Recorder,
+    /// What replicas share; `None` where nothing is kept.
+    pub store: Option<Store>,
 }
 
 /// Serves the pages until the process ends.
@@ -107,7 +110,9 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
         Some(Ok(())) => json!("ok"),
         Some(Err(problems)) => json!({ "failed": problems }),
     };
-    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object();
+    let redis = status.store.as_ref().and_then(Store::health);
+    let is_away = redis.as_ref().is_some_and(|redis| !redis.connected);
+    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object() || is_away;
     let word = match (ready, degraded) {
         (false, _) => "not ready",
         (true, true) => "degraded",
@@ -122,11 +127,11 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (
-        code,
-        Json(json!({ "status": word, "issuers": issuers, "last_reload": reload })),
-    )
-        .into_response()
+    let mut page = json!({ "status": word, "issuers": issuers, "last_reload": reload });
+    if let Some(redis) = redis {
+        page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
+    }
+    (code, Json(page)).into_response()
 }
 
 async fn config(State(status): State<Arc<Status>>) -> Json<Value> {

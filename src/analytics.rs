@@ -19,7 +19,7 @@ mod tally;
 mod windows;
 
 pub use self::{
-    batch::{Batch, Record, Summary, Sums},
+    batch::{Batch, OutOfRange, Record, Summary, Sums, measure},
     report::{Figures, Latency, ReasonShare, Report, RouteReason, RouteReport, Verdicts},
     tally::{Costs, Tally},
     windows::{LONGEST_WINDOW, SHORTEST_WINDOW, Windows, read_window},

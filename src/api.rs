@@ -28,6 +28,7 @@ mod request;
 mod risk;
 mod rpc;
 mod settings;
+mod tls;
 
 use std::{sync::Arc, time::Instant};
 
@@ -46,6 +47,7 @@ pub use self::{
     listener::serve,
     rpc::{SERVICES, routes as grpc_routes},
     settings::{Config, Settings},
+    tls::{Client, Config as TlsConfig},
 };
 use crate::{
     decisions::Recorder,

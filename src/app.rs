@@ -127,7 +127,9 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
     let instruments = Instruments::new()
         .map_err(anyhow::Error::from)
         .and_then(|instruments| instruments.with_pool(&loaded.config.dispatch))
-        .map_err(StartError::Start)?;
+        .map_err(StartError::Start)?
+        .with_store(&loaded)
+        .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let (serving, settings) = build_all(&loaded, &instruments, None)
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let serving = Arc::new(ArcSwap::from_pointee(serving));
@@ -146,6 +148,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         identity: instruments.identity.clone(),
         dispatcher: instruments.dispatcher.clone(),
         recorder,
+        store: instruments.store.clone(),
     });
     let running = Running {
         file,
@@ -203,6 +206,9 @@ impl Running {
         let background = tokio::spawn(reloader.run(signals.hangup));
         let counting = tokio::spawn(count(recorder.clone()));
 
+        let known = Arc::clone(self.status.serving.load().pipeline.verifier());
+        // Without an answer by then tokens are not decided, which is no reason not to serve the rest.
+        let _ = timeout(FIRST_WORD, known.until_revocations_known()).await;
         self.status.ready.store(true, Ordering::Release);
         workers.report(true).await;
         let ready_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -265,6 +271,9 @@ async fn count(recorder: Recorder) {
 }
 
 const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest wait at start for what other replicas revoked.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// Longest wait for the decision log's last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);

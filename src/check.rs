@@ -6,6 +6,7 @@
 
 mod headers;
 mod host;
+mod key;
 mod path;
 
 use std::{collections::HashMap, net::IpAddr, time::Instant};
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use self::{
     headers::Headers,
     host::normal_host,
+    key::{Fields, Key},
     path::{BadPath, RequestPath},
 };
 
@@ -30,8 +32,27 @@ pub struct Check {
     pub context: HashMap<String, String>,
     /// Envoy's route metadata by namespace: set by the operator too.
     pub metadata: HashMap<String, Value>,
+    /// What the asker can take out of a request before it passes it on.
+    pub removes: Removes,
     /// When the answer is due.
     pub deadline: Instant,
+}
+
+/// What an asker can be told to take out. Envoy's gRPC contract knows both.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Removes {
+    /// Headers.
+    pub headers: bool,
+    /// Query parameters.
+    pub query: bool,
+}
+
+impl Removes {
+    /// Everything.
+    pub const ALL: Self = Self {
+        headers: true,
+        query: true,
+    };
 }
 
 impl Check {

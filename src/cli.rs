@@ -8,6 +8,9 @@
 )]
 
 mod analyze;
+mod ask;
+mod doctor;
+mod health;
 mod key;
 mod model;
 mod permit;
@@ -18,10 +21,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    admin,
-    app::{self, StartError},
-};
+use crate::app::{self, StartError};
 
 /// Envoy external authorization: who is calling, may they, and is what they send safe.
 #[derive(Debug, Parser)]
@@ -52,9 +52,23 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Examine an Envoy: does it ask about everything, and in a way that can be answered
+    Doctor {
+        /// Envoy's admin address, or a file with its config dump or bootstrap configuration
+        #[arg(default_value = "http://127.0.0.1:9901")]
+        envoy: String,
+        /// Subzero's configuration, to be compared with Envoy's; its issuers are asked too
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a running subzero about one request, as Envoy would: exit 0 when it may pass, 1 when not
+    Ask(ask::Question),
     /// Ask a running subzero whether it is ready: exit 0 when it is
     Health {
-        /// Where to ask
+        /// Where to ask; `grpc://ADDRESS` asks Envoy's own door
         #[arg(default_value = "http://127.0.0.1:9193/readyz")]
         url: String,
     },
@@ -129,7 +143,13 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
         Command::Analyze { file, json } => analyze::run(file.as_deref(), json),
-        Command::Health { url } => health(&url),
+        Command::Doctor {
+            envoy,
+            config,
+            json,
+        } => doctor::run(&envoy, config.as_deref(), json),
+        Command::Ask(question) => ask::run(&question),
+        Command::Health { url } => health::run(&url),
         Command::Key { name, scopes } => key::run(&name, &scopes),
         Command::Model {
             command: ModelCommand::Test { file },
@@ -162,26 +182,6 @@ fn check_config(file: &std::path::Path) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problems) => tell(&problems),
-    }
-}
-
-fn health(url: &str) -> ExitCode {
-    let probe = async { admin::probe(url).await };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let answer = runtime
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(probe));
-    match answer {
-        Ok(body) => {
-            println!("{body}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("subzero: {why}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     api, decisions, dispatch, forward_auth, identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
-    risk, screening,
+    risk, screening, store,
     telemetry::LogConfig,
     units::Span,
 };
@@ -53,6 +53,8 @@ pub struct Config {
     pub screening: screening::Config,
     /// Histories of subjects.
     pub risk: risk::Config,
+    /// What replicas share. Changed by a restart only.
+    pub store: store::Config,
     /// Questions of services that do not stand behind Envoy.
     pub api: api::Config,
     /// Proxies that ask by a plain HTTP request. Changed by a restart only.

@@ -25,7 +25,6 @@ mod credential;
 mod demand;
 mod error;
 mod exchange;
-mod flights;
 mod issuer;
 mod keys;
 mod metrics;
@@ -145,9 +144,32 @@ impl Verifier {
         }
     }
 
-    /// Takes tokens back: every check that begins after this is refused for them, known tokens
-    /// included.
-    pub fn revoke(&self, mut what: Revocation) -> Result<(), RevocationError> {
+    /// Takes tokens back: every check that begins here after this is refused for them, known tokens
+    /// included. Other replicas hear of it soon.
+    pub fn revoke(&self, what: Revocation) -> Result<(), RevocationError> {
+        self.revocations
+            .revoke(&self.resolved(what)?, self.clock.now())
+    }
+
+    /// Takes tokens back on every replica; when this returns, each refuses them within a second.
+    pub async fn revoke_everywhere(
+        &self,
+        what: Revocation,
+        deadline: Instant,
+    ) -> Result<(), RevocationError> {
+        let (what, now) = (self.resolved(what)?, self.clock.now());
+        self.revocations
+            .revoke_everywhere(&what, now, deadline)
+            .await
+    }
+
+    /// Waits until the revocations of other replicas are known, where there are any.
+    pub async fn until_revocations_known(&self) {
+        self.revocations.until_known().await;
+    }
+
+    /// With the issuer's `iss` in its name's place.
+    fn resolved(&self, mut what: Revocation) -> Result<Revocation, RevocationError> {
         if let Some(name) = &what.issuer {
             let mut issuers = self.issuers.values().map(|issuer| &issuer.settings);
             let named = self.issuers.get(name).map(|issuer| &issuer.settings);
@@ -155,7 +177,7 @@ impl Verifier {
             let found = found.ok_or(RevocationError::Issuer)?;
             what.issuer = Some(found.issuer.clone());
         }
-        self.revocations.revoke(&what, self.clock.now())
+        Ok(what)
     }
 
     /// Waits until every issuer's keys have come or failed to once, but not past `deadline`.
@@ -235,6 +257,9 @@ impl Verifier {
 
     /// Whether a known token has not been revoked since it was looked up last.
     fn is_unrevoked(&self, proof: &Proof, issuer: &str) -> bool {
+        if !self.revocations.are_known() {
+            return false;
+        }
         // The version first, then the list: in the other order a revocation between the two would
         // never be noticed.
         let version = self.revocations.version();
@@ -306,6 +331,9 @@ impl Verifier {
         // first, so that one between the two is seen the next time.
         let version = self.revocations.version();
         let name = &issuer.settings.issuer;
+        if !self.revocations.are_known() {
+            return Err(Error::RevocationsUnknown);
+        }
         if self.revocations.is_revoked(name, &token.claims, now) {
             return Err(Error::Revoked);
         }

@@ -26,7 +26,10 @@ pub mod upstream;
 pub mod check;
 pub mod verdict;
 
+pub mod coalesce;
 pub mod dispatch;
+
+pub mod store;
 
 pub mod identity;
 

@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     check::Check,
     dispatch::{Dispatcher, Operation, Weight},
-    identity::{Identity, Verifier},
+    identity::{Identity, Requirement, Stripped, Verifier},
     permission::{Ask, Authorizer},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
     risk::Assessor,
@@ -203,6 +203,13 @@ impl Pipeline {
             Err(stop) if is_shadow => (Outcome::Allow, true, stop.reason),
             Err(stop) => (stop.outcome(), false, stop.reason),
         };
+        let (outcome, shadowed, reason) = match &route {
+            // A pass that cannot be made good on is none, in shadow mode neither.
+            Some(route) if outcome == Outcome::Allow && keeps_back(route, check) => {
+                (Outcome::Deny, false, Reason::Internal)
+            }
+            _ => (outcome, shadowed, reason),
+        };
         self.risk.learn(&progress, reason);
         let decision = Decision {
             id: Uuid::now_v7(),
@@ -321,6 +328,25 @@ impl Pipeline {
         progress.risk.encounter = self.risk.meet(identity.as_ref(), check);
         Ok(identity)
     }
+}
+
+/// Whether letting `check` pass would hand the upstream the credential that `route` keeps back
+/// (`strip`), because the asker cannot be told to take it out.
+fn keeps_back(route: &Route, check: &Check) -> bool {
+    let stripped = route.identity.as_ref().and_then(Requirement::stripped);
+    let leaks = match stripped {
+        Some(Stripped::Header(_)) => !check.removes.headers,
+        Some(Stripped::Query(_)) => !check.removes.query,
+        None => false,
+    };
+    if leaks {
+        tracing::warn!(
+            route = route.name,
+            "refused: the route strips its token, which this proxy cannot be told to do; \
+             ask over gRPC, or turn `strip` off and take the token out in the proxy's configuration"
+        );
+    }
+    leaks
 }
 
 /// A check's own item: a class apart from those of batches, since most tokens of checks are known

@@ -12,6 +12,7 @@ pub use envoy_types::pb::{
         service::auth::v3::{
             AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse,
             attribute_context::{HttpRequest, Peer, Request},
+            authorization_client::AuthorizationClient,
             authorization_server::{Authorization, AuthorizationServer},
             check_response::HttpResponse,
         },

@@ -181,12 +181,6 @@ impl Screener {
         self.search(&text.document, text.json.as_deref(), want, deadline)
     }
 
-    /// Most text of one body, in bytes; callers with a bare text keep to it too.
-    #[must_use]
-    pub fn max_text(&self) -> usize {
-        self.limits.text
-    }
-
     /// Screens one text as a user's prompt.
     ///
     /// # Errors

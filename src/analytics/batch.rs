@@ -19,7 +19,7 @@
 //! Sums carry what rounding loses (Neumaier), so that a million small values beside a large one
 //! still count: about 5 ns a record.
 
-use std::{fmt, ops::Range};
+use std::ops::Range;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -30,10 +30,10 @@ use crate::dispatch::{Operation, Weight, Work};
 #[serde(default, deny_unknown_fields)]
 pub struct Record {
     /// Requests a second: finite, not negative.
-    #[serde(alias = "throughput", deserialize_with = "measure")]
+    #[serde(alias = "throughput", deserialize_with = "measured")]
     pub throughput_rps: f64,
     /// Milliseconds: finite, not negative.
-    #[serde(alias = "latency", deserialize_with = "measure")]
+    #[serde(alias = "latency", deserialize_with = "measured")]
     pub latency_ms: f64,
     /// Requests in all.
     pub total_requests: u64,
@@ -201,24 +201,22 @@ fn float(count: u128) -> f64 {
     count as f64
 }
 
-/// A measured value: neither negative nor so large that sums of it could overflow.
-fn measure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let value = f64::deserialize(deserializer)?;
+/// A measured value, if it is one: neither negative nor so large that sums of it could overflow.
+pub fn measure(value: f64) -> Result<f64, OutOfRange> {
     if (0.0..=MOST).contains(&value) {
         Ok(value)
     } else {
-        let wanted = OutOfRange(value);
-        Err(de::Error::custom(wanted))
+        Err(OutOfRange(value))
     }
 }
 
-struct OutOfRange(f64);
+/// A value that no measurement gives.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("`{0}` is out of range; use 0 to 1e15")]
+pub struct OutOfRange(f64);
 
-impl fmt::Display for OutOfRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.0;
-        write!(f, "`{value}` is out of range; use 0 to 1e15")
-    }
+fn measured<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    measure(f64::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 const MOST: f64 = 1e15;

@@ -1,7 +1,9 @@
-//! Who may call: anybody on this machine, or whoever holds a key.
+//! Who may call: anybody on this machine, or whoever holds a key or a certificate.
 //!
 //! Without a keys file the machine itself is the fence: loopback and Unix sockets answer anybody.
 //! With one, every call on every listener needs a key, and a listener elsewhere answers nobody else.
+//! A caller that showed a certificate (`api.tls.client_ca_file`) needs no key: what its name may do is
+//! what counts, unless it sends a key, and then the key does.
 //!
 //! # What a reader would get wrong
 //!
@@ -28,7 +30,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::keys::{Keys, hex};
 pub use self::keys::{Minted, Scope, mint};
-use super::{Api, refusal::Refusal};
+use super::{
+    Api,
+    refusal::Refusal,
+    tls::{Names, Tls},
+};
 
 /// Who can reach a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,6 +43,16 @@ pub enum Reach {
     Local,
     /// Others.
     Remote,
+}
+
+/// What a call shows of its caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    /// Who can reach the listener it came over.
+    pub(super) reach: Reach,
+    pub(super) authorization: Option<&'a [u8]>,
+    /// From the certificate of its connection.
+    pub(super) names: Option<&'a Names>,
 }
 
 /// A place among the calls being answered, until the last clone is dropped.
@@ -58,10 +74,14 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    let key = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let shown = Shown {
+        reach: guard.reach,
+        authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+        names: request.extensions().get(),
+    };
     let admitted = guard
-        .origin(headers, request.uri())
-        .and_then(|()| guard.api.admit(guard.reach, key, guard.scope));
+        .origin(headers, request.uri(), shown.names.is_some())
+        .and_then(|()| guard.api.admit(shown, guard.scope));
     match admitted {
         Ok(place) => {
             // A streamed answer takes it along and keeps it to its end.
@@ -75,7 +95,9 @@ pub(super) async fn guard(
 }
 
 impl Guard {
-    fn origin(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
+    /// A page cannot show a certificate for a name that is not the listener's, so `by_certificate`
+    /// the host does not matter.
+    fn origin(&self, headers: &HeaderMap, uri: &Uri, by_certificate: bool) -> Result<(), Refusal> {
         let forbidden = |detail| Err(Refusal::new(StatusCode::FORBIDDEN, detail));
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let Some(host) = uri.authority().map(Authority::as_str).or(host) else {
@@ -87,7 +109,8 @@ impl Guard {
             return forbidden("the `origin` is another one: web pages may not call".to_owned());
         }
         let settings = self.api.settings();
-        if settings.keys().is_none() && !settings.is_own_host(without_port(host)) {
+        let is_fenced = by_certificate || settings.keys().is_some();
+        if !is_fenced && !settings.is_own_host(without_port(host)) {
             let detail = format!(
                 "`{host}` is not a name of this machine: ask `localhost`, or list the name in `api.hosts`"
             );
@@ -98,15 +121,10 @@ impl Guard {
 }
 
 impl Api {
-    /// Admits a call that came over a listener of this reach with this `authorization`.
-    pub(super) fn admit(
-        &self,
-        reach: Reach,
-        authorization: Option<&[u8]>,
-        scope: Scope,
-    ) -> Result<Place, Refusal> {
+    /// Admits a call that shows this.
+    pub(super) fn admit(&self, shown: Shown<'_>, scope: Scope) -> Result<Place, Refusal> {
         let settings = self.settings();
-        may_call(settings.keys().as_deref(), reach, authorization, scope)?;
+        may_call(settings.keys().as_deref(), settings.tls(), shown, scope)?;
         let place = Arc::clone(self.places()).try_acquire_owned();
         place
             .map(|place| Place(Arc::new(place)))
@@ -117,21 +135,25 @@ impl Api {
 /// The access rule.
 fn may_call(
     keys: Option<&Arc<Keys>>,
-    reach: Reach,
-    authorization: Option<&[u8]>,
+    tls: Option<&Tls>,
+    shown: Shown<'_>,
     scope: Scope,
 ) -> Result<(), Refusal> {
+    let unauthorized = |detail| Err(Refusal::new(StatusCode::UNAUTHORIZED, detail));
+    match (keys, shown.authorization, shown.names) {
+        (Some(keys), Some(authorization), _) => by_key(keys, authorization, scope),
+        (_, _, Some(names)) => by_name(tls, names, scope),
+        (Some(_), None, None) => unauthorized("a key is needed: send `authorization: Bearer KEY`"),
+        (None, _, None) if shown.reach == Reach::Local => Ok(()),
+        (None, _, None) => unauthorized(
+            "this listener is open to others and no keys are configured: set `api.keys_file`",
+        ),
+    }
+}
+
+fn by_key(keys: &Keys, authorization: &[u8], scope: Scope) -> Result<(), Refusal> {
     let unauthorized = |detail| Refusal::new(StatusCode::UNAUTHORIZED, detail);
-    let Some(keys) = keys else {
-        return match reach {
-            Reach::Local => Ok(()),
-            Reach::Remote => Err(unauthorized(
-                "this listener is open to others and no keys are configured: set `api.keys_file`",
-            )),
-        };
-    };
-    let presented = authorization
-        .and_then(bearer)
+    let presented = bearer(authorization)
         .ok_or_else(|| unauthorized("a key is needed: send `authorization: Bearer KEY`"))?;
     let key = keys
         .find(presented)
@@ -143,6 +165,19 @@ fn may_call(
     }
     tracing::debug!(key = key.name, %scope, "api call admitted");
     Ok(())
+}
+
+fn by_name(tls: Option<&Tls>, names: &Names, scope: Scope) -> Result<(), Refusal> {
+    let detail = match tls.and_then(|tls| tls.may(names, scope)) {
+        Some(true) => {
+            tracing::debug!(%names, %scope, "api call admitted");
+            return Ok(());
+        }
+        Some(false) => format!("the caller {names} lacks the scope `{scope}`"),
+        None => format!("the caller {names} is not among `api.tls.clients`"),
+    };
+    tracing::info!(%names, %scope, "api call refused: scope missing");
+    Err(Refusal::new(StatusCode::FORBIDDEN, detail))
 }
 
 /// The credential in `Bearer CREDENTIAL`, the scheme in any case.
@@ -188,8 +223,8 @@ mod tests {
     #[test]
     fn without_keys_this_machine_may_call_and_nobody_else() {
         for scope in Scope::ALL {
-            assert!(may_call(None, Reach::Local, None, scope).is_ok());
-            let refusal = may_call(None, Reach::Remote, Some(b"Bearer x"), scope);
+            assert!(may_call(None, None, shown(Reach::Local, None), scope).is_ok());
+            let refusal = may_call(None, None, shown(Reach::Remote, Some(b"Bearer x")), scope);
             assert_eq!(status(refusal), 401);
         }
     }
@@ -201,11 +236,21 @@ mod tests {
         let keys = Some(Arc::new(keys));
         let bearer = format!("Bearer {}", minted.key.expose());
         for reach in [Reach::Local, Reach::Remote] {
-            let ask = |authorization, scope| may_call(keys.as_ref(), reach, authorization, scope);
+            let ask = |authorization, scope| {
+                may_call(keys.as_ref(), None, shown(reach, authorization), scope)
+            };
             assert!(ask(Some(bearer.as_bytes()), Scope::Read).is_ok());
             assert_eq!(status(ask(Some(bearer.as_bytes()), Scope::Batch)), 403);
             assert_eq!(status(ask(Some(b"Bearer sz_other"), Scope::Read)), 401);
             assert_eq!(status(ask(None, Scope::Read)), 401);
+        }
+    }
+
+    fn shown(reach: Reach, authorization: Option<&[u8]>) -> Shown<'_> {
+        Shown {
+            reach,
+            authorization,
+            names: None,
         }
     }
 

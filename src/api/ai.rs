@@ -6,7 +6,6 @@
 
 mod answer;
 mod stream;
-mod work;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -24,16 +23,13 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-pub(super) use self::{
-    answer::{Answer, Violation},
-    stream::Event,
-};
-use self::{stream::Lines, work::Prompts};
+use self::stream::Lines;
+pub(super) use self::{answer::Answer, stream::Event};
 use super::{Api, access::Place, refusal::Refusal, request::Sent};
 use crate::{
     check::{self, Headers, HttpRequest, RequestPath},
     dispatch::{Lane, Report},
-    screening::{self, Action, Requirement, Screener},
+    screening::{self, Action, Batch, Prompt, Requirement, Screener},
     verdict::{Class, Reason},
 };
 
@@ -132,13 +128,13 @@ impl Api {
             return self.validate_body(&body);
         }
         let deadline = self.settings().deadline();
-        let work = Arc::new(Prompts::new(&self.screener(), vec![prompt]));
+        let work = self.prompts(vec![prompt]);
         let done = self.run(Arc::clone(&work), Lane::High, deadline).await?;
         let found = done.outputs.into_iter().next();
         let found =
             found.ok_or_else(|| Refusal::because(Reason::Internal, "the prompt has no answer"))?;
         let findings = found.map_err(|error| refuse(&error))?;
-        Ok(Answer::of_prompt(work.prompt(0), &findings))
+        Ok(Answer::new(work.prompts()[0].text(), &findings))
     }
 
     /// In place, without dispatch: a body is bounded by `screening.max_body`, so this takes no longer
@@ -157,7 +153,7 @@ impl Api {
         let screener = self.screener();
         let found = screener.screen(&request, &WANT, deadline);
         let findings = found.map_err(|error| refuse(&error))?;
-        Ok(Answer::of_body(&findings))
+        Ok(Answer::new(Some(body.get()), &findings))
     }
 
     /// Screens many prompts.
@@ -167,14 +163,19 @@ impl Api {
             settings.bound("prompts", questions.prompts.len())?;
             settings.deadline()
         };
-        let work = Arc::new(Prompts::new(&self.screener(), questions.prompts));
+        let work = self.prompts(questions.prompts);
         let done = self.run(Arc::clone(&work), Lane::Batch, deadline).await?;
-        let found = done.outputs.iter().enumerate();
-        let results = found.map(|(item, found)| Answer::in_batch(work.prompt(item), found));
+        let screened = work.prompts().iter().zip(&done.outputs);
+        let results = screened.map(Answer::in_batch);
         Ok(Answers {
             results: results.collect(),
             dispatch: done.report,
         })
+    }
+
+    fn prompts(&self, prompts: Vec<String>) -> Arc<Batch> {
+        let prompts = prompts.into_iter().map(Prompt::of_user).collect();
+        Arc::new(Batch::new(self.screener(), prompts, WANT))
     }
 
     fn screener(&self) -> Arc<Screener> {

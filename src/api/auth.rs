@@ -1,4 +1,4 @@
-//! Tokens by JSON: signing in, verifying many at once, taking them back.
+//! Tokens: signing in, verifying many at once, taking them back.
 //!
 //! What a reader would get wrong: a token that does not do is an answer (200, with its reason), not
 //! a failure. A failure is that nothing could be decided, and then no answer is made up.
@@ -24,32 +24,32 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginQuestion {
-    token: String,
+    pub(super) token: String,
     #[serde(default)]
-    user_id: Option<String>,
+    pub(super) user_id: Option<String>,
     #[serde(default)]
-    scopes: Vec<String>,
+    pub(super) scopes: Vec<String>,
     /// What risk is worked out from; it proves nothing.
     #[serde(default, rename = "source_ip")]
-    address: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     #[serde(default, rename = "user_agent")]
-    _user_agent: Option<String>,
+    pub(super) _user_agent: Option<String>,
     #[serde(default, rename = "device_fingerprint")]
-    device: Option<String>,
+    pub(super) device: Option<String>,
 }
 
 #[derive(Serialize)]
 pub(super) struct LoginAnswer {
-    authenticated: bool,
-    user_id: Option<String>,
-    expires_in: UnixSeconds,
-    scopes: Vec<String>,
+    pub(super) authenticated: bool,
+    pub(super) user_id: Option<String>,
+    pub(super) expires_in: UnixSeconds,
+    pub(super) scopes: Vec<String>,
     /// From 0 to 1; `null` where risk is not scored.
-    risk_score: Option<f32>,
-    reason: &'static str,
+    pub(super) risk_score: Option<f32>,
+    pub(super) reason: &'static str,
     /// The issuer's answer, where it is asked for one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    access_token: Option<String>,
+    pub(super) access_token: Option<String>,
 }
 
 impl LoginAnswer {
@@ -86,23 +86,83 @@ pub(super) async fn authenticate(
     State(api): State<Api>,
     Sent(question): Sent<LoginQuestion>,
 ) -> Result<Json<LoginAnswer>, Refusal> {
-    let login = Login {
-        user_id: question.user_id,
-        token: question.token,
-        scopes: question.scopes,
-    };
-    let serving = api.serving();
-    let deadline = Instant::now() + serving.limits.deadline;
-    let verifier = serving.pipeline.verifier();
-    let answer = match verifier.authenticate(&login, deadline).await {
-        Ok(authenticated) => {
-            let assessor = serving.pipeline.assessor();
-            let risk = risk(assessor, &authenticated, question.address, question.device).await;
-            LoginAnswer::yes(&authenticated, risk)
-        }
-        Err(error) => LoginAnswer::no(denied(&error)?),
-    };
-    Ok(Json(answer))
+    api.authenticate(question).await.map(Json)
+}
+
+impl Api {
+    /// Lets in whoever shows a good token.
+    pub(super) async fn authenticate(
+        &self,
+        question: LoginQuestion,
+    ) -> Result<LoginAnswer, Refusal> {
+        let login = Login {
+            user_id: question.user_id,
+            token: question.token,
+            scopes: question.scopes,
+        };
+        let serving = self.serving();
+        let deadline = Instant::now() + serving.limits.deadline;
+        let verifier = serving.pipeline.verifier();
+        Ok(match verifier.authenticate(&login, deadline).await {
+            Ok(authenticated) => {
+                let assessor = serving.pipeline.assessor();
+                let risk = risk(assessor, &authenticated, question.address, question.device).await;
+                LoginAnswer::yes(&authenticated, risk)
+            }
+            Err(error) => LoginAnswer::no(denied(&error)?),
+        })
+    }
+
+    /// Takes tokens back.
+    pub(super) async fn revoke(&self, question: RevocationQuestion) -> Result<(), Refusal> {
+        let (serving, deadline) = (self.serving(), self.settings().deadline());
+        let what = Revocation {
+            jti: question.jti,
+            sub: question.sub,
+            sid: question.sid,
+            before: question.before,
+            issuer: question.issuer,
+        };
+        let verifier = serving.pipeline.verifier();
+        let revoked = verifier.revoke_everywhere(what, deadline).await;
+        revoked.map_err(|error| {
+            let bad = || Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
+            match error {
+                RevocationError::Full => {
+                    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string())
+                }
+                RevocationError::Empty => bad(),
+                RevocationError::Future => bad().about("before"),
+                RevocationError::Issuer => bad().about("issuer"),
+                RevocationError::Text(field) => bad().about(field),
+                RevocationError::Unshared(_) => {
+                    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+                }
+            }
+        })
+    }
+
+    /// Judges many tokens.
+    pub(super) async fn verify_tokens(
+        &self,
+        question: BatchQuestion,
+    ) -> Result<BatchAnswer, Refusal> {
+        let settings = self.settings();
+        settings.bound("tokens", question.tokens.len())?;
+        let deadline = settings.deadline();
+        let verifier = Arc::clone(self.serving().pipeline.verifier());
+        let issuers = question.issuers.as_deref();
+        let batch = Batch::prepare(verifier, question.tokens, issuers, deadline).await;
+        let batch = batch.map_err(|refused| match refused {
+            Refused::TooMany(_) => Refusal::too_many("tokens", &refused.to_string()),
+            Refused::UnknownIssuer(_) => Refusal::field("issuers", &refused.to_string()),
+        })?;
+        let done = self.run(Arc::new(batch), Lane::Batch, deadline).await?;
+        Ok(BatchAnswer {
+            results: done.outputs.into_iter().map(Verdict::from).collect(),
+            dispatch: done.report,
+        })
+    }
 }
 
 /// What this caller's history makes of the place and the device named; nothing is learnt from it,
@@ -138,62 +198,43 @@ fn denied(error: &Unauthenticated) -> Result<Reason, Refusal> {
 #[serde(deny_unknown_fields)]
 pub(super) struct RevocationQuestion {
     #[serde(default)]
-    jti: Option<String>,
+    pub(super) jti: Option<String>,
     #[serde(default)]
-    sub: Option<String>,
+    pub(super) sub: Option<String>,
     #[serde(default)]
-    sid: Option<String>,
+    pub(super) sid: Option<String>,
     #[serde(default)]
-    before: Option<UnixSeconds>,
+    pub(super) before: Option<UnixSeconds>,
     #[serde(default)]
-    issuer: Option<String>,
+    pub(super) issuer: Option<String>,
 }
 
 pub(super) async fn revoke(
     State(api): State<Api>,
     Sent(question): Sent<RevocationQuestion>,
 ) -> Result<StatusCode, Refusal> {
-    let serving = api.serving();
-    let verifier = serving.pipeline.verifier();
-    let revoked = verifier.revoke(Revocation {
-        jti: question.jti,
-        sub: question.sub,
-        sid: question.sid,
-        before: question.before,
-        issuer: question.issuer,
-    });
-    revoked.map_err(|error| {
-        let status = match error {
-            RevocationError::Full => StatusCode::INSUFFICIENT_STORAGE,
-            RevocationError::Empty
-            | RevocationError::Future
-            | RevocationError::Issuer
-            | RevocationError::Text(_) => StatusCode::BAD_REQUEST,
-        };
-        Refusal::new(status, error.to_string())
-    })?;
-    Ok(StatusCode::NO_CONTENT)
+    api.revoke(question).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchQuestion {
-    tokens: Vec<String>,
+    pub(super) tokens: Vec<String>,
     #[serde(default)]
-    issuers: Option<Vec<String>>,
+    pub(super) issuers: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
 pub(super) struct BatchAnswer {
-    results: Vec<Verdict>,
-    dispatch: dispatch::Report,
+    pub(super) results: Vec<Verdict>,
+    pub(super) dispatch: dispatch::Report,
 }
 
 #[derive(Serialize)]
-struct Verdict {
-    valid: bool,
-    subject: Option<String>,
-    reason: &'static str,
+pub(super) struct Verdict {
+    pub(super) valid: bool,
+    pub(super) subject: Option<String>,
+    pub(super) reason: &'static str,
 }
 
 impl From<Result<identity::Identity, identity::Error>> for Verdict {
@@ -217,19 +258,5 @@ pub(super) async fn verify_batch(
     State(api): State<Api>,
     Sent(question): Sent<BatchQuestion>,
 ) -> Result<Json<BatchAnswer>, Refusal> {
-    let settings = api.settings();
-    settings.bound("tokens", question.tokens.len())?;
-    let deadline = settings.deadline();
-    let verifier = Arc::clone(api.serving().pipeline.verifier());
-    let issuers = question.issuers.as_deref();
-    let batch = Batch::prepare(verifier, question.tokens, issuers, deadline).await;
-    let batch = batch.map_err(|refused| match refused {
-        Refused::TooMany(_) => Refusal::too_many("tokens", &refused.to_string()),
-        Refused::UnknownIssuer(_) => Refusal::field("issuers", &refused.to_string()),
-    })?;
-    let done = api.run(Arc::new(batch), Lane::Batch, deadline).await?;
-    Ok(Json(BatchAnswer {
-        results: done.outputs.into_iter().map(Verdict::from).collect(),
-        dispatch: done.report,
-    }))
+    api.verify_tokens(question).await.map(Json)
 }

@@ -1,16 +1,32 @@
-//! The JSON door's connections: accepted, bounded in number, and dropped when nothing comes.
+//! The JSON door's connections: accepted, secured where that is configured, bounded in number, and
+//! dropped when nothing comes.
+//!
+//! Whether a connection speaks TLS is settled when it comes, so a reload never cuts one.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, http::Request};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-use super::{Api, Reach, router};
+use super::{
+    Api, Reach, router,
+    tls::{Names, Tls},
+};
 
 /// Serves the JSON door, with `forward_auth` beside it, until the process ends.
 pub async fn serve(
@@ -21,10 +37,10 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let service = TowerToHyperService::new(router(&api, reach).merge(forward_auth));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE);
+    let door = Door {
+        service: TowerToHyperService::new(router(&api, reach).merge(forward_auth)),
+        http: http(),
+    };
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // The kernel holds further ones back until one of ours ends.
@@ -42,13 +58,61 @@ pub async fn serve(
         };
         // Answers are small and awaited; without this they wait for the last one's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let (door, tls) = (door.clone(), api.settings().tls().map(Tls::config));
         tokio::spawn(async move {
-            // What goes wrong on a connection is its caller's doing, and the caller sees it.
-            let _ = connection.await;
+            door.answer(stream, tls).await;
             drop(place);
         });
     }
+}
+
+/// What answers on one connection.
+#[derive(Clone, Debug)]
+struct Door {
+    service: TowerToHyperService<Router>,
+    http: http1::Builder,
+}
+
+impl Door {
+    /// What goes wrong on a connection is its caller's doing, and the caller sees it.
+    async fn answer(self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
+        let Some(tls) = tls else {
+            return self.serve(stream, None).await;
+        };
+        let accepting = TlsAcceptor::from(tls).accept(stream);
+        match timeout(HANDSHAKE_PATIENCE, accepting).await {
+            Ok(Ok(stream)) => {
+                let names = Names::of(stream.get_ref().1.peer_certificates());
+                self.serve(stream, names).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS with a caller of the api"),
+            Err(_) => tracing::debug!("a caller of the api began TLS and did not finish"),
+        }
+    }
+
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        names: Option<Names>,
+    ) {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            if let Some(names) = &names {
+                request.extensions_mut().insert(names.clone());
+            }
+            self.service.call(request)
+        });
+        let _ = self
+            .http
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    }
+}
+
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE);
+    http
 }
 
 /// Most connections at once; an idle one costs some kilobytes.
@@ -56,3 +120,6 @@ const MAX_CONNECTIONS: usize = 1_024;
 
 /// Longest wait for a request's head, idle connections included.
 const HEADER_PATIENCE: Duration = Duration::from_mins(1);
+
+/// Longest wait for a TLS handshake.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);

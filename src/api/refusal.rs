@@ -14,6 +14,7 @@ use axum::{
 };
 use serde::Serialize;
 use tonic::Code;
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{dispatch, verdict::Reason};
 
@@ -59,6 +60,14 @@ impl Refusal {
     /// 413: more than `api.max_items` in `field`, or than another bound allows.
     pub(super) fn too_many(field: &str, wrong: &str) -> Self {
         Self::at(StatusCode::PAYLOAD_TOO_LARGE, field.to_owned(), wrong)
+    }
+
+    /// This refusal, about `field`; the detail stays as it is.
+    pub(super) fn about(self, field: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.into()),
+            ..self
+        }
     }
 
     fn at(status: StatusCode, field: String, wrong: &str) -> Self {
@@ -112,9 +121,12 @@ impl Refusal {
             (_, Some(Reason::Deadline)) => Code::DeadlineExceeded,
             (StatusCode::UNAUTHORIZED, _) => Code::Unauthenticated,
             (StatusCode::FORBIDDEN, _) => Code::PermissionDenied,
-            (StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS, _) => {
-                Code::ResourceExhausted
-            }
+            (
+                StatusCode::PAYLOAD_TOO_LARGE
+                | StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::INSUFFICIENT_STORAGE,
+                _,
+            ) => Code::ResourceExhausted,
             (status, _) if status.is_server_error() => Code::Unavailable,
             _ => Code::InvalidArgument,
         }
@@ -155,7 +167,15 @@ impl IntoResponse for Refusal {
 
 impl From<Refusal> for tonic::Status {
     fn from(refusal: Refusal) -> Self {
-        let mut status = Self::new(refusal.code(), refusal.detail.clone());
+        let mut details = ErrorDetails::new();
+        if let Some(field) = &refusal.field {
+            details.add_bad_request_violation(field, &refusal.detail);
+        }
+        if refusal.retry_after.is_some() {
+            let seconds = refusal.retry_seconds();
+            details.set_retry_info(seconds.map(Duration::from_secs));
+        }
+        let mut status = Self::with_error_details(refusal.code(), refusal.detail, details);
         if let Some(reason) = refusal.reason {
             let value = reason.as_str().parse();
             if let Ok(value) = value {
@@ -211,11 +231,24 @@ mod tests {
                 503,
                 Code::Unavailable,
             ),
+            (
+                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "full"),
+                507,
+                Code::ResourceExhausted,
+            ),
         ] {
             assert_eq!((refusal.status.as_u16(), refusal.code()), (status, code));
-            let detail = refusal.detail.clone();
+            let told = serde_json::to_value(refusal.problem()).expect("JSON");
+            let waits = refusal.retry_seconds().map(Duration::from_secs);
             let status = tonic::Status::from(refusal);
-            assert_eq!(status.message(), detail);
+            assert_eq!(status.message(), told["detail"]);
+            let details = status.get_error_details();
+            let field = details
+                .bad_request()
+                .map(|bad| &*bad.field_violations[0].field);
+            assert_eq!(field, told["field"].as_str());
+            let retry = details.retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(retry, waits);
         }
     }
 

@@ -1,4 +1,4 @@
-//! `POST /risk/score`: the scores of one subject's events, in the order in which they happened.
+//! Risk: the scores of one subject's events, in the order in which they happened.
 
 use std::sync::Arc;
 
@@ -19,28 +19,37 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     #[serde(deserialize_with = "objects")]
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
-    scores: Vec<f32>,
-    dispatch: Report,
+    pub(super) scores: Vec<f32>,
+    pub(super) dispatch: Report,
 }
 
 pub(super) async fn score(
     State(api): State<Api>,
     Sent(question): Sent<Question>,
 ) -> Result<Json<Answer>, Refusal> {
-    let settings = api.settings();
-    settings.bound("events", question.events.len())?;
-    let batch = Batch::new(&question.events)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let done = api
-        .run(Arc::new(batch), Lane::Batch, settings.deadline())
-        .await?;
-    Ok(Json(Answer {
-        scores: done.outputs,
-        dispatch: done.report,
-    }))
+    api.score(question).await.map(Json)
+}
+
+impl Api {
+    /// Scores one subject's events.
+    pub(super) async fn score(&self, question: Question) -> Result<Answer, Refusal> {
+        let settings = self.settings();
+        settings.bound("events", question.events.len())?;
+        let batch = Batch::new(&question.events).map_err(|error| {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
+            refusal.about(error.field())
+        })?;
+        let done = self
+            .run(Arc::new(batch), Lane::Batch, settings.deadline())
+            .await?;
+        Ok(Answer {
+            scores: done.outputs,
+            dispatch: done.report,
+        })
+    }
 }

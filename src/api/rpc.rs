@@ -14,27 +14,35 @@ use tonic::{Request, Response, Status, metadata::MetadataValue, service::RoutesB
 
 use super::{
     Api,
-    access::{Place, Reach, Scope},
+    access::{Place, Reach, Scope, Shown},
     ai::{self, Event},
     refusal::Refusal,
 };
 use crate::proto::v1::{
-    CheckBatchRequest, CheckBatchResponse, HashRequest, HashResponse, MatchRequest, MatchResponse,
-    PermissionAnswer, PermissionQuestion, PromptAnswer, PromptQuestion, ValidateBatchRequest,
-    ValidateBatchResponse, ValidateStreamResponse,
+    AuthenticateRequest, AuthenticateResponse, CheckBatchRequest, CheckBatchResponse, HashRequest,
+    HashResponse, MatchRequest, MatchResponse, PermissionAnswer, PermissionQuestion, PromptAnswer,
+    PromptQuestion, ReportRequest, ReportResponse, RevokeRequest, RevokeResponse, ScoreRequest,
+    ScoreResponse, SumUpRequest, SumUpResponse, ValidateBatchRequest, ValidateBatchResponse,
+    ValidateStreamResponse, VerifyBatchRequest, VerifyBatchResponse,
+    analytics_server::{Analytics, AnalyticsServer},
     hashing_server::{Hashing, HashingServer},
     patterns_server::{Patterns, PatternsServer},
     permissions_server::{Permissions, PermissionsServer},
     prompts_server::{Prompts, PromptsServer},
+    risk_server::{Risk, RiskServer},
+    tokens_server::{Tokens, TokensServer},
     validate_stream_response,
 };
 
 /// The services by name, for health.
-pub const SERVICES: [&str; 4] = [
+pub const SERVICES: [&str; 7] = [
+    "subzero.v1.Analytics",
     "subzero.v1.Hashing",
     "subzero.v1.Patterns",
     "subzero.v1.Permissions",
     "subzero.v1.Prompts",
+    "subzero.v1.Risk",
+    "subzero.v1.Tokens",
 ];
 
 /// Adds every service of `subzero.v1` for a listener of this `reach`. Messages of up to
@@ -46,10 +54,13 @@ pub fn routes(routes: &mut RoutesBuilder, api: &Api, reach: Reach, max_message_b
     };
     let most = max_message_bytes;
     routes
+        .add_service(AnalyticsServer::new(twin.clone()).max_decoding_message_size(most))
         .add_service(HashingServer::new(twin.clone()).max_decoding_message_size(most))
         .add_service(PatternsServer::new(twin.clone()).max_decoding_message_size(most))
         .add_service(PermissionsServer::new(twin.clone()).max_decoding_message_size(most))
-        .add_service(PromptsServer::new(twin).max_decoding_message_size(most));
+        .add_service(PromptsServer::new(twin.clone()).max_decoding_message_size(most))
+        .add_service(RiskServer::new(twin.clone()).max_decoding_message_size(most))
+        .add_service(TokensServer::new(twin).max_decoding_message_size(most));
 }
 
 /// Every service, for one kind of listener.
@@ -62,10 +73,13 @@ struct Twin {
 impl Twin {
     /// What stands before every call: the key, the place, the size.
     fn admit<T: Message>(&self, request: &Request<T>, scope: Scope) -> Result<Place, Refusal> {
-        let key = request.metadata().get("authorization");
-        let place = self
-            .api
-            .admit(self.reach, key.map(MetadataValue::as_bytes), scope)?;
+        let authorization = request.metadata().get("authorization");
+        let shown = Shown {
+            reach: self.reach,
+            authorization: authorization.map(MetadataValue::as_bytes),
+            names: None,
+        };
+        let place = self.api.admit(shown, scope)?;
         let most = self.api.settings().max_body;
         if request.get_ref().encoded_len() > most {
             let wrong = format!(
@@ -92,6 +106,27 @@ impl Twin {
         let answer = ask(Q::try_from(request.into_inner())?).await?;
         drop(place);
         Ok(Response::new(answer.into()))
+    }
+}
+
+#[tonic::async_trait]
+impl Analytics for Twin {
+    async fn report(
+        &self,
+        request: Request<ReportRequest>,
+    ) -> Result<Response<ReportResponse>, Status> {
+        self.answer(request, Scope::Read, |asked| async move {
+            self.api.report(&asked)
+        })
+        .await
+    }
+
+    async fn sum_up(
+        &self,
+        request: Request<SumUpRequest>,
+    ) -> Result<Response<SumUpResponse>, Status> {
+        self.answer(request, Scope::Batch, |asked| self.api.sum_up(asked))
+            .await
     }
 }
 
@@ -172,6 +207,44 @@ impl Prompts for Twin {
             stream::iter(messages(event))
         });
         Ok(Response::new(Box::pin(events)))
+    }
+}
+
+#[tonic::async_trait]
+impl Risk for Twin {
+    async fn score(
+        &self,
+        request: Request<ScoreRequest>,
+    ) -> Result<Response<ScoreResponse>, Status> {
+        self.answer(request, Scope::Batch, |asked| self.api.score(asked))
+            .await
+    }
+}
+
+#[tonic::async_trait]
+impl Tokens for Twin {
+    async fn authenticate(
+        &self,
+        request: Request<AuthenticateRequest>,
+    ) -> Result<Response<AuthenticateResponse>, Status> {
+        self.answer(request, Scope::Read, |asked| self.api.authenticate(asked))
+            .await
+    }
+
+    async fn verify_batch(
+        &self,
+        request: Request<VerifyBatchRequest>,
+    ) -> Result<Response<VerifyBatchResponse>, Status> {
+        self.answer(request, Scope::Batch, |asked| self.api.verify_tokens(asked))
+            .await
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<RevokeRequest>,
+    ) -> Result<Response<RevokeResponse>, Status> {
+        self.answer(request, Scope::Revoke, |asked| self.api.revoke(asked))
+            .await
     }
 }
 

@@ -13,7 +13,11 @@ use std::{
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::{access::Keys, refusal::Refusal};
+use super::{
+    access::Keys,
+    refusal::Refusal,
+    tls::{self, Tls},
+};
 use crate::{
     problem::Problem,
     units::{Bytes, Span},
@@ -34,6 +38,8 @@ pub struct Config {
     /// Names under which this machine's own callers may reach a listener without keys, besides
     /// `localhost` and loopback addresses.
     pub hosts: Vec<String>,
+    /// Certificates, of the listener and of callers.
+    pub tls: tls::Config,
 }
 
 /// A compiled [`Config`].
@@ -44,6 +50,7 @@ pub struct Settings {
     pub(super) deadline: Duration,
     hosts: Vec<String>,
     keys: Option<KeysFile>,
+    tls: Option<Tls>,
 }
 
 /// The keys file being obeyed.
@@ -75,8 +82,15 @@ impl Settings {
         let named = config.keys_file.as_deref();
         let keys = named.map(|named| KeysFile::load(named, base_dir));
         let keys = keys.transpose().map_err(|found| problems.extend(found));
-        match keys {
-            Ok(keys) if problems.is_empty() => Ok(Self {
+        let tls = Tls::load(&config.tls, base_dir).map_err(|found| {
+            problems.extend(found.into_iter().map(|problem| problem.within("tls")));
+        });
+        if config.tls.asks_for_certificates() && config.tls.clients.is_empty() && named.is_none() {
+            let message = "names nobody, so nobody may ask; list callers, or set `api.keys_file`";
+            problems.push(Problem::new("tls.clients", message));
+        }
+        match keys.and_then(|keys| Ok((keys, tls?))) {
+            Ok((keys, tls)) if problems.is_empty() => Ok(Self {
                 max_body: config.max_body.get(),
                 max_items: config.max_items,
                 deadline: config.deadline.get(),
@@ -86,6 +100,7 @@ impl Settings {
                     .map(|host| host.to_ascii_lowercase())
                     .collect(),
                 keys,
+                tls,
             }),
             _ => Err(problems),
         }
@@ -110,6 +125,16 @@ impl Settings {
         file.seen.store(now.into());
         file.keys.store(keys?.into());
         Ok(true)
+    }
+
+    /// Reads the files of `api.tls` again, as [`Settings::reload_keys`] does the keys file.
+    pub fn reload_certificates(&self) -> Result<bool, Problem> {
+        self.tls.as_ref().map_or(Ok(false), Tls::reload)
+    }
+
+    /// How connections are secured; `None` when they are not.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// The keys in force; `None` when nobody needs one.

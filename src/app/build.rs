@@ -8,6 +8,7 @@ use super::runtime::MAX_BODY_BYTES;
 use crate::{
     api,
     clock::Clock,
+    coalesce,
     config::{Config, Loaded},
     decisions::{self, Recorder},
     dispatch::{self, Dispatcher},
@@ -19,6 +20,7 @@ use crate::{
     problem::Problem,
     risk::{self, Assessor},
     screening::{self, Screener},
+    store::{self, Store},
     telemetry::{counters, gauges},
     upstream,
 };
@@ -34,6 +36,9 @@ pub(super) struct Instruments {
     pub(super) dispatcher: Dispatcher,
     pub(super) decisions: decisions::Metrics,
     pub(super) reloads: IntCounterVec,
+    store_metrics: store::Metrics,
+    /// `None` where nothing is shared or kept: while a configuration is only looked at.
+    pub(super) store: Option<Store>,
 }
 
 impl Instruments {
@@ -55,8 +60,10 @@ impl Instruments {
         for outcome in ["ok", "failed"] {
             reloads.with_label_values(&[outcome]).inc_by(0);
         }
-        let identity =
-            identity::Metrics::register(&registry, upstream::Metrics::register(&registry)?)?;
+        let coalesced = coalesce::Metrics::register(&registry)?;
+        let upstream = upstream::Metrics::register(&registry)?;
+        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced)?;
+        let identity_caches = identity.cache_families();
         Ok(Self {
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
             identity,
@@ -65,6 +72,8 @@ impl Instruments {
             dispatcher: Dispatcher::in_place(),
             decisions: decisions::Metrics::register(&registry)?,
             reloads,
+            store_metrics: store::Metrics::new(identity_caches, upstream),
+            store: None,
             registry,
         })
     }
@@ -77,6 +86,22 @@ impl Instruments {
         let dispatcher = Dispatcher::new(config, metrics)
             .map_err(|error| anyhow::anyhow!("cannot start the pool: {error}"))?;
         Ok(Self { dispatcher, ..self })
+    }
+
+    /// The same, with the store that `loaded` describes. Begins to connect.
+    pub(super) fn with_store(self, loaded: &Loaded) -> Result<Self, Vec<Problem>> {
+        let (config, metrics) = (&loaded.config.store, self.store_metrics.clone());
+        let opened = Store::open(config, &loaded.base_dir, metrics, self.dispatcher.clone());
+        let store = opened.map_err(|found| {
+            let found = found.into_iter();
+            found
+                .map(|problem| problem.within("store"))
+                .collect::<Vec<_>>()
+        })?;
+        Ok(Self {
+            store: Some(store),
+            ..self
+        })
     }
 }
 
@@ -108,6 +133,8 @@ pub(super) fn build(
     let mut problems = out_of_bounds(config);
     let dispatch = config.dispatch.problems().into_iter();
     problems.extend(dispatch.map(|problem| problem.within("dispatch")));
+    let store = config.store.problems(base_dir).into_iter();
+    problems.extend(store.map(|problem| problem.within("store")));
     let settled = decisions::settle(config.decisions, &config.decision_log, base_dir);
     problems.extend(settled.err().unwrap_or_default());
     let known = previous.map(|serving| serving.pipeline.verifier().as_ref());
@@ -119,6 +146,11 @@ pub(super) fn build(
         known,
     );
     let verifier = keep(verifier, "identity", &mut problems);
+    let store = instruments.store.as_ref();
+    let verifier = verifier.map(|verifier| match store {
+        Some(store) => verifier.sharing(store),
+        None => verifier,
+    });
     let authorizer = keep(
         Authorizer::load(&config.permission, base_dir),
         "permission",
@@ -187,9 +219,10 @@ fn out_of_bounds(config: &Config) -> Vec<Problem> {
             "names no address, so nobody can ask; add one",
         ));
     }
-    if !config.listen.http.ip().is_loopback() && config.api.keys_file.is_none() {
+    let is_fenced = config.api.keys_file.is_some() || config.api.tls.asks_for_certificates();
+    if !config.listen.http.ip().is_loopback() && !is_fenced {
         let message = format!(
-            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1], or set `api.keys_file`",
+            "`{}` is open to others, who could ask anything; use 127.0.0.1 or [::1], or set `api.keys_file` or `api.tls.client_ca_file`",
             config.listen.http
         );
         problems.push(Problem::new("listen.http", message));

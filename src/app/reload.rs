@@ -74,6 +74,7 @@ impl Reloader {
             } else {
                 self.reload_store();
                 self.reload_keys();
+                self.reload_certificates();
             }
         }
     }
@@ -142,6 +143,16 @@ impl Reloader {
         }
     }
 
+    fn reload_certificates(&self) {
+        match self.settings.load().reload_certificates() {
+            Ok(true) => tracing::info!("api certificates reloaded"),
+            Ok(false) => {}
+            Err(problem) => {
+                tracing::error!(%problem, "api certificates not reloaded, the old ones stay in force");
+            }
+        }
+    }
+
     fn reload_store(&self) {
         let serving = self.status.serving.load();
         let pipeline = &serving.pipeline;
@@ -191,6 +202,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         "decisions",
         "decision_log",
         "forward_auth",
+        "store",
     ]
     .into_iter()
     .filter(|key| old.get(key) != new.get(key))

@@ -174,7 +174,7 @@ impl Bulk {
 
     fn report(&self, prompt: &Prompt, findings: &Findings, summary: &mut Summary) -> Report {
         summary.screened(findings);
-        Report::new(findings, &self.want, str::from_utf8(prompt.bytes()).ok())
+        Report::new(findings, &self.want, prompt.text())
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Listen {
     /// Envoy's gRPC door.
     pub grpc: Vec<Address>,
-    /// The JSON API; anywhere but on loopback its callers need keys.
+    /// The JSON API; anywhere but on loopback its callers need keys or certificates.
     pub http: SocketAddr,
     /// Metrics, health, running configuration.
     pub admin: SocketAddr,

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    check::{Body, Headers, HttpRequest, RequestPath, Source},
+    check::{Body, Headers, HttpRequest, Removes, RequestPath, Source},
     dispatch::Strategy,
     pipeline::{Outcome, Plan, Ran, Skip, Stage},
     screening::Findings,
@@ -38,6 +38,7 @@ fn check(target: &str) -> Check {
         },
         context: HashMap::new(),
         metadata: HashMap::new(),
+        removes: Removes::ALL,
         deadline: Instant::now(),
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use crate::{
-    check::{Body, Check, Headers, HttpRequest, RequestPath, Source, normal_host},
+    check::{Body, Check, Headers, HttpRequest, Removes, RequestPath, Source, normal_host},
     proto::{self, AddressKind, CheckRequest, Kind, Peer},
 };
 
@@ -24,6 +24,7 @@ pub(super) fn decode(request: CheckRequest, deadline: Instant, max_body_bytes: u
             .route_metadata_context
             .map(decode_metadata)
             .unwrap_or_default(),
+        removes: Removes::ALL,
         deadline,
     }
 }

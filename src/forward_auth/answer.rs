@@ -13,35 +13,7 @@ use axum::{
 };
 
 use super::Proxy;
-use crate::{
-    identity::{Requirement, Stripped},
-    pipeline::{Decision, Outcome},
-    reply::{Passage, Refusal, Reply},
-};
-
-/// Whether letting it pass would hand the upstream a credential that its route keeps back (`strip`),
-/// because `proxy` cannot be told to take it out.
-pub(super) fn would_leak(proxy: Proxy, decision: &Decision) -> bool {
-    let route = decision.route.as_ref();
-    let stripped = route
-        .and_then(|route| route.identity.as_ref())
-        .and_then(Requirement::stripped);
-    let leaks = decision.outcome == Outcome::Allow
-        && match stripped {
-            Some(Stripped::Header(_)) => proxy != Proxy::Envoy,
-            Some(Stripped::Query(_)) => true,
-            None => false,
-        };
-    if leaks {
-        tracing::warn!(
-            decision = %decision.id.simple(),
-            route = route.map(|route| route.name.as_str()),
-            "refused: the route strips its token, which this proxy cannot be told to do; \
-             ask over gRPC, or turn `strip` off and take the token out in the proxy's configuration"
-        );
-    }
-    leaks
-}
+use crate::reply::{Passage, Refusal, Reply};
 
 /// `reply` in the words of `proxy`.
 pub(super) fn answer(proxy: Proxy, reply: Reply) -> Response {

@@ -12,7 +12,9 @@ use std::{
 use axum::http::request::Parts;
 
 use super::{Asker, Config, PREFIX, Proxy};
-use crate::check::{BadPath, Body, Check, Headers, HttpRequest, RequestPath, Source, normal_host};
+use crate::check::{
+    BadPath, Body, Check, Headers, HttpRequest, Removes, RequestPath, Source, normal_host,
+};
 
 /// One question, read.
 #[derive(Debug)]
@@ -84,8 +86,17 @@ impl Asked {
             },
             context: HashMap::new(),
             metadata: HashMap::new(),
+            removes: removes(self.proxy),
             deadline,
         }
+    }
+}
+
+/// What `proxy` reads in an answer; see the table of [`super::answer`].
+fn removes(proxy: Proxy) -> Removes {
+    Removes {
+        headers: proxy == Proxy::Envoy,
+        query: false,
     }
 }
 

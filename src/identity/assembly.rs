@@ -14,6 +14,8 @@ use super::{
 use crate::{
     clock::Clock,
     problem::Problem,
+    store::Store,
+    units::Span,
     upstream::{Fetcher, Limits, Reach},
 };
 
@@ -63,7 +65,7 @@ impl Verifier {
             None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         };
         for issuer in issuers.values() {
-            open_exchange(issuer, &fetchers, &clock, &metrics)?;
+            open_exchange(issuer, &fetchers, &clock, &metrics);
         }
         Ok(Self {
             cache,
@@ -74,6 +76,18 @@ impl Verifier {
             revocations,
             fetchers,
         })
+    }
+}
+
+impl Verifier {
+    /// The same, with the revocations that all replicas of `store` share. Those of a verifier that
+    /// it was made from are shared already.
+    #[must_use]
+    pub fn sharing(self, store: &Store) -> Self {
+        Self {
+            revocations: self.revocations.sharing(store),
+            ..self
+        }
     }
 }
 
@@ -93,18 +107,13 @@ fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>
 }
 
 /// Opens the way to the token endpoint of `issuer`, if it is to have one and has none yet.
-fn open_exchange(
-    issuer: &Issuer,
-    fetchers: &[Fetcher; 2],
-    clock: &Clock,
-    metrics: &Metrics,
-) -> Result<(), Vec<Problem>> {
+fn open_exchange(issuer: &Issuer, fetchers: &[Fetcher; 2], clock: &Clock, metrics: &Metrics) {
     let settings = &issuer.settings;
     let Some(client) = settings.exchange.as_ref() else {
-        return Ok(());
+        return;
     };
     if issuer.exchange.get().is_some() {
-        return Ok(());
+        return;
     }
     let limits = Limits {
         bytes: MAX_ANSWER,
@@ -113,14 +122,9 @@ fn open_exchange(
     let fetcher = fetcher(fetchers, settings).clone();
     let series = metrics.token_endpoint(&issuer.name);
     let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), fetcher, limits, series);
-    let exchange = Exchange::new(endpoint).ok_or_else(|| {
-        let key = format!("issuers.{}.exchange", issuer.name);
-        let text = "needs random numbers, and the system has none";
-        vec![Problem::new(key, text)]
-    })?;
     // Whoever else has just set it made the same.
+    let exchange = Exchange::new(endpoint, metrics.coalesced());
     let _ = issuer.exchange.set(exchange);
-    Ok(())
 }
 
 /// How much `config` allows to be kept, and how long a token of any of `issuers` can be valid.
@@ -135,6 +139,7 @@ fn revocation_limits<'a>(
     revocation::Limits {
         bytes: config.max_memory.get(),
         keep: config.max_token_life.get().saturating_add(leeway),
+        max_stale: config.max_stale.map(Span::get),
     }
 }
 

@@ -43,6 +43,8 @@ pub struct RevocationConfig {
     pub max_memory: Bytes,
     /// The longest life of any issuer's tokens. A revocation is kept as long.
     pub max_token_life: Span,
+    /// How long a list that replicas share may go without word from Redis; `None` = for ever.
+    pub max_stale: Option<Span>,
 }
 
 /// Every tunable of an issuer.

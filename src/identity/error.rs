@@ -38,6 +38,9 @@ pub enum Error {
     /// Taken back, by itself or with its session, its subject or all of its time.
     #[error("the token has been revoked")]
     Revoked,
+    /// Replicas share their revocations, and which there are is not known, or no longer.
+    #[error("revocations are not known: there has been no word from redis")]
+    RevocationsUnknown,
     /// A scope that the route asks for is not there.
     #[error("the token lacks a required scope")]
     Scope,
@@ -56,7 +59,7 @@ impl Error {
             Self::Expired => Reason::TokenExpired,
             Self::Forged | Self::UnknownKey => Reason::TokenSignature,
             Self::Issuer => Reason::TokenIssuer,
-            Self::KeysUnavailable(_) => Reason::KeysUnavailable,
+            Self::KeysUnavailable(_) | Self::RevocationsUnknown => Reason::KeysUnavailable,
             Self::Malformed(_) => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
             Self::NotYetValid => Reason::TokenNotYetValid,

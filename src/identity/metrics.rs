@@ -9,6 +9,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::Verifier;
 use crate::{
+    coalesce,
     telemetry::{self, CacheSeries},
     upstream::{self, Series},
 };
@@ -19,6 +20,7 @@ pub struct Metrics {
     age: IntGaugeVec,
     cache_bytes: IntGauge,
     caches: (IntCounterVec, IntGaugeVec),
+    coalesced: coalesce::Metrics,
     pub(super) cache_hits: IntCounter,
     pub(super) cache_misses: IntCounter,
     revocations: IntGauge,
@@ -28,8 +30,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Adds this step's families to `registry`; fetches are counted in `upstream`.
-    pub fn register(registry: &Registry, upstream: upstream::Metrics) -> prometheus::Result<Self> {
+    /// Adds this step's families to `registry`; fetches are counted in `upstream`, and questions
+    /// asked once for several callers in `coalesced`.
+    pub fn register(
+        registry: &Registry,
+        upstream: upstream::Metrics,
+        coalesced: coalesce::Metrics,
+    ) -> prometheus::Result<Self> {
         let help = "Time since the issuer's key set was fetched or found unchanged; without a set, since start.";
         let requests = telemetry::counters(
             registry,
@@ -54,6 +61,7 @@ impl Metrics {
             cache_hits: requests.with_label_values(&["token", "hit"]),
             cache_misses: requests.with_label_values(&["token", "miss"]),
             caches: (requests, bytes),
+            coalesced,
             age: telemetry::gauges(registry, "subzero_keys_age_seconds", help, &["issuer"])?,
             shown: Arc::default(),
             upstream,
@@ -69,6 +77,12 @@ impl Metrics {
             hits: requests.with_label_values(&[name, "hit"]),
             misses: requests.with_label_values(&[name, "miss"]),
         }
+    }
+
+    /// The families that all caches share, for whoever counts more than hits and misses.
+    #[must_use]
+    pub fn cache_families(&self) -> (IntCounterVec, IntGaugeVec) {
+        self.caches.clone()
     }
 
     /// Brings ages and sizes up to now: call it before each scrape, with the verifier in use.
@@ -89,6 +103,11 @@ impl Metrics {
         let held = verifier.cache.as_ref().map_or(0, |cache| cache.size());
         self.cache_bytes
             .set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    /// The series that count what is done once for several callers.
+    pub(super) fn coalesced(&self) -> &coalesce::Metrics {
+        &self.coalesced
     }
 
     /// The series that count questions to one issuer's token endpoint.

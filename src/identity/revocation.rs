@@ -11,8 +11,9 @@
 //! of, once an issuer. A `before` for everybody, or for one
 //! issuer, always finds room: it is what is left to an operator whose list is full.
 //!
-//! The list outlives reloads. Its entries are digests under a secret of this process, so what was
-//! revoked cannot be read from memory, and a list shared between processes would need a shared key.
+//! The list outlives reloads, and with a shared store restarts, too: then every replica holds the same
+//! one ([`shared`]). Its entries are digests under a secret of this process or of all replicas, so what
+//! was revoked cannot be read from memory, nor from the store.
 //!
 //! # Cost
 //!
@@ -21,6 +22,7 @@
 //! a sixteenth of the list, never held across an await.
 
 mod entry;
+mod shared;
 
 use std::{
     collections::HashMap,
@@ -39,7 +41,10 @@ use aws_lc_rs::{
 use serde_json::{Map, Value};
 
 use self::entry::{Entry, Facts, ISSUER};
-use crate::clock::UnixSeconds;
+use crate::{
+    clock::UnixSeconds,
+    store::{self, Key, Ledger, Marks},
+};
 
 /// Which tokens to take back: those of which all is true that is given here.
 #[derive(Clone, Default, Eq, PartialEq)]
@@ -81,6 +86,9 @@ pub enum Error {
     /// No issuer of the configuration has this name or this `iss`.
     #[error("`issuer` is no issuer of the configuration; give its name there, or its `iss`")]
     Issuer,
+    /// It is in force here, but others may not have heard.
+    #[error("it is in force here, but {0}, so other replicas may not know it yet; ask again")]
+    Unshared(store::Error),
     /// A field is empty, or longer than a token may be.
     #[error("`{0}` is empty or too long; give what the token says, or leave it out")]
     Text(&'static str),
@@ -93,11 +101,15 @@ pub(super) struct Limits {
     pub(super) bytes: usize,
     /// How long a token that exists now can still be valid, leeway included.
     pub(super) keep: Duration,
+    /// How long a list that is shared may go without word from the others; `None` = for ever.
+    pub(super) max_stale: Option<Duration>,
 }
 
 /// The revocations in force. Clones share them; each has limits of its own, for what it adds.
 #[derive(Clone)]
 pub struct Revocations {
+    /// `None` where there are no other replicas.
+    ledger: Option<Ledger>,
     limits: Limits,
     list: Arc<List>,
 }
@@ -126,38 +138,45 @@ impl Revocations {
     pub(super) fn new(limits: Limits) -> Option<Self> {
         let mut secret = [0; 32];
         rand::fill(&mut secret).ok()?;
-        let list = List {
-            secret,
-            shapes: AtomicU32::new(0),
-            shards: std::array::from_fn(|_| RwLock::default()),
-            version: AtomicU64::new(0),
-            writing: Mutex::default(),
-        };
         Some(Self {
+            ledger: None,
             limits,
-            list: Arc::new(list),
+            list: Arc::new(List::new(secret)),
         })
     }
 
     /// The same list, with other limits for what is added from now on.
     pub(super) fn with(&self, limits: Limits) -> Self {
         Self {
+            ledger: self.ledger.clone(),
             limits,
             list: Arc::clone(&self.list),
         }
     }
 
-    /// Takes tokens back. When this returns, every check that begins is refused for them.
+    /// Takes tokens back. When this returns, every check that begins here is refused for them; other
+    /// replicas hear of it soon.
     ///
     /// `what.issuer` is the `iss` of an issuer of the configuration, if it is there.
     pub(super) fn revoke(&self, what: &Revocation, now: UnixSeconds) -> Result<(), Error> {
+        let (key, marks, most) = self.put(what, now)?;
+        if let Some(ledger) = &self.ledger {
+            ledger.add_soon(key, marks, most);
+        }
+        Ok(())
+    }
+
+    /// Puts it into the list here: what is to be told to others, and how many entries there may be.
+    fn put(&self, what: &Revocation, now: UnixSeconds) -> Result<(Key, Marks, usize), Error> {
         let facts = Facts::of(what);
         facts.check()?;
-        let entry = self.entry(what, now)?;
-        let always_fits = facts.shape() & !ISSUER == 0;
-        self.list.insert(&facts, entry, now, |entries| {
-            always_fits || entries < self.limits.bytes / ENTRY_SIZE
-        })
+        let mut entry = self.entry(what, now)?;
+        entry.shape = facts.shape();
+        let most = self.limits.entries(entry.shape & !ISSUER == 0);
+        let digest = self.list.digest(&facts);
+        self.list
+            .insert(digest, entry, now, |entries| entries < most)?;
+        Ok((Key::from(digest), entry.marks(), most))
     }
 
     /// Whether a token with these claims, of the issuer with this `iss`, has been taken back.
@@ -213,14 +232,14 @@ impl Revocations {
             Some(before) if before > now.saturating_add(AHEAD) => Err(Error::Future),
             None if names_one => Ok(Entry {
                 all: now.saturating_add(keep),
-                before: (0, 0),
+                ..Entry::default()
             }),
             before => {
                 let before = before.unwrap_or(now + 1);
                 let lapse = before.saturating_add(keep);
                 Ok(Entry {
-                    all: 0,
                     before: (before, lapse),
+                    ..Entry::default()
                 })
             }
         }
@@ -235,14 +254,23 @@ impl fmt::Debug for Revocations {
 }
 
 impl List {
+    fn new(secret: [u8; 32]) -> Self {
+        Self {
+            secret,
+            shapes: AtomicU32::new(0),
+            shards: std::array::from_fn(|_| RwLock::default()),
+            version: AtomicU64::new(0),
+            writing: Mutex::default(),
+        }
+    }
+
     fn insert(
         &self,
-        facts: &Facts<'_>,
+        digest: Digest,
         entry: Entry,
         now: UnixSeconds,
         fits: impl Fn(usize) -> bool,
     ) -> Result<(), Error> {
-        let digest = self.digest(facts);
         let mut held = self.held();
         if held.entries > 0 && held.lapse <= now {
             self.drop_lapsed(&mut held, now);
@@ -262,7 +290,7 @@ impl List {
                 }
             }
         }
-        self.shapes.fetch_or(1 << facts.shape(), Ordering::Release);
+        self.shapes.fetch_or(1 << entry.shape, Ordering::Release);
         // Last, so that whoever sees the new version finds the entry.
         self.version.fetch_add(1, Ordering::Release);
         Ok(())

@@ -54,7 +54,8 @@ pub(super) fn directory(keys: &Value) -> tempfile::TempDir {
 pub(super) fn metrics() -> (Registry, Metrics) {
     let registry = Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("register");
-    let metrics = Metrics::register(&registry, upstream).expect("register");
+    let metrics = Metrics::register(&registry, upstream, crate::coalesce::Metrics::unseen())
+        .expect("register");
     (registry, metrics)
 }
 

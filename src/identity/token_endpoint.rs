@@ -11,7 +11,7 @@
 
 mod credential;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use reqwest::Url;
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, UnixSeconds},
+    coalesce,
     units::Secret,
     upstream::{self, Fetcher, Form, Limits, Series},
 };
@@ -59,6 +60,15 @@ pub enum Error {
     /// It could not be asked, or not by this client, or its answer is none.
     #[error("ask the token endpoint: {0}")]
     Upstream(Arc<upstream::Error>),
+}
+
+impl From<coalesce::Error> for Error {
+    fn from(error: coalesce::Error) -> Self {
+        match error {
+            coalesce::Error::Deadline | coalesce::Error::Overdue => upstream::Error::Timeout.into(),
+            coalesce::Error::Lost => Self::Dropped,
+        }
+    }
 }
 
 impl From<upstream::Error> for Error {
@@ -104,6 +114,11 @@ impl TokenEndpoint {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The longest that [`TokenEndpoint::ask`] takes: two questions, and a moment to sign and read.
+    pub(super) fn patience(&self) -> Duration {
+        self.limits.time * 2 + Duration::from_millis(500)
     }
 
     /// Asks with `form`, to which audience, scopes and the client's proof are added.

@@ -20,11 +20,12 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     config::ClientConfig,
-    flights::Flights,
     token_endpoint::{AccessToken, Error, MAX_ANSWER, TokenEndpoint},
 };
 use crate::{
+    check::Key,
     clock::{Clock, UnixSeconds},
+    coalesce::{Coalescer, Kind, Metrics},
     problem::Problem,
     upstream::{Fetcher, Form, Limits, Reach, Series},
 };
@@ -38,7 +39,7 @@ pub struct TokenSource {
 struct Inner {
     endpoint: TokenEndpoint,
     failure: ArcSwapOption<(Instant, Error)>,
-    flights: Arc<Flights<(), Answer>>,
+    flights: Coalescer<Answer>,
     held: ArcSwapOption<Held>,
 }
 
@@ -68,11 +69,13 @@ impl TokenSource {
             time: timeout,
         };
         let endpoint = TokenEndpoint::new(client, clock, Fetcher::new(reach), limits, series);
+        // No caller of ours causes these questions, so they are not counted as shared.
+        let flights = Coalescer::new(Kind::Token, endpoint.patience(), &Metrics::unseen());
         Ok(Self {
             inner: Arc::new(Inner {
                 endpoint,
                 failure: ArcSwapOption::empty(),
-                flights: Arc::default(),
+                flights,
                 held: ArcSwapOption::empty(),
             }),
         })
@@ -86,15 +89,16 @@ impl TokenSource {
         let held = self.inner.held.load_full();
         if let Some(held) = held.filter(|held| now < held.token.expires_at) {
             if now >= held.renew_at && self.inner.failed().is_none() {
-                drop(self.inner.flights.board((), || self.renew()));
+                self.inner.flights.begin(renewal(), || self.renew());
             }
             return Ok(held.token.clone());
         }
         if let Some(error) = self.inner.failed() {
             return Err(error);
         }
-        let answer = self.inner.flights.join((), || self.renew()).await;
-        answer.unwrap_or(Err(Error::Dropped))
+        let deadline = Instant::now() + self.inner.endpoint.patience();
+        let flights = &self.inner.flights;
+        flights.join(renewal(), deadline, || self.renew()).await?
     }
 
     fn renew(&self) -> impl Future<Output = Answer> + Send + 'static {
@@ -141,6 +145,11 @@ impl fmt::Debug for TokenSource {
             .field(&self.inner.endpoint)
             .finish()
     }
+}
+
+/// There is one question only, since each source has flights of its own.
+fn renewal() -> Key {
+    Key::of("renewal", |_| {})
 }
 
 /// How long the endpoint is left alone after a failure.

@@ -2,7 +2,7 @@ use std::{collections::HashMap, fs, time::Instant};
 
 use super::*;
 use crate::{
-    check::{Body, Headers, RequestPath, Source},
+    check::{Body, Headers, Removes, RequestPath, Source},
     permission,
 };
 
@@ -71,6 +71,7 @@ fn tcp() -> Check {
         source: Source::default(),
         context: HashMap::new(),
         metadata: HashMap::new(),
+        removes: Removes::ALL,
         deadline: Instant::now(),
     }
 }

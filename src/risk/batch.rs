@@ -131,6 +131,18 @@ impl Batch {
     }
 }
 
+impl BadEvent {
+    /// Where it is: `events[3].behavior`.
+    #[must_use]
+    pub fn field(&self) -> String {
+        match self {
+            Self::Behavior { at, .. } => format!("events[{at}].behavior"),
+            Self::Later(at) | Self::Timestamp { at, .. } => format!("events[{at}].timestamp"),
+            Self::TooMany(_) => "events".to_owned(),
+        }
+    }
+}
+
 impl Event {
     fn check(&self, at: usize, now: f64) -> Result<(), BadEvent> {
         let value = self.timestamp;

@@ -50,7 +50,9 @@ fn config(changes: &str) -> Config {
 fn metrics() -> (Registry, Metrics) {
     let registry = Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("registers");
-    let identity = crate::identity::Metrics::register(&registry, upstream).expect("registers");
+    let identity =
+        crate::identity::Metrics::register(&registry, upstream, crate::coalesce::Metrics::unseen())
+            .expect("registers");
     let metrics = Metrics::register(&registry, identity.cache("risk")).expect("registers");
     (registry, metrics)
 }

@@ -31,6 +31,19 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    /// A user's text.
+    #[must_use]
+    pub fn of_user(text: String) -> Self {
+        let trust = Trust::User;
+        Self::Text { text, trust }
+    }
+
+    /// The text that findings' places are in; `None` for a body that is not UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        str::from_utf8(self.bytes()).ok()
+    }
+
     /// What it is made of, as findings' places count it.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

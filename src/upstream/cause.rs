@@ -17,6 +17,8 @@ pub enum Cause {
     Http,
     /// The document is not what it should be.
     Parse,
+    /// It answered that it will not.
+    Refused,
     /// No whole answer in time.
     Timeout,
     /// The handshake failed: certificate, name or protocol.
@@ -25,11 +27,12 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the enum.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Connect,
         Self::Dns,
         Self::Http,
         Self::Parse,
+        Self::Refused,
         Self::Timeout,
         Self::Tls,
     ];
@@ -42,6 +45,7 @@ impl Cause {
             Self::Dns => "dns",
             Self::Http => "http",
             Self::Parse => "parse",
+            Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
         }
@@ -66,6 +70,9 @@ pub enum Error {
     /// The document is not what it should be.
     #[error("read document: {0}")]
     Parse(String),
+    /// It answered with an error of its own, by its code.
+    #[error("refused: {0}")]
+    Refused(String),
     /// No whole answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -86,6 +93,7 @@ impl Error {
             Self::Dns(_) => Cause::Dns,
             Self::Http(_) | Self::TooLong(_) => Cause::Http,
             Self::Parse(_) => Cause::Parse,
+            Self::Refused(_) => Cause::Refused,
             Self::Timeout => Cause::Timeout,
             Self::Tls(_) => Cause::Tls,
         }

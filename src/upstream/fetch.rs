@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use reqwest::{
@@ -125,6 +125,18 @@ impl Fetcher {
         };
         series.record(&outcome, started.elapsed().as_secs_f64());
         outcome
+    }
+
+    /// What the clock of whoever answers at `url` says, whatever the answer.
+    pub async fn date(&self, url: &Url, time: Duration) -> Result<Option<SystemTime>, Error> {
+        self.check(url)?;
+        let request = self.client()?.get(url.clone()).timeout(time);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| Error::classify(&error))?;
+        let date = response.headers().get(header::DATE);
+        Ok(date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok()))
     }
 
     /// Sends `form` to `url` and turns status and answer into something with `read`. Counted in

@@ -4,6 +4,7 @@
 mod keys;
 mod refusals;
 mod stream;
+mod tls;
 mod twin;
 
 use std::fs;
@@ -184,16 +185,30 @@ async fn prompts_and_bodies_are_screened_and_a_batch_says_the_same() {
         "Write to [personal_data.email]"
     );
 
-    let body = json!({"body": {"model": "m", "messages": [{"role": "user", "content": format!("hi. {ATTACK}")}]}});
-    let screened = answer(&running, path, &body).await;
+    let sent = format!(
+        r#"{{"model": "m",  "messages": [{{"role": "user", "content": "h\u00ef. {ATTACK}"}}]}}"#
+    );
+    let request = Request::new("POST", path)
+        .header("content-type", "application/json")
+        .body(format!(r#"{{ "body": {sent} }}"#));
+    let screened = local(request).send(running.http).await.json();
     let violation = &screened["violations"][0];
     assert_eq!(violation["pointer"], "/messages/0/content");
-    let end = violation["span"][1].as_u64().expect("an end");
+    assert_eq!(violation["trusted"], false);
+    let [start, end] = [0, 1].map(|side| violation["span"][side].as_u64().expect("a place"));
+    let found = &sent[start.try_into().expect("small")..end.try_into().expect("small")];
     assert!(
-        end <= 4 + ATTACK.len() as u64,
-        "in the string, not in the body: {end}"
+        format!(". {ATTACK}").contains(found) && found.contains("gnore all"),
+        "in the body as it was sent: {found}"
     );
-    assert_eq!(screened["sanitized_prompt"], Value::Null);
+    let clean = screened["sanitized_prompt"].as_str().expect("a body");
+    assert_eq!(
+        clean,
+        sent.replace(
+            found,
+            &format!("[{}]", violation["rule"].as_str().expect("a rule"))
+        )
+    );
     // A parser would keep the last of two members of one name; an upstream might read the first.
     let twice = format!(r#"{{"body": {{"prompt": "{ATTACK}", "prompt": "hello"}}}}"#);
     let request = Request::new("POST", path)

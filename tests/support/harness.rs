@@ -16,6 +16,7 @@
 
 pub(crate) mod client;
 pub(crate) mod envoy;
+pub(crate) mod faults;
 pub(crate) mod grpc;
 pub(crate) mod keys;
 pub(crate) mod load;
@@ -24,6 +25,8 @@ pub(crate) mod nginx;
 pub(crate) mod oidc;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod prometheus;
+pub(crate) mod redis;
 pub(crate) mod subzero;
 pub(crate) mod tls;
 pub(crate) mod tools;

@@ -59,12 +59,23 @@ impl Authority {
         }
     }
 
-    /// Puts TLS in front of `setup`'s listener. Callers may show a certificate, and one that this
-    /// authority did not sign is turned away.
-    pub(crate) fn guard(&self, setup: Setup) -> Setup {
+    /// Its own certificate in PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for `localhost` and its key, both in PEM.
+    pub(crate) fn server(&self) -> (String, String) {
         let key = new_key();
         let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a valid name");
         let certificate = params.signed_by(&key, &self.0).expect("sign a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Puts TLS in front of `setup`'s listener. Callers may show a certificate, and one that this
+    /// authority did not sign is turned away.
+    pub(crate) fn guard(&self, setup: Setup) -> Setup {
+        let (certificate, key) = self.server();
         // JSON is YAML.
         let socket = json!({
             "name": "envoy.transport_sockets.tls",
@@ -72,10 +83,10 @@ impl Authority {
                 "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
                 "common_tls_context": {
                     "tls_certificates": [{
-                        "certificate_chain": {"inline_string": certificate.pem()},
-                        "private_key": {"inline_string": key.serialize_pem()},
+                        "certificate_chain": {"inline_string": certificate},
+                        "private_key": {"inline_string": key},
                     }],
-                    "validation_context": {"trusted_ca": {"inline_string": self.0.pem()}},
+                    "validation_context": {"trusted_ca": {"inline_string": self.pem()}},
                 },
             },
         });

@@ -37,7 +37,32 @@ pub(crate) fn nginx() -> PathBuf {
     path("nginx", "bin/nginx")
 }
 
+/// The server that replicas share.
+pub(crate) fn redis() -> PathBuf {
+    path("redis", "bin/redis-server")
+}
+
 /// The generator of questions to an API.
 pub(crate) fn schemathesis() -> PathBuf {
     path("schemathesis", "venv/bin/schemathesis")
+}
+
+/// Helm, kubeconform or Kustomize.
+pub(crate) fn chart(name: &str) -> PathBuf {
+    path("chart", &format!("bin/{name}"))
+}
+
+/// Schemas of what Kubernetes and its extensions take in.
+pub(crate) fn schemas() -> PathBuf {
+    path("schemas", "schemas")
+}
+
+/// Prometheus or promtool.
+pub(crate) fn prometheus(name: &str) -> PathBuf {
+    path("prometheus", &format!("bin/{name}"))
+}
+
+/// The check of Dockerfiles.
+pub(crate) fn hadolint() -> PathBuf {
+    path("hadolint", "venv/bin/hadolint")
 }

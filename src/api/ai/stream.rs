@@ -10,11 +10,11 @@ use axum::body::Bytes;
 use futures_util::{Stream, stream};
 use serde::Serialize;
 
-use super::{Answer, Questions, work::Prompts};
+use super::{Answer, Questions, WANT};
 use crate::{
     api::{Api, refusal::Refusal},
     dispatch::{Lane, Operation, Report, Strategy},
-    screening::Screener,
+    screening::{Batch, Prompt, Screener},
 };
 
 /// What comes next in a stream.
@@ -72,14 +72,14 @@ impl Progress {
             self.is_over = true;
             return Some(Ok(Event::End(self.report)));
         }
-        let work = Arc::new(Prompts::new(&self.screener, slice));
+        let prompts = slice.into_iter().map(Prompt::of_user).collect();
+        let work = Arc::new(Batch::new(Arc::clone(&self.screener), prompts, WANT));
         let done = self.api.run(Arc::clone(&work), Lane::Batch, self.deadline);
         match done.await {
             Ok(done) => {
                 add(&mut self.report, &done.report);
-                let found = done.outputs.iter().enumerate();
-                let answers = found.map(|(item, found)| Answer::in_batch(work.prompt(item), found));
-                Some(Ok(Event::Slice(answers.collect())))
+                let screened = work.prompts().iter().zip(&done.outputs);
+                Some(Ok(Event::Slice(screened.map(Answer::in_batch).collect())))
             }
             Err(refusal) => {
                 self.is_over = true;

@@ -3,6 +3,9 @@
 //! Protobuf's `Struct` knows only doubles: whole ones become integers again, as they are in JSON, or a
 //! condition over integers would see another type through this door.
 
+mod analytics;
+mod tokens;
+
 use serde_json::{Map, Number, Value, value::RawValue};
 
 use crate::{
@@ -18,6 +21,7 @@ use crate::{
             ValidateBatchRequest, ValidateBatchResponse, Violation, prompt_question::Content,
         },
     },
+    screening,
 };
 
 impl From<Report> for Dispatch {
@@ -183,8 +187,8 @@ impl From<ai::Answer> for PromptAnswer {
     }
 }
 
-impl From<ai::Violation> for Violation {
-    fn from(violation: ai::Violation) -> Self {
+impl From<screening::Violation> for Violation {
+    fn from(violation: screening::Violation) -> Self {
         let [start, end] = violation.span.map(|at| at as u64);
         Self {
             threat_type: violation.threat_type.to_owned(),
@@ -193,6 +197,7 @@ impl From<ai::Violation> for Violation {
             description: violation.description.to_owned(),
             span: Some(Span { start, end }),
             pointer: violation.pointer,
+            trusted: violation.trusted,
         }
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    check::{Body, Check, Headers, HttpRequest, RequestPath, Source},
+    check::{Body, Check, Headers, HttpRequest, Removes, RequestPath, Source},
     dispatch::Strategy,
     pipeline::{Outcome, Plan, Ran, Skip, Stage},
     screening::Findings,
@@ -31,6 +31,7 @@ fn check(headers: &[(&str, &str)]) -> Check {
         source: Source::default(),
         context: HashMap::new(),
         metadata: HashMap::new(),
+        removes: Removes::ALL,
         deadline: Instant::now(),
     }
 }

@@ -36,7 +36,8 @@ fn verifier(
     let config: Config = serde_json::from_value(config).expect("config");
     let registry = prometheus::Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("register");
-    let metrics = Metrics::register(&registry, upstream).expect("register");
+    let metrics = Metrics::register(&registry, upstream, crate::coalesce::Metrics::unseen())
+        .expect("register");
     Verifier::new(&config, base, clock.clone(), metrics, previous).expect("a good configuration")
 }
 

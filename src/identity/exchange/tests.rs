@@ -26,7 +26,7 @@ fn exchange(server: &Endpoint, base: &Path, clock: &Clock) -> Exchange {
         LIMITS,
         series(),
     );
-    Exchange::new(endpoint).expect("random numbers")
+    Exchange::new(endpoint, &coalesce::Metrics::unseen())
 }
 
 /// Somebody whose token ends in `seconds`.

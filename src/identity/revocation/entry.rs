@@ -6,8 +6,10 @@ use super::{super::credential::MAX_TOKEN, Error, Revocation};
 use crate::clock::UnixSeconds;
 
 /// What holds for the tokens with these fields. Times are when each part stops to matter.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
 pub(super) struct Entry {
+    /// Which fields it is found by, see [`Facts::shape`].
+    pub(super) shape: u32,
     /// All of them.
     pub(super) all: UnixSeconds,
     /// Those issued before the first of the two.
@@ -22,6 +24,7 @@ impl Entry {
     /// Both together.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
+            shape: self.shape,
             all: self.all.max(other.all),
             // Each for itself: a shorter life configured meanwhile must not end an older promise.
             before: (

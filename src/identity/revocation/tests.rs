@@ -33,7 +33,13 @@ const LIFE: u64 = 3600;
 /// A list that keeps entries for [`LIFE`] and a second.
 fn list(bytes: usize) -> Revocations {
     let keep = Duration::from_secs(LIFE);
-    Revocations::new(Limits { bytes, keep }).expect("random numbers")
+    let max_stale = None;
+    Revocations::new(Limits {
+        bytes,
+        keep,
+        max_stale,
+    })
+    .expect("random numbers")
 }
 
 fn jti(jti: &str) -> Revocation {
@@ -153,6 +159,7 @@ fn a_shorter_life_configured_meanwhile_ends_no_older_promise() {
     let shorter = list.with(Limits {
         bytes: 1 << 20,
         keep: Duration::from_secs(1),
+        max_stale: None,
     });
     shorter.revoke(&before(NOW + 1), NOW + 1).expect("taken");
     let claims = token(&json!({"iat": NOW - 1}));

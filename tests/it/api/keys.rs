@@ -3,7 +3,9 @@
 use std::{fs, process::Command, time::Duration};
 
 use serde_json::json;
-use subzero::proto::v1::{HashRequest, hashing_client::HashingClient};
+use subzero::proto::v1::{
+    HashRequest, RevokeRequest, hashing_client::HashingClient, tokens_client::TokensClient,
+};
 use tonic::{Code, transport::Channel};
 
 use super::local;
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// `subzero key`: the key and the line about it.
-fn mint(name: &str, scopes: &str) -> (String, String) {
+pub(super) fn mint(name: &str, scopes: &str) -> (String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_subzero"))
         .args(["key", name, "--scopes", scopes])
         .output()
@@ -52,6 +54,18 @@ async fn hash_by_grpc(running: &Subzero, key: Option<&str>) -> Code {
     }
 }
 
+async fn revoke_by_grpc(running: &Subzero, key: &str) -> Code {
+    let channel = Channel::from_shared(format!("http://{}", running.grpc)).expect("an address");
+    let mut client = TokensClient::new(channel.connect().await.expect("connects"));
+    let mut request = tonic::Request::new(RevokeRequest {
+        sub: Some("anne".to_owned()),
+        ..RevokeRequest::default()
+    });
+    let bearer = format!("Bearer {key}").parse().expect("a value");
+    request.metadata_mut().insert("authorization", bearer);
+    client.revoke(request).await.expect_err("refused").code()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_opens_what_its_scopes_say_on_both_doors_and_is_never_logged() {
     let (reader, first) = mint("reader", "read");
@@ -77,6 +91,9 @@ async fn a_key_opens_what_its_scopes_say_on_both_doors_and_is_never_logged() {
     let question = json!({"user": "user:alice", "relation": "can_view", "object": "document:own"});
     let single = local(Request::post("/authz/check", &question)).bearer(&reader);
     assert_eq!(single.send(running.http).await.status, 200);
+    for key in [&reader, &worker] {
+        assert_eq!(revoke_by_grpc(&running, key).await, Code::PermissionDenied);
+    }
     // With keys, other names than this machine's are fine: a web page has no key.
     let named = Request::post("/hash", &json!({"items": []})).bearer(&worker);
     assert_eq!(
@@ -110,7 +127,7 @@ async fn a_key_opens_what_its_scopes_say_on_both_doors_and_is_never_logged() {
     }
 }
 
-async fn until_logged(running: &mut Subzero, words: &str) {
+pub(super) async fn until_logged(running: &mut Subzero, words: &str) {
     for _ in 0..200 {
         let log = running.process.stdout() + &running.process.stderr();
         if log.contains(words) {

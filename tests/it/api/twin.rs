@@ -1,5 +1,7 @@
 //! gRPC answers what JSON answers, and refuses what JSON refuses.
 
+mod measures;
+
 use std::fmt::Debug;
 
 use serde_json::{Value, json};
@@ -54,6 +56,7 @@ fn prompt(told: PromptAnswer) -> Value {
             let mut json = json!({
                 "threat_type": told.threat_type, "rule": told.rule, "risk_level": told.risk_level,
                 "description": told.description, "span": [span.start, span.end],
+                "trusted": told.trusted,
             });
             if !told.pointer.is_empty() {
                 json["pointer"] = told.pointer.into();

@@ -186,6 +186,8 @@ async fn a_token_that_is_to_be_taken_out_is_taken_out_or_nothing_passes() {
     let (response, received) = front.exchange("query", in_query).await;
     assert_eq!((response.status, response.reason()), (403, "internal"));
     assert!(received.is_empty());
+    assert_eq!(count(&behind.subzero, "query", "internal").await, 1);
+    assert_eq!(count(&behind.subzero, "query", "ok").await, 0);
     let log = logged(&mut behind.subzero, "the route strips its token").await;
     assert!(!log.contains(&bearer));
 }

@@ -1,0 +1,99 @@
+//! The medians as a table, printed and kept in `benches/results/`.
+
+use std::{fmt::Write as _, fs, time::Duration};
+
+use crate::{cases::Case, load::Run, support::tools};
+
+/// What the figures are held against, by row: Subzero's row, the floor's, the limit.
+const CPU_LIMITS: [(&str, &str, f64); 2] = [
+    ("token + permission", "allow everything", 1.35),
+    ("token + 1 KB prompt", "allow everything, 1 KB body", 2.0),
+];
+const RATE_LIMIT: (&str, &str, f64) = ("token + permission", "allow everything", 0.92);
+const TAIL_LIMIT: (&str, &str, f64) = ("token + permission", "allow everything", 1.15);
+
+pub(crate) fn report(medians: &[(&Case, Run)], rounds: usize, time: Duration) {
+    let mut text = format!(
+        "# A decision behind Envoy\n\n\
+        Written by `cargo bench --bench envoy`: medians of {rounds} rounds of {} s, in turn. {}\n\
+        Envoy {}, one worker, on core 0; the server and wrk (32 connections) on core 1. \
+        Over a Unix socket where nothing else is said; RS256 tokens of 2048 bits. \
+        \"Added\" is over \"no filter\" (with a body: over that row), in milliseconds.\n\n",
+        time.as_secs(),
+        machine(),
+        env_version(),
+    );
+    text += "| filter | requests/s | p50 ms | added p50 | added p99 | added p99.9 | Envoy CPU µs | server CPU µs | server MiB |\n";
+    text += "|---|---|---|---|---|---|---|---|---|\n";
+    for (case, run) in medians {
+        let base = if case.body.is_some() {
+            "no filter, 1 KB body"
+        } else {
+            "no filter"
+        };
+        let base = of(medians, base);
+        let _ = write!(
+            text,
+            "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} |",
+            case.name,
+            run.per_second,
+            run.p50,
+            run.p50 - base.p50,
+            run.p99 - base.p99,
+            run.p999 - base.p999,
+            run.envoy_cpu,
+        );
+        let _ = if case.server.is_some() {
+            writeln!(text, " {:.1} | {:.0} |", run.server_cpu, run.server_mib)
+        } else {
+            writeln!(text, " | |")
+        };
+    }
+    text += "\n| ratio of medians | measured | limit |\n|---|---|---|\n";
+    for (ours, floor, limit) in CPU_LIMITS {
+        let ratio = of(medians, ours).server_cpu / of(medians, floor).server_cpu;
+        let _ = writeln!(
+            text,
+            "| server CPU, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |"
+        );
+    }
+    let (ours, floor, limit) = RATE_LIMIT;
+    let ratio = of(medians, ours).per_second / of(medians, floor).per_second;
+    let _ = writeln!(
+        text,
+        "| requests/s, {ours} ÷ {floor} | {ratio:.2} | ≥ {limit} |"
+    );
+    let (ours, floor, limit) = TAIL_LIMIT;
+    let ratio = of(medians, ours).p99 / of(medians, floor).p99;
+    let _ = writeln!(text, "| p99, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |");
+    println!("\n{text}");
+    let folder = tools::root().join("benches/results");
+    fs::create_dir_all(&folder).expect("make the folder of results");
+    fs::write(folder.join("envoy.md"), text).expect("write the results");
+}
+
+fn of(medians: &[(&Case, Run)], name: &str) -> Run {
+    let row = medians.iter().find(|(case, _)| case.name == name);
+    row.unwrap_or_else(|| panic!("no case `{name}`")).1
+}
+
+/// Its processor, from the kernel.
+fn machine() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut models = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("model name"));
+    let model = models.next().unwrap_or("an unknown processor");
+    let cores = 1 + models.count();
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    format!("{cores} cores of {model}, shared.")
+}
+
+fn env_version() -> String {
+    let output = std::process::Command::new(tools::envoy())
+        .arg("--version")
+        .output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    text.split('/').nth(1).unwrap_or("?").to_owned()
+}

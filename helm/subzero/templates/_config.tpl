@@ -1,0 +1,72 @@
+{{/* Subzero's configuration: the user's, and over it what only the chart can know. */}}
+
+{{/* Combinations that a schema cannot refuse, or would refuse without the cure. */}}
+{{- define "subzero.refuse" -}}
+{{- if hasKey .Values.config "listen" -}}
+{{- fail "config.listen: the chart writes it; set `ports`, `listenAddress`, `metrics.enabled` and `api.enabled` instead" -}}
+{{- end -}}
+{{- if hasKey (default dict .Values.config.api) "keys_file" -}}
+{{- fail "config.api.keys_file: the chart writes it; set `api.existingSecret` and `api.key` instead" -}}
+{{- end -}}
+{{- if and .Values.api.enabled (not .Values.api.existingSecret) -}}
+{{- fail "api.enabled: an API that others can reach needs keys; put what `subzero key NAME --scopes read` prints into a Secret and name it in `api.existingSecret`" -}}
+{{- end -}}
+{{- $stores := compact (list .Values.store.inline .Values.store.existingConfigMap .Values.store.existingSecret) -}}
+{{- if gt (len $stores) 1 -}}
+{{- fail "store: set one of `inline`, `existingConfigMap` and `existingSecret`, not several" -}}
+{{- end -}}
+{{- if and $stores (hasKey (default dict .Values.config.permission) "store_file") -}}
+{{- fail "config.permission.store_file: the chart writes it while `store` names one; leave one of the two out" -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics: set one of `serviceMonitor.enabled` and `podMonitor.enabled`, or everything is scraped twice" -}}
+{{- end -}}
+{{- if and (or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled) (not .Values.metrics.enabled) -}}
+{{- fail "metrics.enabled: a monitor cannot scrape a port that only the pod can reach; set it to true" -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") .Values.metrics.serviceMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor.enabled: sidecars have no Service; set `metrics.podMonitor.enabled` instead" -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") .Values.api.enabled -}}
+{{- fail "api.enabled: a sidecar's API is for its own pod, which reaches it on 127.0.0.1 without keys; set it to false" -}}
+{{- end -}}
+{{- if and (ne .Values.mode "deployment") .Values.autoscaling.enabled -}}
+{{- fail "autoscaling.enabled: only `mode: deployment` scales; set it to false" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas: is more than `autoscaling.maxReplicas`" -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range .Values.secrets -}}
+{{- if or (hasKey $seen .name) (has .name (list "api")) -}}
+{{- fail (printf "secrets: the name `%s` is taken; choose another" .name) -}}
+{{- end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "subzero.config" -}}
+{{- include "subzero.refuse" . -}}
+{{- $isSidecar := eq .Values.mode "sidecar" -}}
+{{- $open := .Values.listenAddress -}}
+{{- $grpc := list (printf "%s:%d" (ternary "127.0.0.1" $open $isSidecar) (int .Values.ports.grpc)) -}}
+{{- if and $isSidecar .Values.sidecar.socket -}}
+{{- $grpc = append $grpc (printf "unix:%s" .Values.sidecar.socket) -}}
+{{- end -}}
+{{- $http := printf "%s:%d" (ternary $open "127.0.0.1" .Values.api.enabled) (int .Values.ports.http) -}}
+{{- $admin := printf "%s:%d" (ternary $open "127.0.0.1" .Values.metrics.enabled) (int .Values.ports.admin) -}}
+{{- $own := dict "listen" (dict "grpc" $grpc "http" $http "admin" $admin) -}}
+{{- if .Values.api.enabled -}}
+{{- $_ := set $own "api" (dict "keys_file" (printf "/etc/subzero/secrets/api/%s" .Values.api.key)) -}}
+{{- end -}}
+{{- if or .Values.store.inline .Values.store.existingConfigMap .Values.store.existingSecret -}}
+{{- $_ := set $own "permission" (dict "store_file" (printf "/etc/subzero/store/%s" .Values.store.key)) -}}
+{{- end -}}
+{{- $routes := default list .Values.config.routes -}}
+{{- if and .Values.tests.enabled (not $isSidecar) -}}
+{{- $match := dict "context" (dict "helm-test" (include "subzero.fullname" .)) -}}
+{{- $routes = prepend $routes (dict "name" "helm-test" "match" $match "public" true) -}}
+{{- end -}}
+{{- $_ := set $own "routes" $routes -}}
+{{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
+{{- end -}}

@@ -1,0 +1,213 @@
+//! Identical work in flight is done once: whoever asks the same meanwhile waits for the answer.
+//!
+//! ```text
+//! join(key) -> nobody is on it: a task of its own finds the answer, with a limit of its own
+//!           -> somebody is:     wait, no longer than one's own deadline
+//! ```
+//!
+//! # What a reader would get wrong
+//!
+//! The first caller is not the leader: the leader is a task that nobody can cancel, so a caller who
+//! hangs up fails nobody else, and who waits longest does not depend on who came first. Nothing is
+//! kept: an answer is gone once those who waited for it have it, errors included. And the answer is
+//! a *core*, the same for all: headers, ids and deadlines are each caller's own to add.
+//!
+//! What identical means is the [`Key`]'s business. What may change between the leader's look and the
+//! follower's answer (a revocation, the clock) is looked at again by the follower.
+//!
+//! # When it is worth it
+//!
+//! A flight costs about a microsecond, so only what takes much longer, or waits for somebody else,
+//! is worth one: a permission from the embedded engine or a token proven before is not.
+//!
+//! # Cost
+//!
+//! Leading: a task and two locks. Following: three locks and a timer; less than 1 µs in a herd of
+//! 1,000 (`benches/burst.rs`).
+
+mod flights;
+mod metrics;
+mod sync;
+
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use tokio::time::timeout_at;
+
+use self::flights::{Boarded, Flights, Landing};
+pub use self::metrics::{Metrics, Series};
+use crate::check::Key;
+
+/// What is done once: the metric label.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Fetching an issuer's key set.
+    Keys,
+    /// Asking a permission engine.
+    Permission,
+    /// Screening a body or a text.
+    Prompt,
+    /// Verifying a token, introspecting it, or asking a token endpoint.
+    Token,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Keys, Self::Permission, Self::Prompt, Self::Token];
+
+    /// Label and log word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Permission => "permission",
+            Self::Prompt => "prompt",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Why there is no answer: none of them says anything about what was asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The caller's deadline passed; the work goes on for others.
+    #[error("no answer before the deadline")]
+    Deadline,
+    /// The work panicked, or its runtime ended.
+    #[error("the work ended without an answer")]
+    Lost,
+    /// The work took longer than its limit.
+    #[error("the work took longer than its limit")]
+    Overdue,
+}
+
+/// Does identical work once. Clones share what is under way.
+///
+/// `V` is cloned once a caller: make it small, or an [`Arc`].
+pub struct Coalescer<V> {
+    flights: Arc<Flights<Key, Answer<V>>>,
+    kind: Kind,
+    limit: Duration,
+    series: Series,
+}
+
+type Answer<V> = Result<V, Error>;
+
+impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
+    /// For work of `kind`, none of which takes longer than `limit`: whatever takes longer has
+    /// failed. The work bounds itself too, by timeouts that it can name; this is the last resort.
+    #[must_use]
+    pub fn new(kind: Kind, limit: Duration, metrics: &Metrics) -> Self {
+        Self {
+            flights: Arc::new(Flights::new(SHARDS, MOST_FLIGHTS)),
+            kind,
+            limit,
+            series: metrics.of(kind),
+        }
+    }
+
+    /// The answer to what `key` stands for: of the work under way, else of what `lead` begins.
+    /// Waits until `deadline` at most.
+    ///
+    /// Must be called inside a runtime that goes on, since the work is a task there.
+    pub async fn join<F>(
+        &self,
+        key: Key,
+        deadline: Instant,
+        lead: impl FnOnce() -> F,
+    ) -> Result<V, Error>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let wait = match Flights::board(&self.flights, key) {
+            Boarded::Follow(wait) => {
+                self.series.follows();
+                wait
+            }
+            Boarded::Full => {
+                self.series.leads();
+                return bounded(deadline, lead(), Error::Deadline).await;
+            }
+            Boarded::Lead(landing, wait) => {
+                self.take_off(landing, lead());
+                wait
+            }
+        };
+        let answer = timeout_at(deadline.into(), wait).await;
+        answer
+            .map_err(|_| Error::Deadline)?
+            .unwrap_or(Err(Error::Lost))
+    }
+
+    /// Begins the work for `key` unless it is under way, and waits for nothing.
+    pub fn begin<F>(&self, key: Key, lead: impl FnOnce() -> F)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        match Flights::board(&self.flights, key) {
+            Boarded::Follow(_) | Boarded::Full => {}
+            Boarded::Lead(landing, _) => self.take_off(landing, lead()),
+        }
+    }
+
+    /// How much is under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    fn take_off<F>(&self, landing: Landing<Key, Answer<V>>, work: F)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        self.series.leads();
+        let (series, until) = (self.series.clone(), Instant::now() + self.limit);
+        // Nobody keeps the handle, so nobody can abort it.
+        tokio::spawn(async move {
+            let answer = bounded(until, work, Error::Overdue).await;
+            let answered = answer.is_ok();
+            series.landed(landing.land(answer), answered);
+        });
+    }
+}
+
+impl<V> Clone for Coalescer<V> {
+    fn clone(&self) -> Self {
+        Self {
+            flights: Arc::clone(&self.flights),
+            kind: self.kind,
+            limit: self.limit,
+            series: self.series.clone(),
+        }
+    }
+}
+
+impl<V> fmt::Debug for Coalescer<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Coalescer({}, {:?})", self.kind.as_str(), self.limit)
+    }
+}
+
+/// What comes of `work`, if it comes before `until`.
+async fn bounded<F: Future>(until: Instant, work: F, late: Error) -> Answer<F::Output> {
+    // AssertUnwindSafe: after a panic nothing of the work is used.
+    match timeout_at(until.into(), AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(answer) => answer.map_err(|_| Error::Lost),
+        Err(_) => Err(late),
+    }
+}
+
+/// Parts of the table that are locked apart: more than there are threads that answer checks.
+const SHARDS: usize = 16;
+
+/// Most flights of one coalescer. A leader outlives callers that hang up, so their number alone
+/// would not bound it; beyond this, work is done in the caller's own time and ends with it.
+const MOST_FLIGHTS: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests;

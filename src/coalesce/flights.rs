@@ -1,0 +1,229 @@
+//! What is under way, who leads it and who waits: the core, without tasks, clocks and metrics.
+//!
+//! ```text
+//! board(key) -> nobody flies there: a Landing to be landed, and a Wait
+//!            -> somebody does:      a Wait
+//! ```
+//!
+//! # What a reader would get wrong
+//!
+//! A flight leaves the table *before* its answer is told. In the other order whoever asks after
+//! having been answered could be given the same, old answer again. And it always lands: a
+//! [`Landing`] that is dropped, by a panic or because its runtime ended, lands without an answer.
+//!
+//! Locks are held for a few instructions, never while a waker or other people's code runs. The
+//! tests put this file over another `sync`, which tries every order of what threads do.
+//!
+//! # Cost
+//!
+//! Two locks to lead; two to follow and one to take the answer.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash},
+    mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use foldhash::fast::RandomState;
+use slab::Slab;
+
+use super::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is under way, in parts that are locked apart.
+pub(super) struct Flights<K, V> {
+    hasher: RandomState,
+    most_a_shard: usize,
+    shards: Vec<Mutex<Shard<K, V>>>,
+}
+
+type Shard<K, V> = HashMap<K, Arc<Flight<V>>, RandomState>;
+
+/// One thing under way. Its callers hold it too, so it outlives its place in the table.
+struct Flight<V>(Mutex<State<V>>);
+
+struct State<V> {
+    /// Everyone who came, whoever leads included.
+    callers: usize,
+    progress: Progress<V>,
+    waiting: Slab<Waker>,
+}
+
+enum Progress<V> {
+    Answered(V),
+    /// It landed without an answer.
+    Lost,
+    UnderWay,
+}
+
+/// What to do about a key.
+pub(super) enum Boarded<K: Copy + Eq + Hash, V> {
+    /// Wait: somebody leads.
+    Follow(Wait<V>),
+    /// So much is under way that this is to be done without a flight.
+    Full,
+    /// Find the answer and land it.
+    Lead(Landing<K, V>, Wait<V>),
+}
+
+/// Held by who leads.
+pub(super) struct Landing<K: Copy + Eq + Hash, V> {
+    flight: Arc<Flight<V>>,
+    flights: Arc<Flights<K, V>>,
+    has_landed: bool,
+    key: K,
+}
+
+/// How many a flight was for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Landed {
+    /// All who asked, the first included.
+    pub(super) callers: usize,
+    /// Those who were still waiting.
+    pub(super) waiting: usize,
+}
+
+/// The answer of a flight, to be awaited: `None` if it landed without one.
+pub(super) struct Wait<V> {
+    flight: Arc<Flight<V>>,
+    seat: Option<usize>,
+}
+
+impl<K: Copy + Eq + Hash, V> Flights<K, V> {
+    /// Room for about `most` flights at a time, in `shards` parts.
+    pub(super) fn new(shards: usize, most: usize) -> Self {
+        let shard = || Mutex::new(HashMap::with_hasher(RandomState::default()));
+        Self {
+            hasher: RandomState::default(),
+            most_a_shard: most.div_ceil(shards),
+            shards: (0..shards).map(|_| shard()).collect(),
+        }
+    }
+
+    /// Joins the flight for `key`, or begins it.
+    pub(super) fn board(flights: &Arc<Self>, key: K) -> Boarded<K, V> {
+        let mut shard = flights.shard(&key);
+        if let Some(flight) = shard.get(&key) {
+            // Under both locks, so that whoever lands it has counted all who found it.
+            flight.lock().callers += 1;
+            return Boarded::Follow(Wait::new(flight));
+        }
+        if shard.len() >= flights.most_a_shard {
+            return Boarded::Full;
+        }
+        let flight = Arc::new(Flight(Mutex::new(State {
+            callers: 1,
+            progress: Progress::UnderWay,
+            waiting: Slab::new(),
+        })));
+        shard.insert(key, Arc::clone(&flight));
+        drop(shard);
+        let wait = Wait::new(&flight);
+        let landing = Landing {
+            flight,
+            flights: Arc::clone(flights),
+            has_landed: false,
+            key,
+        };
+        Boarded::Lead(landing, wait)
+    }
+
+    /// How many are under way.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
+        // The remainder is less than the number of shards.
+        let at = self.hasher.hash_one(key) % self.shards.len() as u64;
+        lock(&self.shards[usize::try_from(at).unwrap_or_default()])
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Landing<K, V> {
+    /// Tells everybody who waits.
+    pub(super) fn land(mut self, answer: V) -> Landed {
+        self.end(Progress::Answered(answer))
+    }
+
+    fn end(&mut self, progress: Progress<V>) -> Landed {
+        self.has_landed = true;
+        // INVARIANT: the entry is this flight's: nobody else removes it, and while it is there
+        // nobody begins another one for the key.
+        self.flights.shard(&self.key).remove(&self.key);
+        let mut state = self.flight.lock();
+        state.progress = progress;
+        let waiting = mem::take(&mut state.waiting);
+        let landed = Landed {
+            callers: state.callers,
+            waiting: waiting.len(),
+        };
+        drop(state);
+        for (_, waker) in waiting {
+            waker.wake();
+        }
+        landed
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Drop for Landing<K, V> {
+    fn drop(&mut self) {
+        if !self.has_landed {
+            self.end(Progress::Lost);
+        }
+    }
+}
+
+impl<V> Wait<V> {
+    fn new(flight: &Arc<Flight<V>>) -> Self {
+        Self {
+            flight: Arc::clone(flight),
+            seat: None,
+        }
+    }
+}
+
+impl<V: Clone> Future for Wait<V> {
+    type Output = Option<V>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<V>> {
+        let wait = self.get_mut();
+        let mut state = wait.flight.lock();
+        match &state.progress {
+            Progress::Answered(answer) => return Poll::Ready(Some(answer.clone())),
+            Progress::Lost => return Poll::Ready(None),
+            Progress::UnderWay => {}
+        }
+        let waker = context.waker();
+        match wait.seat.and_then(|seat| state.waiting.get_mut(seat)) {
+            Some(known) => known.clone_from(waker),
+            None => wait.seat = Some(state.waiting.insert(waker.clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl<V> Drop for Wait<V> {
+    fn drop(&mut self) {
+        let Some(seat) = self.seat else {
+            return;
+        };
+        let mut state = self.flight.lock();
+        // Once it has landed, all seats are gone.
+        let left = state.waiting.try_remove(seat);
+        drop(state);
+        drop(left);
+    }
+}
+
+impl<V> Flight<V> {
+    fn lock(&self) -> MutexGuard<'_, State<V>> {
+        lock(&self.0)
+    }
+}
+
+/// What is locked is whole at every moment, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
