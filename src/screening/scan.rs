@@ -7,7 +7,7 @@ use std::{ops::Range, time::Instant};
 
 use super::{
     error::Error,
-    finding::{Action, Category, Requirement, Trust},
+    finding::{Action, Category, Findings, Requirement, Trust},
     injection::{self, Injection},
     literals::Literals,
     model::Model,
@@ -144,7 +144,7 @@ impl Detectors {
             add(Category::Injection, rule, BY_RULE, range);
         }
         for (range, certainty) in found.learnt {
-            add(Category::Injection, MODEL_RULE, certainty, range);
+            add(Category::Injection, Findings::MODEL_RULE, certainty, range);
         }
         if wanted.personal_data {
             for (rule, range) in personal::scan(&clean.text) {
@@ -220,12 +220,9 @@ impl Detectors {
         } else {
             Vec::new()
         };
-        // What a rule has found already is not told twice, and the rule's place is the better one.
-        let learnt = learnt.into_iter().filter(|(range, _)| {
-            let overlaps = |hit: &Range<usize>| hit.start < range.end && range.start < hit.end;
-            !found.hits.iter().any(|(_, hit)| overlaps(hit))
-        });
-        let learnt = learnt.map(|(range, certainty)| (map.source(&range), certainty));
+        let learnt = learnt
+            .into_iter()
+            .map(|(range, certainty)| (map.source(&range), certainty));
         let learnt = learnt.collect();
         let phrases = found.hits.into_iter();
         Ok(Found {
@@ -285,8 +282,6 @@ impl Budget {
     }
 }
 
-/// The finding of the model.
-const MODEL_RULE: &str = "injection.model";
 /// How sure a rule is, in percent.
 const BY_RULE: u8 = 95;
 /// Bytes of views that any text may have, beyond twice its length.

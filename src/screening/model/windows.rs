@@ -259,7 +259,7 @@ mod tests {
             let text = text.join(" ");
             let mut fast = Vec::new();
             stretches(&weights, &text, |found| {
-                fast.push((found.sum, found.tokens))
+                fast.push((found.sum, found.tokens));
             });
             assert_eq!(fast, slow(&weights, &text), "{length} words");
         }
