@@ -91,6 +91,7 @@ async fn index() -> Html<&'static str> {
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
     let serving = status.serving.load_full();
     status.identity.refresh(serving.pipeline.verifier());
+    serving.pipeline.authorizer().refresh();
     serving.pipeline.assessor().refresh();
     status.dispatcher.refresh();
     let mut text = Vec::new();
@@ -104,7 +105,13 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
 /// denied, and taking the whole process out of service would deny everybody else's too.
 async fn readiness(State(status): State<Arc<Status>>) -> Response {
     let ready = status.ready.load(Ordering::Acquire);
-    let issuers = status.serving.load().pipeline.verifier().readiness();
+    let serving = status.serving.load_full();
+    let issuers = serving.pipeline.verifier().readiness();
+    let permission = match serving.pipeline.authorizer().readiness() {
+        None => json!("none or embedded"),
+        Some(Ok(())) => json!("ready"),
+        Some(Err(why)) => json!({ "failed": why }),
+    };
     let reload = match &**status.last_reload.load() {
         None => json!("none"),
         Some(Ok(())) => json!("ok"),
@@ -112,7 +119,10 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     };
     let redis = status.store.as_ref().and_then(Store::health);
     let is_away = redis.as_ref().is_some_and(|redis| !redis.connected);
-    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object() || is_away;
+    let degraded = issuers.iter().any(|issuer| !issuer.ready)
+        || permission.is_object()
+        || reload.is_object()
+        || is_away;
     let word = match (ready, degraded) {
         (false, _) => "not ready",
         (true, true) => "degraded",
@@ -127,7 +137,12 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let mut page = json!({ "status": word, "issuers": issuers, "last_reload": reload });
+    let mut page = json!({
+        "status": word,
+        "issuers": issuers,
+        "permission": permission,
+        "last_reload": reload,
+    });
     if let Some(redis) = redis {
         page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
     }

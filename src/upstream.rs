@@ -14,8 +14,12 @@
 //! on the control runtime or the API's, never on one that answers checks.
 
 mod address;
+mod budget;
+mod call;
 mod cause;
 mod fetch;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 
@@ -23,6 +27,8 @@ use crate::telemetry;
 
 pub use self::{
     address::is_public,
+    budget::Budget,
+    call::{Call, Reply},
     cause::{Cause, Error},
     fetch::{Fetcher, Form, Limits, Reach},
 };
@@ -62,25 +68,45 @@ impl Metrics {
             duration: self.durations.with_label_values(&[upstream]),
             failed: Cause::ALL.map(|cause| outcome(cause.as_str())),
             ok: outcome("ok"),
+            watcher: None,
         }
     }
 }
 
 /// One upstream's series, resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Series {
     duration: Histogram,
     failed: [IntCounter; Cause::ALL.len()],
     ok: IntCounter,
+    watcher: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
 }
 
 impl Series {
+    /// The same, with `watcher` told how long each call took, for those who count waiting elsewhere.
+    #[must_use]
+    pub fn watched(self, watcher: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self {
+            watcher: Some(Arc::new(watcher)),
+            ..self
+        }
+    }
+
     /// Counts one call that took `seconds`.
     pub fn record<T>(&self, outcome: &Result<T, Error>, seconds: f64) {
         self.duration.observe(seconds);
+        if let Some(watcher) = &self.watcher {
+            watcher(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
         match outcome {
             Ok(_) => self.ok.inc(),
             Err(error) => self.failed[error.cause() as usize].inc(),
         }
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Series").finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     dispatch::{self, Dispatcher},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
-    permission::Authorizer,
+    permission::{self, Authorizer},
     pipeline::{self, Pipeline},
     policy::Policy,
     problem::Problem,
@@ -30,6 +30,7 @@ use crate::{
 pub(super) struct Instruments {
     pub(super) registry: Registry,
     pub(super) identity: identity::Metrics,
+    pub(super) permission: permission::Metrics,
     pub(super) screening: screening::Metrics,
     pub(super) risk: risk::Metrics,
     pub(super) pipeline: pipeline::Metrics,
@@ -62,9 +63,15 @@ impl Instruments {
         }
         let coalesced = coalesce::Metrics::register(&registry)?;
         let upstream = upstream::Metrics::register(&registry)?;
-        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced)?;
+        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced.clone())?;
         let identity_caches = identity.cache_families();
         Ok(Self {
+            permission: permission::Metrics::register(
+                &registry,
+                &upstream,
+                identity.cache("permission"),
+                coalesced,
+            )?,
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
             identity,
             screening: screening::Metrics::register(&registry)?,
@@ -85,7 +92,11 @@ impl Instruments {
         let metrics = dispatch::Metrics::register(&self.registry)?;
         let dispatcher = Dispatcher::new(config, metrics)
             .map_err(|error| anyhow::anyhow!("cannot start the pool: {error}"))?;
-        Ok(Self { dispatcher, ..self })
+        Ok(Self {
+            identity: self.identity.waiting_through(&dispatcher),
+            dispatcher,
+            ..self
+        })
     }
 
     /// The same, with the store that `loaded` describes. Begins to connect.
@@ -152,7 +163,13 @@ pub(super) fn build(
         None => verifier,
     });
     let authorizer = keep(
-        Authorizer::load(&config.permission, base_dir),
+        Authorizer::new(
+            &config.permission,
+            base_dir,
+            &instruments.permission,
+            &instruments.dispatcher,
+            previous.map(|serving| serving.pipeline.authorizer().as_ref()),
+        ),
         "permission",
         &mut problems,
     );
@@ -164,6 +181,10 @@ pub(super) fn build(
     let known = previous.map(|serving| serving.pipeline.assessor().as_ref());
     let assessor = Assessor::new(&config.risk, Clock::System, instruments.risk.clone(), known);
     let assessor = keep(assessor, "risk", &mut problems);
+    let assessor = assessor.map(|assessor| match store {
+        Some(store) => assessor.sharing(store),
+        None => assessor,
+    });
     let policy = authorizer.as_ref().and_then(|authorizer| {
         let policy = Policy::new(
             &config.routes,

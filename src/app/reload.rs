@@ -179,7 +179,9 @@ struct KeyFetching(JoinHandle<()>);
 
 impl KeyFetching {
     fn start(status: &Status) -> Self {
-        let verifier = Arc::clone(status.serving.load().pipeline.verifier());
+        let serving = status.serving.load();
+        serving.pipeline.authorizer().start();
+        let verifier = Arc::clone(serving.pipeline.verifier());
         Self(tokio::spawn(async move { match verifier.run().await {} }))
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{OF_A_CHECK, Pipeline, Progress, Stage, Stop};
+use super::{Pipeline, Progress, Stage, Stop};
 use crate::{
     check::{Body, HttpRequest},
     dispatch::{Lane, Operation, Refused, Strategy, Weight},
@@ -30,7 +30,7 @@ impl Pipeline {
         };
         let weight = Weight {
             bytes,
-            ..OF_A_CHECK
+            ..Weight::OF_A_CHECK
         };
         let choice = self
             .dispatcher

@@ -96,6 +96,8 @@ fn encoded(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     client: Arc<OnceLock<Client>>,
+    /// Connections kept to one host while nobody asks.
+    idle: usize,
     reach: Reach,
 }
 
@@ -105,8 +107,24 @@ impl Fetcher {
     pub fn new(reach: Reach) -> Self {
         Self {
             client: Arc::default(),
+            idle: POOL_MAX_IDLE,
             reach,
         }
+    }
+
+    /// The same for a service that is asked all the time, with up to `connections` kept open.
+    #[must_use]
+    pub fn keeping(reach: Reach, connections: usize) -> Self {
+        Self {
+            idle: connections,
+            ..Self::new(reach)
+        }
+    }
+
+    /// Builds the client now rather than on first use.
+    pub fn prepare(&self) {
+        // What is wrong is told to whoever asks something.
+        let _told_later = self.client();
     }
 
     /// Fetches `url` and turns the answer into something with `read`, whose complaint is a
@@ -193,7 +211,7 @@ impl Fetcher {
     }
 
     /// Refuses what the resolver never sees: schemes, and addresses written out.
-    fn check(&self, url: &Url) -> Result<(), Error> {
+    pub(super) fn check(&self, url: &Url) -> Result<(), Error> {
         if self.reach == Reach::Anywhere {
             return Ok(());
         }
@@ -208,14 +226,14 @@ impl Fetcher {
         }
     }
 
-    fn client(&self) -> Result<&Client, Error> {
+    pub(super) fn client(&self) -> Result<&Client, Error> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = builder(self.reach).build().or_else(|error| {
+        let client = builder(self.reach, self.idle).build().or_else(|error| {
             // A bare image has no CA certificates. Plain http can do without; https will fail.
             tracing::warn!(%error, "no system CA certificates, every https upstream will fail");
-            builder(self.reach).tls_certs_only([]).build()
+            builder(self.reach, self.idle).tls_certs_only([]).build()
         });
         let client = client.map_err(|error| Error::Tls(error.to_string()))?;
         Ok(self.client.get_or_init(|| client))
@@ -223,7 +241,7 @@ impl Fetcher {
 }
 
 /// The answer's body, if it is not too long.
-async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Error> {
+pub(super) async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Error> {
     let too_long = Error::TooLong(limits.bytes);
     if response
         .content_length()
@@ -242,13 +260,14 @@ async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Err
     Ok(bytes)
 }
 
-fn builder(reach: Reach) -> ClientBuilder {
+fn builder(reach: Reach, idle: usize) -> ClientBuilder {
     Client::builder()
         .dns_resolver(Resolver(reach))
         .https_only(reach == Reach::Public)
         .no_proxy()
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(1)
+        .pool_max_idle_per_host(idle)
+        .tcp_nodelay(true)
         .redirect(redirect::Policy::none())
         .user_agent(concat!("subzero/", env!("CARGO_PKG_VERSION")))
 }
@@ -274,6 +293,9 @@ impl Resolve for Resolver {
         })
     }
 }
+
+/// Connections kept to one host: questions about tokens come many at a time.
+const POOL_MAX_IDLE: usize = 16;
 
 /// Keys are fetched minutes apart; a connection kept longer is closed by the peer anyway.
 const POOL_IDLE: Duration = Duration::from_secs(30);

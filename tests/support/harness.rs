@@ -23,6 +23,7 @@ pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod nginx;
 pub(crate) mod oidc;
+pub(crate) mod openfga;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;
