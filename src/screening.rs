@@ -35,6 +35,7 @@ mod pattern;
 mod personal;
 mod place;
 mod report;
+mod same;
 mod scan;
 mod secrets;
 mod views;
