@@ -145,7 +145,7 @@ fn flags(screener: &Screener, text: &str, trust: Trust) -> Result<Findings, Box<
         text: text.to_owned(),
         trust,
     };
-    Ok(screener.screen_prompt(&prompt, &WANT)?)
+    Ok(screener.screen_prompt(&prompt, &WANT, None)?)
 }
 
 fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
