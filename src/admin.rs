@@ -4,6 +4,7 @@
 //! Nothing secret is shown: secrets live in files, and the configuration holds only their paths.
 
 mod decisions;
+mod failures;
 mod home;
 mod readiness;
 
@@ -30,6 +31,7 @@ use crate::{
     ext_authz::Serving,
     identity,
     store::Store,
+    upstream,
 };
 
 /// What the pages show.
@@ -47,6 +49,8 @@ pub struct Status {
     pub registry: Registry,
     /// Gauges of key ages are computed when they are read.
     pub identity: identity::Metrics,
+    /// Which services are left alone.
+    pub upstream: upstream::Metrics,
     /// Where work runs, and why.
     pub dispatcher: Dispatcher,
     /// What was decided.
@@ -66,6 +70,7 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
         .route("/readyz", get(readiness))
         .route("/config", get(config))
         .route("/dispatch", get(dispatch))
+        .route("/failure-table", get(async || Json(failures::TABLE)))
         .merge(decisions::pages())
         .with_state(status);
     axum::serve(listener, pages).await

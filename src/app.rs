@@ -171,6 +171,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let (serving, settings) = build_all(&loaded, &instruments, None)
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
+    instruments.upstream.configure(&loaded.config.upstream);
     let serving = Arc::new(ArcSwap::from_pointee(serving));
     let settings = Arc::new(ArcSwap::from_pointee(settings));
     calibrate::in_background(&instruments.dispatcher, serving.load().pipeline.screener());
@@ -185,6 +186,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         ready: false.into(),
         registry: instruments.registry.clone(),
         identity: instruments.identity.clone(),
+        upstream: instruments.upstream.clone(),
         dispatcher: instruments.dispatcher.clone(),
         recorder,
         store: instruments.store.clone(),

@@ -28,6 +28,7 @@ pub use self::{
 };
 use crate::{
     check::Check,
+    coalesce::{Coalescer, Kind},
     dispatch::{Dispatcher, Operation, Weight},
     identity::{Identity, Requirement, Stripped, Verifier},
     permission::{Ask, Authorizer, Origin},
@@ -48,6 +49,7 @@ pub struct Pipeline {
     risk: risk::Step,
     dispatcher: Dispatcher,
     metrics: Metrics,
+    prompts: Coalescer<screen::Screened>,
 }
 
 /// What is answered.
@@ -133,6 +135,7 @@ impl Pipeline {
             verifier,
             authorizer,
             screener,
+            prompts: Coalescer::new(Kind::Prompt, screen::LIMIT, &metrics.coalesced),
             metrics,
         }
     }

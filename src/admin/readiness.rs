@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Status;
-use crate::store::Store;
+use crate::{store::Store, upstream::Standing};
 
 /// For people and for programs.
 pub(super) struct Readiness {
@@ -33,6 +33,13 @@ impl Status {
                 json!({ "issuer": name, "ready": ready, "detail": detail })
             })
             .collect();
+        let mut breakers = Map::new();
+        for (upstream, standing) in self.upstream.breakers() {
+            if standing != Standing::Closed {
+                troubles.push(format!("{upstream}: its breaker is {}", standing.as_str()));
+            }
+            breakers.insert(upstream, standing.as_str().into());
+        }
         let permission = match serving.pipeline.authorizer().readiness() {
             None => json!("none or embedded"),
             Some(Ok(())) => json!("ready"),
@@ -65,6 +72,7 @@ impl Status {
         let mut page = json!({
             "status": word,
             "issuers": issuers,
+            "breakers": breakers,
             "permission": permission,
             "last_reload": reload,
         });

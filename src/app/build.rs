@@ -38,6 +38,7 @@ pub(super) struct Instruments {
     pub(super) decisions: decisions::Metrics,
     pub(super) reloads: IntCounterVec,
     store_metrics: store::Metrics,
+    pub(super) upstream: upstream::Metrics,
     /// `None` where nothing is shared or kept: while a configuration is only looked at.
     pub(super) store: Option<Store>,
 }
@@ -70,16 +71,17 @@ impl Instruments {
                 &registry,
                 &upstream,
                 identity.cache("permission"),
-                coalesced,
+                coalesced.clone(),
             )?,
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
             identity,
             screening: screening::Metrics::register(&registry)?,
-            pipeline: pipeline::Metrics::register(&registry)?,
+            pipeline: pipeline::Metrics::register(&registry, coalesced)?,
             dispatcher: Dispatcher::in_place(),
             decisions: decisions::Metrics::register(&registry)?,
             reloads,
-            store_metrics: store::Metrics::new(identity_caches, upstream),
+            store_metrics: store::Metrics::new(identity_caches, upstream.clone()),
+            upstream,
             store: None,
             registry,
         })
@@ -144,6 +146,8 @@ pub(super) fn build(
     let mut problems = out_of_bounds(config);
     let dispatch = config.dispatch.problems().into_iter();
     problems.extend(dispatch.map(|problem| problem.within("dispatch")));
+    let upstream = config.upstream.problems().into_iter();
+    problems.extend(upstream.map(|problem| problem.within("upstream")));
     let store = config.store.problems(base_dir).into_iter();
     problems.extend(store.map(|problem| problem.within("store")));
     let settled = decisions::settle(config.decisions, &config.decision_log, base_dir);

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    coalesce::Kind,
     problem::Problem,
     store::Store,
     units::Span,
@@ -78,6 +79,9 @@ impl Verifier {
         };
         for issuer in issuers.values() {
             open_endpoints(issuer, &fetchers, &clock, &metrics);
+            // An issuer that is kept has it already.
+            let series = metrics.coalesced().of(Kind::Keys);
+            let _ = issuer.demand.series.set(series);
         }
         Ok(Self {
             cache,

@@ -146,6 +146,12 @@ impl Issuer {
                 self.demand.first(deadline).await;
                 found = self.check(token);
             }
+            // The one under way may bring the key: only if it does not is another worth its price.
+            if matches!(found, Some((Signature::UnknownKey, _)))
+                && self.demand.current(deadline).await
+            {
+                found = self.check(token);
+            }
             if matches!(found, Some((Signature::UnknownKey, _))) && self.seek(token, deadline).await
             {
                 found = self.check(token);

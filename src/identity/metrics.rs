@@ -131,7 +131,7 @@ impl Metrics {
 
     /// The series that count questions to one issuer about opaque tokens.
     pub(super) fn introspection(&self, issuer: &str) -> Series {
-        self.upstream.series(&format!("introspection:{issuer}"))
+        self.upstream.guarded(&format!("introspection:{issuer}"))
     }
 
     /// The series that count fetches for one issuer.
@@ -140,7 +140,7 @@ impl Metrics {
     }
 
     fn waited(&self, upstream: &str) -> Series {
-        let series = self.upstream.series(upstream);
+        let series = self.upstream.guarded(upstream);
         match self.waits.clone() {
             Some(waits) => series.watched(move |took| waits.waited(Operation::Jwt, took)),
             None => series,

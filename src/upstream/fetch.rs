@@ -128,7 +128,8 @@ impl Fetcher {
     }
 
     /// Fetches `url` and turns the answer into something with `read`, whose complaint is a
-    /// [`Error::Parse`]. Counted in `series`, reading included.
+    /// [`Error::Parse`]. Counted in `series`, reading included, and not even tried while its breaker
+    /// is open.
     pub async fn get<T>(
         &self,
         url: &Url,
@@ -136,11 +137,15 @@ impl Fetcher {
         series: &Series,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
+        let call = series.begin()?;
         let started = Instant::now();
         let outcome = match self.bytes(url, limits).await {
             Ok(bytes) => read(&bytes).map_err(Error::Parse),
             Err(error) => Err(error),
         };
+        if let Some(call) = call {
+            call.ended(outcome.is_err());
+        }
         series.record(&outcome, started.elapsed().as_secs_f64());
         outcome
     }
@@ -158,7 +163,7 @@ impl Fetcher {
     }
 
     /// Sends `form` to `url` and turns status and answer into something with `read`. Counted in
-    /// `series`, reading included.
+    /// `series`, reading included, and not even tried while its breaker is open.
     pub async fn post<T>(
         &self,
         url: &Url,
@@ -167,11 +172,20 @@ impl Fetcher {
         series: &Series,
         read: impl FnOnce(u16, &[u8]) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let call = series.begin()?;
         let started = Instant::now();
+        let mut is_no = false;
         let outcome = match self.send(url, form, limits).await {
-            Ok((status, bytes)) => read(status, &bytes),
+            Ok((status, bytes)) => {
+                is_no = (400..500).contains(&status);
+                read(status, &bytes)
+            }
             Err(error) => Err(error),
         };
+        if let Some(call) = call {
+            // A no is an answer: the service is there.
+            call.ended(outcome.is_err() && !is_no);
+        }
         series.record(&outcome, started.elapsed().as_secs_f64());
         outcome
     }

@@ -15,6 +15,7 @@
 //! fails, the ends of its processes' logs are printed.
 
 pub(crate) mod client;
+pub(crate) mod door;
 pub(crate) mod envoy;
 pub(crate) mod faults;
 pub(crate) mod grpc;
