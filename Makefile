@@ -8,6 +8,8 @@ help:
 	@echo 'make test         every test, against the real servers'
 	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
+	@echo 'make train DATA=folder           trains the model that finds injections (training/README.md)'
+	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
@@ -22,11 +24,11 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint
+	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint chromium
 	cargo test --locked
 
 chart:
-	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint
+	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint chromium
 	cargo test --locked --test it -- chart:: watching:: image::
 
 fmt:
@@ -49,6 +51,12 @@ bench-dispatch:
 	taskset -c 0 cargo bench --locked --bench dispatch -- one-core
 	benches/dispatch/half-a-core cargo bench --locked --bench dispatch -- half-a-core
 
+train:
+	cargo run --quiet --release --locked --example training -- train $(DATA)
+
+eval-screening:
+	cargo run --quiet --release --locked --example training -- evaluate $(DATA)
+
 deny:
 	$(PYTHON) tools/install.py deny
 	cargo fetch --locked
@@ -57,4 +65,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak bench-dispatch fmt clippy doc deny ci
+.PHONY: help tools demo test chart soak bench-dispatch fmt clippy doc train eval-screening deny ci
