@@ -49,7 +49,6 @@ fn main() {
         "\nProcessor time a caller in a herd of 1,000 on one thread, before a backend of 20 ms, medians of 51 herds:\n\n| | a caller |\n|---|---|\n"
     );
     let herds = [
-        ("a task that does nothing, for comparison", herd(Way::Idle)),
         ("a task that joins a flight", herd(Way::Same)),
         ("a task that leads a flight of its own", herd(Way::Apart)),
     ];
@@ -126,7 +125,6 @@ fn burst(backend: Duration, same: u64, is_on: bool) -> Burst {
 #[derive(Clone, Copy)]
 enum Way {
     Apart,
-    Idle,
     Same,
 }
 
@@ -151,7 +149,6 @@ fn herd(way: Way) -> Duration {
                             caller
                         };
                         let question = match way {
-                            Way::Idle => return caller,
                             Way::Apart => caller,
                             Way::Same => 0,
                         };

@@ -22,7 +22,7 @@
 //!
 //! # Cost
 //!
-//! 0.1 µs and 0.1 ns a byte up to some kilobytes; no allocation. The bytes are copied once.
+//! 0.1 µs for a few fields, 0.36 µs with a token of 900 bytes, 4 µs with 64 KB; no allocation. The bytes are copied once.
 
 use std::{cell::RefCell, fmt, io::Write as _, sync::LazyLock};
 
