@@ -24,6 +24,7 @@ mod forgeries;
 mod forward;
 mod herds;
 mod histories;
+mod home;
 mod image;
 mod issuers;
 mod layers;
