@@ -214,7 +214,7 @@ async fn bounded<F: Future>(until: Instant, work: F, late: Error) -> Answer<F::O
 }
 
 /// What a flight that nobody joins costs, and a KiB of its key (`benches/burst.rs`).
-const A_FLIGHT: Duration = Duration::from_nanos(2_000);
+const A_FLIGHT: Duration = Duration::from_micros(2);
 const A_KIB: Duration = Duration::from_nanos(1_024 / 4);
 
 /// Nobody joins most flights, so they may add a twentieth to what is done in them.
