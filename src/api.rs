@@ -50,6 +50,7 @@ pub use self::{
     tls::{Client, Config as TlsConfig},
 };
 use crate::{
+    admission::{Admission, Arrival},
     decisions::Recorder,
     dispatch::{Dispatcher, Done, Lane, Work},
     ext_authz::Serving,
@@ -69,6 +70,7 @@ struct Inner {
     dispatcher: Dispatcher,
     recorder: Recorder,
     places: Arc<Semaphore>,
+    admission: Admission,
 }
 
 impl Api {
@@ -79,6 +81,7 @@ impl Api {
         settings: Arc<ArcSwap<Settings>>,
         dispatcher: Dispatcher,
         recorder: Recorder,
+        admission: Admission,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -87,6 +90,7 @@ impl Api {
                 dispatcher,
                 recorder,
                 places: Arc::new(Semaphore::new(MAX_CALLS)),
+                admission,
             }),
         }
     }
@@ -105,6 +109,10 @@ impl Api {
 
     fn recorder(&self) -> &Recorder {
         &self.inner.recorder
+    }
+
+    fn arrive(&self) -> Arrival {
+        self.inner.admission.arrive()
     }
 
     fn places(&self) -> &Arc<Semaphore> {
