@@ -6,9 +6,12 @@ help:
 	@echo 'make demo         Envoy, Subzero and a service on this machine, with curl lines to try'
 	@echo 'make demo ONCE=1  the same, ended after its table: 0 when all is as it should be'
 	@echo 'make test         every test, against the real servers'
-	@echo 'make chart        only those of the Helm chart, dashboards and alerts'
+	@echo 'make chart        only those of the Helm chart, dashboards, alerts and image'
 	@echo 'make tools        only install those servers'
-	@echo 'make soak         ten minutes of generated questions to the API'
+	@echo 'make train DATA=folder           trains the model that finds injections (training/README.md)'
+	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
+	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
+	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -21,12 +24,12 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc redis wrk schemathesis chart schemas prometheus
+	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint
 	cargo test --locked
 
 chart:
-	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus
-	cargo test --locked --test it -- chart:: watching::
+	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint
+	cargo test --locked --test it -- chart:: watching:: image::
 
 fmt:
 	cargo fmt --check
@@ -40,6 +43,19 @@ doc:
 soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
+	$(PYTHON) tools/install.py envoy oidc wrk
+	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
+
+bench-dispatch:
+	cargo bench --locked --bench dispatch
+	taskset -c 0 cargo bench --locked --bench dispatch -- one-core
+	benches/dispatch/half-a-core cargo bench --locked --bench dispatch -- half-a-core
+
+train:
+	cargo run --quiet --release --locked --example training -- train $(DATA)
+
+eval-screening:
+	cargo run --quiet --release --locked --example training -- evaluate $(DATA)
 
 deny:
 	$(PYTHON) tools/install.py deny
@@ -49,4 +65,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak fmt clippy doc deny ci
+.PHONY: help tools demo test chart soak bench-dispatch fmt clippy doc train eval-screening deny ci

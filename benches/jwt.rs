@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use subzero::{
     app,
     clock::Clock,
-    dispatch::Work,
+    dispatch::{self, Dispatcher, Effort, Lane, Work},
     identity::{Batch, Requirement, Verifier},
 };
 
@@ -67,7 +67,9 @@ fn main() {
         );
     }
     known(&cached, &want, &mints[0]);
-    batch(&Arc::new(uncached), &mints[0]);
+    let uncached = Arc::new(uncached);
+    batch(&uncached, &mints[0]);
+    dispatched(&uncached, &mints[0]);
 }
 
 /// Tokens proven before: one again and again, and a thousand in turn.
@@ -133,6 +135,53 @@ fn batch(verifier: &Arc<Verifier>, mint: &Mint) {
         each(two),
         one / two
     );
+}
+
+/// Different tokens at once, where the dispatcher runs them: with one core to count on, and with two.
+fn dispatched(verifier: &Arc<Verifier>, mint: &Mint) {
+    let tokens: Vec<String> = (0..BATCH).map(|number| mint.token(number)).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let dispatchers = [1.0, 2.0].map(dispatcher);
+    let mut times = [const { Vec::new() }; 2];
+    // The first rounds teach what a token costs.
+    for round in 0..2 + BATCH_ROUNDS {
+        for (dispatcher, times) in dispatchers.iter().zip(&mut times) {
+            let deadline = Instant::now() + Duration::from_mins(1);
+            let preparing = Batch::prepare(Arc::clone(verifier), tokens.clone(), None, deadline);
+            let batch = Arc::new(runtime.block_on(preparing).expect("a batch"));
+            let started = Instant::now();
+            let done = runtime.block_on(dispatcher.run(batch, Lane::Batch, None));
+            let took = started.elapsed().as_secs_f64() * 1e6;
+            let outputs = done.expect("a verdict of each").outputs;
+            assert!(outputs.iter().all(Result::is_ok));
+            if round >= 2 {
+                times.push(took);
+            }
+        }
+    }
+    let [one, two] = times.map(median);
+    let each = |time: f64| time / f64::from(u32::try_from(BATCH).expect("small"));
+    println!(
+        "the same through the dispatcher, a token: one core {:.2} us, two {:.2} us ({:.2} times as fast)",
+        each(one),
+        each(two),
+        one / two
+    );
+}
+
+/// One as it is by default, with so many cores to count on.
+fn dispatcher(cores: f64) -> Dispatcher {
+    let defaults: Value = serde_saphyr::from_str(subzero::config::DEFAULTS).expect("YAML");
+    let mut config: dispatch::Config =
+        serde_json::from_value(defaults["dispatch"].clone()).expect("a section");
+    config.cores = cores;
+    let metrics = dispatch::Metrics::register(&prometheus::Registry::new()).expect("a registry");
+    let dispatcher = Dispatcher::new(&config, metrics).expect("threads");
+    dispatcher.measure_handoff(Effort::Brief);
+    dispatcher
 }
 
 /// What each takes, in microseconds: medians over rounds in which they alternate.

@@ -11,6 +11,8 @@
 
 #[path = "permission/drive.rs"]
 mod drive;
+#[path = "permission/oracle.rs"]
+mod oracle;
 
 use std::{
     env, fs,
@@ -58,9 +60,10 @@ fn main() -> ExitCode {
         "µs",
         || 1e6 * single(&authorizer, &user, "viewer", &object),
     );
-    let small = tempfile::tempdir().expect("a folder");
-    let few = Drive::SMALL.write(small.path());
-    let (small, ..) = load(small.path());
+    let small_folder = tempfile::tempdir().expect("a folder");
+    let few = Drive::SMALL.write(small_folder.path());
+    let (small, ..) = load(small_folder.path());
+    beside(&mut table, &small, small_folder.path());
     for relation in ["viewer", "reader"] {
         let what = format!("{PAIRS} pairs of one user, {relation}");
         table.most(&format!("{what}, {few} tuples"), 200.0, "µs", || {
@@ -97,6 +100,33 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Single checks of the small store, and what the `fga` command line's `OpenFGA` takes for them.
+fn beside(table: &mut Table, authorizer: &Authorizer, folder: &Path) {
+    for (what, (user, object), limit) in [
+        ("direct", Drive::SMALL.direct(), 1.0),
+        ("nested groups and folders", Drive::SMALL.nested(), 20.0),
+    ] {
+        let name = format!("single check, {what}, small store");
+        let mut ours = None;
+        table.most(&name, limit, "µs", || {
+            1e6 * *ours.insert(single(authorizer, &user, "viewer", &object))
+        });
+        let Some(ours) = ours else {
+            continue;
+        };
+        match oracle::seconds(folder, &user, "viewer", &object) {
+            Some(theirs) => println!(
+                "| the same by the fga command line's OpenFGA | {:.2} µs | | {:.0} times ours |",
+                1e6 * theirs,
+                theirs / ours
+            ),
+            None => println!(
+                "| the same by the fga command line | `python3 tools/install.py fga` | | |"
+            ),
+        }
     }
 }
 
@@ -138,6 +168,7 @@ impl Table {
 fn load(folder: &Path) -> (Authorizer, f64, u64) {
     let config = Config {
         store_file: Some(PathBuf::from(drive::STORE_FILE)),
+        openfga: None,
     };
     let load =
         || Authorizer::load(&config, folder).unwrap_or_else(|problems| panic!("{problems:?}"));

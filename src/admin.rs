@@ -4,8 +4,10 @@
 //! Nothing secret is shown: secrets live in files, and the configuration holds only their paths.
 
 mod decisions;
+mod failures;
 
 use std::{
+    collections::BTreeMap,
     net::TcpListener,
     sync::{
         Arc,
@@ -31,6 +33,7 @@ use crate::{
     ext_authz::Serving,
     identity,
     store::Store,
+    upstream::{self, Standing},
 };
 
 /// What the pages show.
@@ -48,6 +51,8 @@ pub struct Status {
     pub registry: Registry,
     /// Gauges of key ages are computed when they are read.
     pub identity: identity::Metrics,
+    /// Which services are left alone.
+    pub upstream: upstream::Metrics,
     /// Where work runs, and why.
     pub dispatcher: Dispatcher,
     /// What was decided.
@@ -67,6 +72,7 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
         .route("/readyz", get(readiness))
         .route("/config", get(config))
         .route("/dispatch", get(dispatch))
+        .route("/failure-table", get(async || Json(failures::TABLE)))
         .merge(decisions::pages())
         .with_state(status);
     axum::serve(listener, pages).await
@@ -82,6 +88,7 @@ async fn index() -> Html<&'static str> {
         "<li><a href=/readyz>readyz</a>: checks are answered; issuers and the last reload",
         "<li><a href=/config>config</a>: the configuration in force",
         "<li><a href=/dispatch>dispatch</a>: where work runs, and why",
+        "<li><a href=/failure-table>failure-table</a>: what is decided when something fails",
         "<li><a href=/decisions>decisions</a>: the last ones; /decisions/ID tells why",
         "<li><a href=/analytics?window=5m>analytics</a>: what they add up to, up to 1h",
         "</ul>",
@@ -91,6 +98,7 @@ async fn index() -> Html<&'static str> {
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
     let serving = status.serving.load_full();
     status.identity.refresh(serving.pipeline.verifier());
+    serving.pipeline.authorizer().refresh();
     serving.pipeline.assessor().refresh();
     status.dispatcher.refresh();
     let mut text = Vec::new();
@@ -104,7 +112,13 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
 /// denied, and taking the whole process out of service would deny everybody else's too.
 async fn readiness(State(status): State<Arc<Status>>) -> Response {
     let ready = status.ready.load(Ordering::Acquire);
-    let issuers = status.serving.load().pipeline.verifier().readiness();
+    let serving = status.serving.load_full();
+    let issuers = serving.pipeline.verifier().readiness();
+    let permission = match serving.pipeline.authorizer().readiness() {
+        None => json!("none or embedded"),
+        Some(Ok(())) => json!("ready"),
+        Some(Err(why)) => json!({ "failed": why }),
+    };
     let reload = match &**status.last_reload.load() {
         None => json!("none"),
         Some(Ok(())) => json!("ok"),
@@ -112,7 +126,13 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     };
     let redis = status.store.as_ref().and_then(Store::health);
     let is_away = redis.as_ref().is_some_and(|redis| !redis.connected);
-    let degraded = issuers.iter().any(|issuer| !issuer.ready) || reload.is_object() || is_away;
+    let breakers = status.upstream.breakers();
+    let is_shut = |(_, standing): &(String, Standing)| *standing != Standing::Closed;
+    let degraded = breakers.iter().any(is_shut)
+        || issuers.iter().any(|issuer| !issuer.ready)
+        || permission.is_object()
+        || reload.is_object()
+        || is_away;
     let word = match (ready, degraded) {
         (false, _) => "not ready",
         (true, true) => "degraded",
@@ -127,7 +147,17 @@ async fn readiness(State(status): State<Arc<Status>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let mut page = json!({ "status": word, "issuers": issuers, "last_reload": reload });
+    let breakers: BTreeMap<String, &str> = breakers
+        .into_iter()
+        .map(|(upstream, standing)| (upstream, standing.as_str()))
+        .collect();
+    let mut page = json!({
+        "status": word,
+        "issuers": issuers,
+        "breakers": breakers,
+        "permission": permission,
+        "last_reload": reload,
+    });
     if let Some(redis) = redis {
         page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
     }

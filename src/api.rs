@@ -22,6 +22,7 @@ mod authz;
 mod description;
 mod hash;
 mod listener;
+mod logout;
 mod patterns;
 mod refusal;
 mod request;
@@ -49,6 +50,7 @@ pub use self::{
     settings::{Config, Settings},
     tls::{Client, Config as TlsConfig},
 };
+pub(crate) use self::{hash::Digests, patterns::Search};
 use crate::{
     admission::{Admission, Arrival},
     decisions::Recorder,
@@ -154,6 +156,8 @@ fn router(api: &Api, reach: Reach) -> Router {
     let revoke = Router::new()
         .route("/auth/revoke", post(auth::revoke))
         .route_layer(guard(Scope::Revoke));
+    // A logout token proves itself, and no issuer has a key of ours.
+    let told = Router::new().route("/auth/backchannel-logout", post(logout::logout));
     // Nothing is asked here, so anybody may read it: the description is in the repository too.
     let description = Router::new()
         .route("/openapi.json", get(description::openapi))
@@ -164,6 +168,7 @@ fn router(api: &Api, reach: Reach) -> Router {
         .merge(read)
         .merge(batch)
         .merge(revoke)
+        .merge(told)
         .merge(description)
         .fallback(async || {
             let detail = "no such path; `/openapi.json` lists them all";

@@ -22,6 +22,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use prometheus::Registry;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -40,9 +41,11 @@ use crate::{
     clock::Clock,
     config::{Config, Loaded},
     decisions::Recorder,
+    dispatch::{self, Dispatcher},
     ext_authz::Door,
     forward_auth,
     identity::Verifier,
+    permission::Authorizer,
     problem::Problem,
     telemetry::start_logging,
 };
@@ -107,6 +110,42 @@ pub fn verifier(file: &Path) -> Result<Verifier, Vec<String>> {
     })
 }
 
+/// A dispatcher with a pool, as the configuration in `file` or the embedded defaults have it, for
+/// commands that work in bulk. Its costs are guesses until work or calibration corrects them.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn dispatcher(file: Option<&Path>) -> Result<Dispatcher, Vec<String>> {
+    let loaded = Loaded::read(file)?;
+    let config = &loaded.config.dispatch;
+    let problems = config.problems().into_iter();
+    let problems: Vec<Problem> = problems.map(|problem| problem.within("dispatch")).collect();
+    if !problems.is_empty() {
+        return Err(loaded.locate(&problems));
+    }
+    let metrics = dispatch::Metrics::register(&Registry::new());
+    let metrics = metrics.map_err(|error| vec![error.to_string()])?;
+    Dispatcher::new(config, metrics)
+        .map_err(|error| vec![format!("cannot start the pool: {error}")])
+}
+
+/// Who answers permissions as the configuration in `file` says.
+///
+/// # Errors
+///
+/// One line for each problem, with file and line.
+pub fn authorizer(file: &Path) -> Result<Authorizer, Vec<String>> {
+    let loaded = Loaded::read(Some(file))?;
+    let instruments = Instruments::new().map_err(|error| vec![error.to_string()])?;
+    let (config, metrics) = (&loaded.config.permission, &instruments.permission);
+    let dispatcher = &instruments.dispatcher;
+    Authorizer::new(config, &loaded.base_dir, metrics, dispatcher, None).map_err(|found| {
+        let within = |problem: Problem| problem.within("permission");
+        loaded.locate(&found.into_iter().map(within).collect::<Vec<_>>())
+    })
+}
+
 /// Why serving did not begin.
 #[derive(Debug)]
 pub enum StartError {
@@ -134,9 +173,10 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
     let (serving, settings) = build_all(&loaded, &instruments, None)
         .map_err(|found| StartError::Config(loaded.locate(&found)))?;
+    instruments.upstream.configure(&loaded.config.upstream);
     let serving = Arc::new(ArcSwap::from_pointee(serving));
     let settings = Arc::new(ArcSwap::from_pointee(settings));
-    calibrate::in_background(&instruments.dispatcher);
+    calibrate::in_background(&instruments.dispatcher, serving.load().pipeline.screener());
     let workers = runtime::worker_count(loaded.config.runtime.workers);
     // One more: the JSON API decides too.
     let recorder = record(&loaded, &instruments, workers + 1)
@@ -148,6 +188,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         ready: false.into(),
         registry: instruments.registry.clone(),
         identity: instruments.identity.clone(),
+        upstream: instruments.upstream.clone(),
         dispatcher: instruments.dispatcher.clone(),
         recorder,
         store: instruments.store.clone(),

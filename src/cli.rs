@@ -9,6 +9,8 @@
 
 mod analyze;
 mod ask;
+mod calibrate;
+mod columns;
 mod doctor;
 mod health;
 mod key;
@@ -52,6 +54,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure this machine: what each operation costs, and from how many items on threads pay off
+    Calibrate {
+        /// Configuration file, for its `dispatch` and its limits; without one, the embedded defaults
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print one JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+        /// Also draw time over batch size, in place and on the pool, into this file
+        #[arg(long, value_name = "FILE.svg")]
+        plot: Option<PathBuf>,
+    },
     /// Examine an Envoy: does it ask about everything, and in a way that can be answered
     Doctor {
         /// Envoy's admin address, or a file with its config dump or bootstrap configuration
@@ -89,9 +103,8 @@ enum Command {
     Permit {
         /// Questions: {"user", "relation", "object", "context"?}; without a file, standard input
         file: Option<PathBuf>,
-        /// OpenFGA store file to answer from
-        #[arg(long, value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        from: Relationships,
     },
     /// Screen prompts, one a line: exit 0 when all are clean, 1 when not
     Screen {
@@ -112,6 +125,18 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+}
+
+/// Where relationships are.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Relationships {
+    /// OpenFGA store file to answer from
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Configuration file that names a store file or a server
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +168,9 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(config),
         Command::CheckConfig { file } => check_config(&file),
         Command::Analyze { file, json } => analyze::run(file.as_deref(), json),
+        Command::Calibrate { config, json, plot } => {
+            calibrate::run(config.as_deref(), json, plot.as_deref())
+        }
         Command::Doctor {
             envoy,
             config,
@@ -154,7 +182,11 @@ pub fn run() -> ExitCode {
         Command::Model {
             command: ModelCommand::Test { file },
         } => model::test(&file),
-        Command::Permit { file, store } => permit::run(file.as_deref(), &store),
+        Command::Permit { file, from } => permit::run(
+            file.as_deref(),
+            from.store.as_deref(),
+            from.config.as_deref(),
+        ),
         Command::Verify { file, config } => verify::run(file.as_deref(), &config),
         Command::Screen {
             file,

@@ -17,8 +17,11 @@
 //!
 //! # When it is worth it
 //!
-//! A flight costs about a microsecond, so only what takes much longer, or waits for somebody else,
-//! is worth one: a permission from the embedded engine or a token proven before is not.
+//! A flight costs about a microsecond and its key some tenths of one, so [`is_worth`] asks what the
+//! work is predicted to take: only what takes twenty times as long, or waits for somebody else, is
+//! shared. A permission from the embedded engine or a token proven before is not. Work that fills its
+//! thread is worth it too: the leader's task comes after all callers that are ready, so a herd on one
+//! thread finds it under way.
 //!
 //! # Cost
 //!
@@ -176,6 +179,14 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
     }
 }
 
+/// Whether work that is predicted to take so long should be shared, by a key over so many bytes.
+#[must_use]
+pub fn is_worth(predicted: Duration, key_bytes: usize) -> bool {
+    // Saturates at hundreds of years.
+    let bytes = u32::try_from(key_bytes).unwrap_or(u32::MAX);
+    predicted >= (A_FLIGHT + A_KIB / 1_024 * bytes) * WORTH
+}
+
 impl<V> Clone for Coalescer<V> {
     fn clone(&self) -> Self {
         Self {
@@ -201,6 +212,13 @@ async fn bounded<F: Future>(until: Instant, work: F, late: Error) -> Answer<F::O
         Err(_) => Err(late),
     }
 }
+
+/// What a flight that nobody joins costs, and a KiB of its key (`benches/burst.rs`).
+const A_FLIGHT: Duration = Duration::from_nanos(1_500);
+const A_KIB: Duration = Duration::from_nanos(1_024 / 4);
+
+/// Nobody joins most flights, so they may add a twentieth to what is done in them.
+const WORTH: u32 = 20;
 
 /// Parts of the table that are locked apart: more than there are threads that answer checks.
 const SHARDS: usize = 16;

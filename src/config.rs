@@ -23,6 +23,7 @@ use crate::{
     risk, screening, store,
     telemetry::LogConfig,
     units::Span,
+    upstream,
 };
 
 /// Everything that can be configured.
@@ -55,6 +56,8 @@ pub struct Config {
     pub screening: screening::Config,
     /// Histories of subjects.
     pub risk: risk::Config,
+    /// Other services.
+    pub upstream: upstream::Config,
     /// What replicas share. Changed by a restart only.
     pub store: store::Config,
     /// Questions of services that do not stand behind Envoy.

@@ -26,8 +26,10 @@ mod calibrate;
 mod choose;
 mod config;
 mod cost;
+mod gathering;
 mod handoff;
 mod metrics;
+pub mod plot;
 mod pool;
 mod quota;
 mod single;
@@ -48,8 +50,10 @@ use std::{
 use prometheus::IntCounter;
 
 pub use self::{
+    calibrate::Effort,
     choose::Load,
     config::{Config, Queue},
+    gathering::{Gathering, Sending, Underway},
     metrics::Metrics,
     single::Choice,
     table::{Row, Sample, Table},
@@ -58,7 +62,7 @@ pub use self::{
 use self::{
     choose::Plan,
     cost::Costs,
-    handoff::{Handoff, Seen},
+    handoff::{Beside, Handoff, Seen},
     pool::{Job, Pool},
     spread::{Spread, cut},
 };
@@ -72,6 +76,8 @@ pub struct Dispatcher {
 
 #[derive(Debug)]
 struct Inner {
+    /// What a batch in place takes beside its work.
+    beside: Beside,
     /// Bits of an `f64`.
     cores: AtomicU64,
     /// The configured number; 0 = look.
@@ -80,12 +86,14 @@ struct Inner {
     decisions: [AtomicU32; Operation::ALL.len()],
     handoff: Handoff,
     hold_ns: f64,
+    /// Break-evens as last looked for; see [`Inner::known_break_even`].
+    known_evens: [AtomicU64; Operation::ALL.len()],
     metrics: Metrics,
     piece_ns: f64,
     /// `None` runs everything in place.
     pool: Option<Arc<Pool>>,
-    /// Bytes of a usual item, for the tables.
-    usual: [AtomicU32; Operation::ALL.len()],
+    /// A usual item, for the tables: class and bytes, packed.
+    usual: [AtomicU64; Operation::ALL.len()],
 }
 
 impl Dispatcher {
@@ -123,12 +131,14 @@ impl Dispatcher {
         let ns = |span: Span| span.get().as_secs_f64() * 1e9;
         Self {
             inner: Arc::new(Inner {
+                beside: Beside::new(),
                 cores: AtomicU64::new(1.0f64.to_bits()),
                 configured: config.cores,
                 costs: Costs::new(),
                 decisions: Default::default(),
                 handoff: Handoff::new(),
                 hold_ns: ns(config.hold),
+                known_evens: Default::default(),
                 metrics,
                 piece_ns: ns(config.piece),
                 pool,
@@ -183,27 +193,63 @@ impl Dispatcher {
         deadline: Option<Instant>,
     ) -> Result<Done<W::Output>, Refused> {
         let started = Instant::now();
+        let load = self.inner.weigh(&*work);
+        let mut plan = self.inner.plan(W::OPERATION, &load, work.len(), lane);
+        if plan.strategy != Strategy::Pool {
+            plan.predicted_ns += self.inner.beside.ns();
+        }
+        self.carry_out(work, lane, deadline, (started, load, plan))
+            .await
+    }
+
+    /// As [`Dispatcher::run`], but where it is told, for comparing: [`Strategy::Pool`] where there
+    /// is one, anything else in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dispatcher::run`].
+    pub async fn run_as<W: Work>(
+        &self,
+        strategy: Strategy,
+        work: Arc<W>,
+        lane: Lane,
+    ) -> Result<Done<W::Output>, Refused> {
+        let started = Instant::now();
+        let load = self.inner.weigh(&*work);
+        let plan = match strategy {
+            Strategy::Pool => self.inner.pooled(W::OPERATION, &load, work.len(), lane),
+            _ => None,
+        };
+        let plan = plan.unwrap_or_else(|| Plan::here(W::OPERATION, &load));
+        self.carry_out(work, lane, None, (started, load, plan))
+            .await
+    }
+
+    async fn carry_out<W: Work>(
+        &self,
+        work: Arc<W>,
+        lane: Lane,
+        deadline: Option<Instant>,
+        (started, load, plan): (Instant, Load, Plan),
+    ) -> Result<Done<W::Output>, Refused> {
         let inner = &self.inner;
-        let load = inner.weigh(&*work);
-        let plan = inner.plan(W::OPERATION, &load, work.len(), lane);
-        inner
-            .metrics
-            .tally
-            .decided(W::OPERATION, plan.strategy, plan.predicted_ns as u64);
+        let tally = &inner.metrics.tally;
+        tally.decided(W::OPERATION, plan.strategy, plan.predicted_ns as u64);
         let items = work.len();
-        let outputs = match (plan.strategy, &inner.pool) {
-            (Strategy::Pool, Some(pool)) => {
-                inner
-                    .on_the_pool(pool, work, lane, deadline, &load, &plan)
-                    .await?
-            }
-            _ => inner.in_place(&*work, deadline, &load).await?,
+        let pool = inner.pool.as_ref();
+        let pool = pool.filter(|_| plan.strategy == Strategy::Pool);
+        let (outputs, worked_ns) = if let Some(pool) = pool {
+            let pooled = inner.on_the_pool(pool, work, lane, deadline, &load, &plan);
+            (pooled.await?, None)
+        } else {
+            let (outputs, worked_ns) = inner.in_place(&*work, deadline, &load).await?;
+            (outputs, Some(worked_ns))
         };
         let actual_ns = started.elapsed().as_nanos() as f64;
-        inner
-            .metrics
-            .tally
-            .ended(W::OPERATION, plan.strategy, actual_ns as u64);
+        if let Some(worked_ns) = worked_ns.filter(|_| load.ns < SHORT_NS) {
+            inner.beside.learn(actual_ns - worked_ns);
+        }
+        tally.ended(W::OPERATION, plan.strategy, actual_ns as u64);
         inner.regret(W::OPERATION, &plan, actual_ns);
         let report = Report {
             operation: W::OPERATION,
@@ -212,26 +258,24 @@ impl Dispatcher {
             bytes: load.bytes,
             predicted_us: micros(plan.predicted_ns),
             actual_us: micros(actual_ns),
-            break_even_items: inner.break_even(W::OPERATION, load.ns / items.max(1) as f64),
+            break_even_items: inner.known_break_even(W::OPERATION, load.ns / items.max(1) as f64),
         };
         Ok(Done { outputs, report })
     }
 }
 
 impl Inner {
-    /// Piece by piece on this thread; others get it in between.
+    /// Piece by piece on this thread; others get it in between. Tells how long it worked, too.
     async fn in_place<W: Work>(
         &self,
         work: &W,
         deadline: Option<Instant>,
         load: &Load,
-    ) -> Result<Vec<W::Output>, Refused> {
+    ) -> Result<(Vec<W::Output>, f64), Refused> {
         let ends = if load.ns <= self.hold_ns {
             vec![work.len()]
         } else {
-            let costs =
-                (0..work.len()).map(|item| self.costs.of(W::OPERATION, work.weight(item)).ns);
-            cut(costs, self.hold_ns)
+            self.pieces(work, self.hold_ns)
         };
         let mut outputs = Vec::with_capacity(work.len());
         let (mut start, mut worked_ns) = (0, 0.0);
@@ -255,7 +299,26 @@ impl Inner {
             start = end;
         }
         self.costs.learn(&load.estimate(), worked_ns);
-        Ok(outputs)
+        Ok((outputs, worked_ns))
+    }
+
+    /// Where pieces of about `target_ns` end.
+    fn pieces<W: Work>(&self, work: &W, target_ns: f64) -> Vec<usize> {
+        let of = |weight| self.costs.of(W::OPERATION, weight).ns;
+        match work.uniform() {
+            Some(weight) => {
+                let step = ((target_ns / of(weight)) as usize).max(1);
+                let whole = (step..work.len()).step_by(step);
+                whole.chain([work.len()]).collect()
+            }
+            None => cut((0..work.len()).map(|item| of(work.weight(item))), target_ns),
+        }
+    }
+
+    /// How long a piece of so much work should be: several a thread, so that one that comes late
+    /// still finds some.
+    fn piece_of(&self, work_ns: f64, threads: f64) -> f64 {
+        (work_ns / (8.0 * threads.ceil())).clamp(SHORTEST_PIECE_NS, self.piece_ns)
     }
 
     /// On as many threads as it is worth; this one is free meanwhile.
@@ -268,10 +331,7 @@ impl Inner {
         load: &Load,
         plan: &Plan,
     ) -> Result<Vec<W::Output>, Refused> {
-        let target =
-            (load.ns / (8.0 * plan.threads.ceil())).clamp(SHORTEST_PIECE_NS, self.piece_ns);
-        let costs = (0..work.len()).map(|item| self.costs.of(W::OPERATION, work.weight(item)).ns);
-        let ends = cut(costs, target);
+        let ends = self.pieces(&*work, self.piece_of(load.ns, plan.threads));
         let began = Instant::now();
         let (spread, done) = Spread::new(work, ends, deadline);
         let helpers = plan.threads.ceil() as usize;
@@ -285,16 +345,14 @@ impl Inner {
         drop(guard);
         let elapsed = began.elapsed().as_nanos() as f64;
         let busy_ns = times.last_ended.saturating_sub(times.first_started) as f64;
-        self.handoff.learn(
-            W::OPERATION,
-            &Seen {
-                idle: plan.idle,
-                threads: plan.threads,
-                work_ns: load.ns,
-                there_and_back_ns: elapsed - busy_ns,
-                busy_ns,
-            },
-        );
+        let seen = Seen {
+            idle: plan.idle,
+            threads: plan.threads,
+            work_ns: load.ns,
+            there_and_back_ns: elapsed - busy_ns,
+            busy_ns,
+        };
+        self.handoff.learn(&[W::OPERATION], &seen);
         Ok(spread.outputs())
     }
 }
@@ -308,12 +366,16 @@ impl<W: Work> Drop for StopWhenDropped<W> {
     }
 }
 
+/// To the nanosecond: items cost from one of them on.
 fn micros(ns: f64) -> f64 {
-    (ns / 100.0).round() / 10.0
+    ns.round() / 1e3
 }
 
 /// A piece shorter than this costs more to take than it saves.
 const SHORTEST_PIECE_NS: f64 = 10e3;
+
+/// Work so short that what is done beside it shows.
+const SHORT_NS: f64 = 10e3;
 
 /// A pool larger than this serves nobody: pieces are short and doors are few.
 const MOST_THREADS: usize = 256;

@@ -5,6 +5,9 @@
 //! order: apart from `iss` and `kid`, which only say whose keys to try, no claim is looked at
 //! before the signature is proven, and each refusal has its own [`Error`].
 //!
+//! A token that is no JWT says nothing; where an issuer can be asked about such tokens, its answer is
+//! checked like claims.
+//!
 //! Keys come from elsewhere and checks do not wait for it: [`Verifier::run`] keeps them fresh in
 //! the background, the last good set serves while an issuer is away, and only a token that names
 //! an unknown key may wait for one fetch, within a budget.
@@ -14,6 +17,7 @@
 //! The signature check (RS256 12 µs) plus about 1.5 µs to take the token apart; for a token proven
 //! before, 0.3 µs. No await that waits, unless the key is unknown.
 
+mod absent;
 mod assembly;
 mod authentication;
 mod batch;
@@ -23,13 +27,18 @@ mod claims;
 mod config;
 mod credential;
 mod demand;
+mod endpoint;
 mod error;
 mod exchange;
+mod introspection;
 mod issuer;
 mod keys;
+mod logout;
 mod metrics;
+mod once;
 mod refresh;
 mod revocation;
+mod sender;
 mod source;
 mod token;
 mod token_endpoint;
@@ -39,37 +48,47 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt, future::join_all};
+use serde_json::{Map, Value};
 
 pub use self::{
     authentication::{Authenticated, Login, Unauthenticated},
-    batch::{Batch, Refused},
+    batch::{Batch, Length, Refused, Samples},
     caller::Identity,
     config::{
-        Audiences, ClientConfig, Config, IssuerConfig, IssuerDefaults, Place, Requirement,
-        RevocationConfig, SecretBy, Stripped,
+        Audiences, ClientConfig, Config, DpopConfig, IntrospectionConfig, IssuerConfig,
+        IssuerDefaults, Place, Requirement, RevocationConfig, SecretBy, Stripped,
     },
     error::Error,
     issuer::IssuerReadiness,
+    logout::LogoutError,
     metrics::Metrics,
     revocation::{Error as RevocationError, Revocation, Revocations},
+    sender::{PROOF_ALGORITHMS, Sender},
     token_endpoint::{AccessToken, Error as TokenEndpointError},
     token_source::TokenSource,
 };
 use self::{
-    cache::{Cache, Key, Proof, TokenDigest},
+    cache::{Cache, Grounds, Key, Proof, TokenDigest},
     caller::PEER,
     claims::Lifetime,
     config::{KeySource, Settings},
+    credential::MAX_TOKEN,
     issuer::Issuer,
     keys::KeySetId,
-    source::{Source, read_keys},
+    once::Once,
+    sender::Shown,
+    source::{Source as KeysFrom, read_keys},
     token::{Headers, Token},
 };
-use crate::{check::HttpRequest, clock::Clock, upstream::Fetcher};
+use crate::{
+    check::{HttpRequest, Source},
+    clock::{Clock, UnixSeconds},
+    upstream::Fetcher,
+};
 
 /// Verifies tokens of the configured issuers.
 #[derive(Debug)]
@@ -79,6 +98,9 @@ pub struct Verifier {
     headers: Arc<Headers>,
     issuers: BTreeMap<String, Arc<Issuer>>,
     metrics: Metrics,
+    once: Once,
+    /// How far a proof's date may be from ours.
+    proof_age: Duration,
     revocations: Revocations,
     /// One that may go anywhere, one that stays on the public internet.
     fetchers: [Fetcher; 2],
@@ -87,40 +109,65 @@ pub struct Verifier {
 impl Verifier {
     /// Keeps the key sets fresh. Never ends; stops when dropped. Poll it on the control runtime.
     pub async fn run(&self) -> Infallible {
+        // Checks ask about opaque tokens themselves, and must not be held up by reading the
+        // system's CA certificates.
+        for issuer in self.issuers.values() {
+            if issuer.introspector.get().is_some() {
+                fetcher(&self.fetchers, &issuer.settings).prepare();
+            }
+        }
         let fetched = self.issuers.values().filter(|issuer| !issuer.is_static());
         refresh::run(fetched.cloned().collect(), |issuer| self.source(issuer)).await
     }
 
-    /// Identifies the caller of `request` by its token, as `want` asks.
+    /// Identifies the caller of `request` by its token, as `want` asks. `peer` is who is at the
+    /// other end, for tokens that are bound to a client certificate.
     ///
     /// Waits only when the token names an unknown key, or before an issuer's first key set has
     /// come or failed to, and then not past `deadline`.
     pub async fn verify(
         &self,
         request: &HttpRequest,
+        peer: &Source,
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Identity, Error> {
-        let token = credential::find(request, want.token.as_ref())?;
-        self.verify_token(token, want, deadline).await
+        let credential = credential::find(request, want.token.as_ref())?;
+        let identity = self
+            .find_out(credential.token, want, Some(deadline))
+            .await?;
+        let shown = Shown {
+            credential,
+            peer,
+            request,
+        };
+        let when = (self.proof_age, self.clock.now());
+        let (claims, once) = (identity.claims(), &self.once);
+        sender::check(claims, want.sender, &shown, once, when, deadline).await?;
+        Ok(identity)
     }
 
-    /// Identifies the caller by `token` itself, wherever it came from.
+    /// Identifies the caller by `token` itself, wherever it came from. A token that is bound to its
+    /// sender is refused: there is no proof to look at.
     pub async fn verify_token(
         &self,
         token: &str,
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Identity, Error> {
-        self.find_out(token, want, Some(deadline)).await
+        let identity = self.find_out(token, want, Some(deadline)).await?;
+        sender::check_unbound(identity.claims(), want.sender)?;
+        Ok(identity)
     }
 
     /// The same with the keys that are there: a token whose keys would have to be fetched is
     /// refused.
     pub fn verify_now(&self, token: &str, want: &Requirement) -> Result<Identity, Error> {
         let verdict = self.find_out(token, want, None).now_or_never();
-        // Only what has a deadline waits, and only for keys.
-        verdict.unwrap_or(Err(Error::UnknownKey))
+        // Only what has a deadline waits, for keys or for what an issuer says of a token.
+        let identity = verdict.unwrap_or(Err(Error::UnknownKey))?;
+        sender::check_unbound(identity.claims(), want.sender)?;
+        Ok(identity)
     }
 
     /// What asks for a token of any issuer of the configuration, or of those named in `only`, and
@@ -138,6 +185,7 @@ impl Verifier {
             None => Ok(Requirement {
                 issuers,
                 scopes: Vec::new(),
+                sender: None,
                 strip: false,
                 token: None,
             }),
@@ -248,7 +296,10 @@ impl Verifier {
             }
             let holds = has_first_say
                 && lifetime.is_ok()
-                && issuer.still_has(&proof.keys)
+                && match &proof.grounds {
+                    Grounds::Keys(keys) => issuer.still_has(keys),
+                    Grounds::Word(until) => Instant::now() < *until,
+                }
                 && self.is_unrevoked(&proof, &issuer.settings.issuer);
             return holds.then_some(proof);
         }
@@ -274,14 +325,18 @@ impl Verifier {
         is_unrevoked
     }
 
-    /// Takes `token` apart and proves it with the keys of the issuer it names.
+    /// Takes `token` apart and proves it with the keys of the issuer it names; one that names none,
+    /// since it is opaque, by asking the issuer that is asked about such tokens.
     async fn prove(
         &self,
-        token: &str,
+        text: &str,
         want: &Requirement,
         deadline: Option<Instant>,
     ) -> Result<(&Issuer, Proof), Error> {
-        let token = Token::parse(token, &self.headers)?;
+        if let Some(issuer) = self.asked_about(text, want)? {
+            return self.look_up(issuer, text, want, deadline).await;
+        }
+        let token = Token::parse(text, &self.headers)?;
         let name = token.issuer()?;
         // Several issuers of the configuration may have the same `iss` and different audiences.
         let mut refused = None;
@@ -292,17 +347,64 @@ impl Verifier {
                     if !token.is_known {
                         token.teach(&self.headers);
                     }
-                    let expires_at = lifetime.expires_at();
-                    let name = Arc::clone(&issuer.name);
-                    let identity = Identity::new(token.claims, name, expires_at)
-                        .ok_or(Error::Malformed("`sub` is not a non-empty string"))?;
-                    let proof = Proof::new(identity, keys, lifetime, unrevoked_at);
+                    let grounds = Grounds::Keys(keys);
+                    let proof = proof(issuer, token.claims, grounds, lifetime, unrevoked_at)?;
                     return Ok((issuer, proof));
                 }
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
         Err(refused.unwrap_or(Error::Issuer))
+    }
+
+    /// The issuer to be asked about `token`, if it is opaque and somebody is asked about such
+    /// tokens. It does not say whose it is, and who did not issue it must not get to see it.
+    fn asked_about(&self, token: &str, want: &Requirement) -> Result<Option<&Issuer>, Error> {
+        let mut asked = self
+            .trusted(want)
+            .filter(|issuer| issuer.introspector.get().is_some());
+        let Some(issuer) = asked.next() else {
+            return Ok(None);
+        };
+        if token.len() > MAX_TOKEN || !token::is_opaque(token) {
+            return Ok(None);
+        }
+        if asked.next().is_some() {
+            return Err(Error::Malformed(
+                "an opaque token, and several issuers could be asked about it",
+            ));
+        }
+        Ok(Some(issuer))
+    }
+
+    /// Asks `issuer` about the opaque `token`.
+    async fn look_up<'a>(
+        &self,
+        issuer: &'a Issuer,
+        token: &str,
+        want: &Requirement,
+        deadline: Option<Instant>,
+    ) -> Result<(&'a Issuer, Proof), Error> {
+        let settings = &issuer.settings;
+        let introspector = issuer.introspector.get();
+        let (Some(introspector), Some(deadline)) = (introspector, deadline) else {
+            return Err(Error::KeysUnavailable(settings.name.clone()));
+        };
+        let word = introspector.ask(token, deadline).await?;
+        let mut claims = word.claims.clone();
+        // A client's own token is about nobody but the client.
+        if !claims.contains_key("sub")
+            && let Some(client) = claims.get("client_id").cloned()
+        {
+            claims.insert("sub".to_owned(), client);
+        }
+        let left = word.until.saturating_duration_since(Instant::now());
+        let (now, left) = (self.clock.now(), left.as_secs().max(1));
+        let lifetime = claims::check_word(&claims, settings, now, left)?;
+        let unrevoked_at = self.check_grants(issuer, &claims, &lifetime, want, now)?;
+        let grounds = Grounds::Word(word.until);
+        let proof = proof(issuer, claims, grounds, lifetime, unrevoked_at)?;
+        Ok((issuer, proof))
     }
 
     /// The issuers that a route accepts, in its order.
@@ -327,6 +429,20 @@ impl Verifier {
         let keys = issuer.prove(token, deadline).await?;
         let now = self.clock.now();
         let lifetime = claims::check(&token.claims, &issuer.settings, now)?;
+        let version = self.check_grants(issuer, &token.claims, &lifetime, want, now)?;
+        Ok((lifetime, keys, version))
+    }
+
+    /// Whether a token with these claims has not been taken back and grants what the route wants.
+    /// Says at which version of the list of revocations it was not on it.
+    fn check_grants(
+        &self,
+        issuer: &Issuer,
+        claims: &Map<String, Value>,
+        lifetime: &Lifetime,
+        want: &Requirement,
+        now: UnixSeconds,
+    ) -> Result<u64, Error> {
         // After whatever was waited for, so that a revocation meanwhile is seen; and its version
         // first, so that one between the two is seen the next time.
         let version = self.revocations.version();
@@ -334,20 +450,33 @@ impl Verifier {
         if !self.revocations.are_known() {
             return Err(Error::RevocationsUnknown);
         }
-        if self.revocations.is_revoked(name, &token.claims, now) {
+        if self.revocations.is_revoked(name, claims, now) {
             return Err(Error::Revoked);
         }
         if lifetime.expires_at() > now.saturating_add(self.revocations.keep()) {
             issuer.tell_of_long_lives();
         }
-        claims::check_scopes(&token.claims, &want.scopes)?;
-        Ok((lifetime, keys, version))
+        claims::check_scopes(claims, &want.scopes)?;
+        Ok(version)
     }
 
-    fn source(&self, issuer: &Issuer) -> Source {
+    fn source(&self, issuer: &Issuer) -> KeysFrom {
         let fetcher = fetcher(&self.fetchers, &issuer.settings);
-        Source::new(fetcher.clone(), self.metrics.fetches(&issuer.name))
+        KeysFrom::new(fetcher.clone(), self.metrics.fetches(&issuer.name))
     }
+}
+
+fn proof(
+    issuer: &Issuer,
+    claims: Map<String, Value>,
+    grounds: Grounds,
+    lifetime: Lifetime,
+    unrevoked_at: u64,
+) -> Result<Proof, Error> {
+    let (name, expires_at) = (Arc::clone(&issuer.name), lifetime.expires_at());
+    let identity = Identity::new(claims, name, expires_at)
+        .ok_or(Error::Malformed("`sub` is not a non-empty string"))?;
+    Ok(Proof::new(identity, grounds, lifetime, unrevoked_at))
 }
 
 /// The one that goes as far as `settings` allow.

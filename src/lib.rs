@@ -14,6 +14,10 @@
 //! The blank-line groups below are the layers: a module imports only from groups above its own.
 //! `tests/it/layers.rs` keeps it so.
 
+// Tests here and in `tests/` start the same servers, by code that names this crate.
+#[cfg(test)]
+extern crate self as subzero;
+
 pub mod clock;
 pub mod problem;
 pub mod proto;
@@ -55,6 +59,8 @@ pub mod ext_authz;
 pub mod forward_auth;
 
 pub mod api;
+
+pub mod calibrate;
 
 pub mod admin;
 

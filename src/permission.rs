@@ -1,8 +1,8 @@
 //! May they: asks whether a subject has a relation to an object, over an `OpenFGA` model and its tuples.
 //!
-//! The engine is embedded: a store file is loaded at start and answers come from memory, in
+//! Either the engine is embedded: a store file is loaded at start and answers come from memory, in
 //! microseconds and without I/O. A model that this engine could only answer in part is refused when it
-//! is loaded, never half-evaluated.
+//! is loaded, never half-evaluated. Or a server is asked ([`remote`]), and answers are kept for a while.
 //!
 //! # What a reader would get wrong
 //!
@@ -11,16 +11,20 @@
 //!
 //! # Cost
 //!
-//! Three look-ups by name, then integers. A check that is under way keeps the store it began with; a
-//! reload swaps a pointer and waits for nobody.
+//! Embedded: three look-ups by name, then integers. A check that is under way keeps the store it began
+//! with; a reload swaps a pointer and waits for nobody. Remote: the server's time.
 
+mod answer;
 mod batch;
 mod condition;
+mod config;
 mod dsl;
 mod engine;
+mod error;
 mod graph;
 mod json;
 mod listing;
+mod metrics;
 mod model;
 pub mod model_test;
 mod modules;
@@ -28,6 +32,7 @@ mod names;
 mod plan;
 mod question;
 mod reach;
+mod remote;
 mod source;
 mod store;
 mod store_file;
@@ -41,27 +46,26 @@ mod validate;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use serde::{Deserialize, Serialize};
 
 pub use self::{
+    answer::{Answer, Consistency, Origin},
     batch::Batch,
+    config::{CacheConfig, Config, Credentials, ServerConfig},
+    error::Error,
     graph::{Tuple, TupleCondition},
+    metrics::Metrics,
     question::{Question, WrittenCondition, WrittenTuple},
 };
-use self::{source::Stamp, store::Store};
-use crate::{identity::Identity, problem::Problem, verdict::Reason};
-
-/// Where permissions come from. Defaults: `config/default.yaml`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// An `OpenFGA` store file (`store.fga.yaml`), relative to the configuration file. Without one,
-    /// every route that asks for a permission answers `permission_unavailable`.
-    pub store_file: Option<PathBuf>,
-}
+use self::{remote::Remote, source::Stamp, store::Store};
+use crate::{
+    dispatch::{Dispatcher, Report},
+    identity::Identity,
+    problem::Problem,
+};
 
 /// One question: has `user` the `relation` to `object`?
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,6 +104,7 @@ pub struct Grant(());
 #[derive(Debug)]
 pub struct Authorizer {
     file: Option<StoreFile>,
+    remote: Option<Arc<Remote>>,
     store: ArcSwapOption<Store>,
 }
 
@@ -114,14 +119,59 @@ struct StoreFile {
 }
 
 impl Authorizer {
-    /// Loads what `config` names; relative paths start at `base_dir`.
-    pub fn load(config: &Config, base_dir: &Path) -> Result<Self, Vec<Problem>> {
-        let Some(named) = &config.store_file else {
-            return Ok(Self {
-                file: None,
-                store: ArcSwapOption::empty(),
-            });
+    /// Loads what `config` names; relative paths start at `base_dir`. A server that `known` has too
+    /// keeps its connections, its model and what it answered. Nobody is asked yet.
+    pub fn new(
+        config: &Config,
+        base_dir: &Path,
+        metrics: &Metrics,
+        dispatcher: &Dispatcher,
+        known: Option<&Self>,
+    ) -> Result<Self, Vec<Problem>> {
+        let server = config.openfga.as_ref();
+        let server = server.map(|server| server.resolve(base_dir)).transpose();
+        let within = |found: Vec<Problem>| {
+            let within = |problem: Problem| problem.within("openfga");
+            found.into_iter().map(within).collect::<Vec<_>>()
         };
+        match (server.map_err(within)?.flatten(), &config.store_file) {
+            (Some(_), Some(_)) => {
+                let message = "names a second place for relationships; \
+                               keep one of `store_file` and `openfga.url`";
+                Err(vec![Problem::new("store_file", message)])
+            }
+            (Some(server), None) => {
+                let known = known.and_then(|known| known.remote.as_ref());
+                let remote = match known.filter(|known| known.is(&server)) {
+                    Some(same) => Arc::clone(same),
+                    None => Arc::new(Remote::new(server, metrics, dispatcher).map_err(within)?),
+                };
+                Ok(Self {
+                    file: None,
+                    remote: Some(remote),
+                    store: ArcSwapOption::empty(),
+                })
+            }
+            (None, Some(named)) => Self::embedded(named, base_dir),
+            (None, None) => Ok(Self {
+                file: None,
+                remote: None,
+                store: ArcSwapOption::empty(),
+            }),
+        }
+    }
+
+    /// As [`Authorizer::new`], for commands and tests: counted nowhere that is shown.
+    ///
+    /// # Panics
+    ///
+    /// Never: an empty registry takes every series.
+    pub fn load(config: &Config, base_dir: &Path) -> Result<Self, Vec<Problem>> {
+        let metrics = Metrics::unseen().expect("an empty registry takes every series");
+        Self::new(config, base_dir, &metrics, &Dispatcher::in_place(), None)
+    }
+
+    fn embedded(named: &Path, base_dir: &Path) -> Result<Self, Vec<Problem>> {
         let path = base_dir.join(named);
         let shown = named.display().to_string();
         let loaded = store_file::load(&path, &shown);
@@ -132,31 +182,62 @@ impl Authorizer {
                 shown,
                 stamps: ArcSwap::from_pointee(loaded.stamps),
             }),
+            remote: None,
             store: ArcSwapOption::from_pointee(store),
         })
     }
 
-    /// Whether `who` may do what `ask` says. The subject of the question is in `ask`; `who` proves
-    /// that the caller was identified first.
+    /// Whether `who` may do what `ask` says, decided by `deadline`, and where the answer comes from.
+    /// The subject of the question is in `ask`; `who` proves that the caller was identified first.
     ///
     /// A set as subject (`group:eng#member`, `user:*`) is refused: a caller is never one, and
     /// `OpenFGA`'s answers for sets are about to change.
-    #[expect(
-        clippy::unused_async,
-        reason = "an engine behind the network will wait here"
-    )]
-    pub async fn authorize(&self, _who: &Identity, ask: &Ask<'_>) -> Result<Grant, Error> {
+    pub async fn authorize(
+        &self,
+        _who: &Identity,
+        ask: &Ask<'_>,
+        consistency: Consistency,
+        deadline: Instant,
+    ) -> (Result<Grant, Error>, Option<Origin>) {
         if ask.user.contains('#') || ask.user.ends_with(":*") {
-            return Err(Error::SetAsSubject);
+            return (Err(Error::SetAsSubject), None);
         }
-        if self.check(ask)? {
-            Ok(Grant(()))
-        } else {
-            Err(Error::Denied)
+        let answer = match &self.remote {
+            Some(remote) => remote.ask(ask, consistency, deadline).await,
+            None => self.check(ask).map(Answer::embedded),
+        };
+        match answer {
+            Ok(answer) if answer.allowed => (Ok(Grant(())), Some(answer.origin)),
+            Ok(answer) => (Err(Error::Denied), Some(answer.origin)),
+            Err(error) => (Err(error), None),
         }
     }
 
-    /// The engine's answer, for any subject that `OpenFGA` takes.
+    /// The answer to a question as it was written, for any subject that `OpenFGA` takes.
+    pub async fn ask(&self, question: &Question, deadline: Instant) -> Result<Answer, Error> {
+        let Some(remote) = &self.remote else {
+            return self.answer(question).map(Answer::embedded);
+        };
+        let tuples = question.contextual_tuples.iter();
+        let tuples: Vec<Tuple<'_>> = tuples.map(WrittenTuple::as_tuple).collect();
+        let ask = question.with(&tuples);
+        remote
+            .ask(&ask, Consistency::MinimizeLatency, deadline)
+            .await
+    }
+
+    /// The server's answer to each question, and how they came about; `None` without a server: then
+    /// [`Batch`] answers.
+    pub async fn ask_server(
+        &self,
+        questions: &[Question],
+        deadline: Instant,
+    ) -> Option<(Vec<Result<Answer, Error>>, Report)> {
+        let remote = self.remote.as_ref()?;
+        Some(remote.ask_all(questions, deadline).await)
+    }
+
+    /// The embedded engine's answer, for any subject that `OpenFGA` takes.
     pub fn check(&self, ask: &Ask<'_>) -> Result<bool, Error> {
         self.store.load().as_ref().ok_or(Error::NoStore)?.check(ask)
     }
@@ -166,32 +247,70 @@ impl Authorizer {
         question.put(|ask| self.check(ask))
     }
 
-    /// Whether the model defines `name`.
+    /// Whether the model defines `name`. A server's model that is not known yet may.
     #[must_use]
     pub fn type_exists(&self, name: &str) -> bool {
+        if let Some(remote) = &self.remote {
+            return remote.model().is_none_or(|model| model.has_type(name));
+        }
         let store = self.store.load();
         store.as_ref().is_some_and(|store| store.type_exists(name))
     }
 
-    /// Whether the model defines `relation` on `object_type`.
+    /// Whether the model defines `relation` on `object_type`, as [`Authorizer::type_exists`].
     #[must_use]
     pub fn relation_exists(&self, object_type: &str, relation: &str) -> bool {
+        if let Some(remote) = &self.remote {
+            let model = remote.model();
+            return model.is_none_or(|model| model.has_relation(object_type, relation));
+        }
         let store = self.store.load();
         let store = store.as_ref();
         store.is_some_and(|store| store.relation_exists(object_type, relation))
     }
 
-    /// Whether there is a store to ask.
+    /// Whether there is somebody to ask.
     #[must_use]
     pub fn has_store(&self) -> bool {
-        self.file.is_some()
+        self.file.is_some() || self.remote.is_some()
+    }
+
+    /// Whether a server is asked.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Whether questions can be asked, and why not; `None` without a server.
+    #[must_use]
+    pub fn readiness(&self) -> Option<Result<(), String>> {
+        let remote = self.remote.as_ref()?;
+        Some(remote.trouble().map_or(Ok(()), Err))
+    }
+
+    /// Begins to follow the server's models, where there is one.
+    pub fn start(&self) {
+        if let Some(remote) = &self.remote {
+            remote.start();
+        }
+    }
+
+    /// Brings gauges up to now: call it before each scrape.
+    pub fn refresh(&self) {
+        if let Some(remote) = &self.remote {
+            remote.refresh();
+        }
     }
 
     /// Loads the store file again if it, or a file it names, has changed since the last attempt; says
-    /// whether it did. A bad file keeps the old store and is reported once, not each time.
+    /// whether it did, or whether the server's model is another one than when last asked. A bad file
+    /// keeps the old store and is reported once, not each time.
     ///
     /// Reads files: call it where waiting for a disk hurts nobody.
     pub fn reload_if_changed(&self) -> Result<bool, Vec<Problem>> {
+        if let Some(remote) = &self.remote {
+            return Ok(remote.take_news());
+        }
         let Some(file) = &self.file else {
             return Ok(false);
         };
@@ -206,64 +325,6 @@ impl Authorizer {
     }
 }
 
-/// Why there is no [`Grant`].
-///
-/// `Display` is for our logs and may name users and objects. What leaves the process is
-/// [`Error::reason`] alone.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Error {
-    /// The condition of a tuple cannot be evaluated, for want of a parameter or for its type.
-    #[error("ask for permission: {0}")]
-    Condition(String),
-    /// A tuple that came with the question does not fit the model.
-    #[error("ask for permission: contextual tuple {0}")]
-    ContextualTuple(String),
-    /// The model and its tuples say no.
-    #[error("permission denied")]
-    Denied,
-    /// The question does not fit the model: an unknown type or relation, or a name of the wrong form.
-    #[error("ask for permission: {0}")]
-    Invalid(String),
-    /// No store is configured.
-    #[error("no permission store is configured: set `permission.store_file`")]
-    NoStore,
-    /// The subject is a userset or a wildcard.
-    #[error("ask for permission: the user must be one object, neither a userset nor a wildcard")]
-    SetAsSubject,
-    /// The way to an answer is longer than is followed.
-    #[error("permission is too deep or too wide to work out")]
-    TooComplex,
-}
-
-impl Error {
-    /// What the caller is told. No `_` arm: a new variant must choose its reason.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Denied => Reason::PermissionDenied,
-            // The configuration was checked at load, so what does not fit the model is a value that
-            // the request brought. That must deny: were it "could not decide", a caller could choose
-            // it, and pass where a route says `on_unavailable: { permission: allow }`.
-            Self::Condition(_)
-            | Self::ContextualTuple(_)
-            | Self::Invalid(_)
-            | Self::SetAsSubject => Reason::MissingInput,
-            Self::NoStore | Self::TooComplex => Reason::PermissionUnavailable,
-        }
-    }
-
-    /// `OpenFGA`'s number for this error, where it has one.
-    #[must_use]
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Denied | Self::NoStore => None,
-            Self::Condition(_) | Self::Invalid(_) | Self::SetAsSubject => Some(VALIDATION_ERROR),
-            Self::ContextualTuple(_) => Some(INVALID_TUPLE),
-            Self::TooComplex => Some(RESOLUTION_TOO_COMPLEX),
-        }
-    }
-}
-
 /// As many as `OpenFGA` takes.
 pub const MAX_CONTEXTUAL_TUPLES: usize = 100;
 
@@ -271,12 +332,3 @@ fn problems(messages: Vec<String>) -> Vec<Problem> {
     let problem = |message| Problem::new("store_file", message);
     messages.into_iter().map(problem).collect()
 }
-
-/// `OpenFGA`'s `invalid_tuple`.
-const INVALID_TUPLE: u16 = 2027;
-
-/// `OpenFGA`'s `authorization_model_resolution_too_complex`.
-const RESOLUTION_TOO_COMPLEX: u16 = 2002;
-
-/// `OpenFGA`'s `validation_error`.
-const VALIDATION_ERROR: u16 = 2000;

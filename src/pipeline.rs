@@ -28,9 +28,10 @@ pub use self::{
 };
 use crate::{
     check::Check,
+    coalesce::{Coalescer, Kind},
     dispatch::{Dispatcher, Operation, Weight},
     identity::{Identity, Requirement, Stripped, Verifier},
-    permission::{Ask, Authorizer},
+    permission::{Ask, Authorizer, Origin},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
     risk::Assessor,
     screening::{Findings, Screener},
@@ -48,6 +49,7 @@ pub struct Pipeline {
     risk: risk::Step,
     dispatcher: Dispatcher,
     metrics: Metrics,
+    prompts: Coalescer<screen::Screened>,
 }
 
 /// What is answered.
@@ -91,6 +93,8 @@ pub struct Decision {
     pub route: Option<Arc<Route>>,
     /// Who asked, when known.
     pub subject: Option<String>,
+    /// Where the answer about the permission came from, when there was one.
+    pub permission: Option<Origin>,
     /// What screening saw.
     pub findings: Findings,
     /// How unlike its subject the request is, from 0 to 1 in hundredths, when it was scored.
@@ -131,6 +135,7 @@ impl Pipeline {
             verifier,
             authorizer,
             screener,
+            prompts: Coalescer::new(Kind::Prompt, screen::LIMIT, &metrics.coalesced),
             metrics,
         }
     }
@@ -225,6 +230,7 @@ impl Pipeline {
             reason,
             route,
             subject: progress.subject,
+            permission: progress.permission,
             findings: progress.findings,
             risk: progress.risk.score,
             step_up: progress.risk.step_up,
@@ -254,7 +260,8 @@ impl Pipeline {
                 identity,
                 captures: &matched.captures,
             };
-            self.permit(rule, &facts, route, progress).await?;
+            let deadline = check.deadline;
+            self.permit(rule, &facts, route, deadline, progress).await?;
         }
         if let (Some(want), Some(request)) = (&route.screening, &check.http) {
             let screened = self.screen(request, want, check.deadline, progress).await?;
@@ -270,6 +277,7 @@ impl Pipeline {
         rule: &PermissionRule,
         facts: &Facts<'_>,
         route: &Route,
+        deadline: Instant,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
         let started = Instant::now();
@@ -278,12 +286,26 @@ impl Pipeline {
             Stop::denied(missing.reason())
         })?;
         let ask = Ask::new(&user, &rule.relation, &object);
-        let choice = self.dispatcher.stay(Operation::Permission, OF_A_CHECK);
-        let asked = self.authorizer.authorize(facts.identity, &ask).await;
+        let (who, consistency) = (facts.identity, rule.consistency);
+        // A server's answers are counted where they are waited for, kept ones are no work.
+        let choice = (!self.authorizer.is_remote()).then(|| {
+            self.dispatcher
+                .stay(Operation::Permission, Weight::OF_A_CHECK)
+        });
+        let asked = self
+            .authorizer
+            .authorize(who, &ask, consistency, deadline)
+            .await;
         let took = started.elapsed();
-        self.dispatcher.ran(&choice, took);
-        progress.ran(Stage::Permission, &choice, took);
-        match asked {
+        match choice {
+            Some(choice) => {
+                self.dispatcher.ran(&choice, took);
+                progress.ran(Stage::Permission, &choice, took);
+            }
+            None => progress.waited(Stage::Permission, took),
+        }
+        progress.permission = asked.1;
+        match asked.0 {
             Ok(_) => Ok(()),
             Err(error) => {
                 let unavailable = route.permission_unavailable;
@@ -302,9 +324,12 @@ impl Pipeline {
     ) -> Result<Option<Identity>, Stop> {
         let identity = match (&route.identity, &check.http, &route.permission) {
             (Some(want), Some(request), _) => {
-                let choice = self.dispatcher.stay(Operation::Jwt, OF_A_CHECK);
+                let choice = self.dispatcher.stay(Operation::Jwt, Weight::OF_A_CHECK);
                 let started = Instant::now();
-                let verified = self.verifier.verify(request, want, check.deadline).await;
+                let verifying = self
+                    .verifier
+                    .verify(request, &check.source, want, check.deadline);
+                let verified = verifying.await;
                 let took = started.elapsed();
                 self.dispatcher.ran(&choice, took);
                 progress.ran(Stage::Identity, &choice, took);
@@ -355,7 +380,3 @@ fn keeps_back(route: &Route, check: &Check) -> bool {
     }
     leaks
 }
-
-/// A check's own item: a class apart from those of batches, since most tokens of checks are known
-/// already and a single permission shares nothing with others.
-const OF_A_CHECK: Weight = Weight { class: 7, bytes: 0 };

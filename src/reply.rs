@@ -10,7 +10,7 @@ use serde_json::json;
 use self::headers::{headers_for_upstream, headers_to_remove, stripped};
 use crate::{
     check::{Check, HttpRequest},
-    identity::Stripped,
+    identity::{PROOF_ALGORITHMS, Sender, Stripped},
     pipeline::{Decision, Outcome},
     verdict::Reason,
 };
@@ -105,7 +105,7 @@ impl Refusal {
         if reason == Reason::Overloaded {
             headers.push(("retry-after", RETRY_AFTER.to_owned()));
         }
-        if let Some(challenge) = challenge(decision) {
+        if let Some(challenge) = challenge(check, decision) {
             headers.push(("www-authenticate", challenge));
         }
         let mut body = String::new();
@@ -191,7 +191,39 @@ fn problem(reason: Reason, status: u16, id: &str) -> String {
 
 /// RFC 6750: no error code when no token came, else what was wrong with it. RFC 9470: which
 /// authentication would do.
-fn challenge(decision: &Decision) -> Option<String> {
+fn challenge(check: &Check, decision: &Decision) -> Option<String> {
+    let route = decision.route.as_deref();
+    let identity = route.and_then(|route| route.identity.as_ref());
+    let wants_proof = identity
+        .and_then(|identity| identity.sender)
+        .is_some_and(Sender::takes_dpop);
+    // RFC 9449, 7.1: a caller that can prove its key is told with what.
+    if wants_proof || shows_proof(check) {
+        let bearer = bearer_challenge(decision)?;
+        let parameters = bearer.strip_prefix("Bearer")?.trim_start();
+        let comma = if parameters.is_empty() { "" } else { ", " };
+        return Some(format!(
+            "DPoP {parameters}{comma}algs=\"{PROOF_ALGORITHMS}\""
+        ));
+    }
+    bearer_challenge(decision)
+}
+
+/// Whether the caller speaks `DPoP`, well or not.
+fn shows_proof(check: &Check) -> bool {
+    let Some(request) = &check.http else {
+        return false;
+    };
+    let mut schemes = request.headers.all("authorization");
+    request.headers.contains("dpop")
+        || schemes.any(|value| {
+            value
+                .get(..5)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"dpop "))
+        })
+}
+
+fn bearer_challenge(decision: &Decision) -> Option<String> {
     let route = decision.route.as_deref();
     match decision.reason {
         Reason::RiskTooHigh if decision.step_up => {

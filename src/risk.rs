@@ -36,7 +36,8 @@
 //!
 //! About 1 µs a check: a keyed hash of the subject (0.7 µs), a look-up before the verdict (0.2 µs) and
 //! a change after it (0.1 µs), each under the lock of one shard. Nothing is kept in clear, and memory
-//! is bounded (`risk.memory`).
+//! is bounded (`risk.memory`). Where replicas share histories ([`shared`]), a subject that was not
+//! asked for within a second costs one question to Redis.
 
 mod batch;
 mod config;
@@ -44,6 +45,7 @@ mod error;
 mod history;
 mod metrics;
 mod score;
+mod shared;
 mod subjects;
 
 use std::{net::IpAddr, sync::Arc};
@@ -62,8 +64,10 @@ use self::{
 use crate::{
     check::Check,
     clock::{Clock, UnixSeconds},
+    dispatch::Operation,
     identity::Identity,
     problem::Problem,
+    store::{Space, Store},
 };
 
 /// Scores checks by their subjects' histories, and keeps those.
@@ -129,6 +133,19 @@ impl Assessor {
         })
     }
 
+    /// The same, with the histories that all replicas of `store` share. Those of an assessor that it
+    /// was made from are shared already.
+    #[must_use]
+    pub fn sharing(self, store: &Store) -> Self {
+        match store.tally(SPACE) {
+            Some(tally) if self.subjects.shared().is_none() => Self {
+                subjects: Subjects::sharing(self.subjects.max(), &tally),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Who comes from where with `check`.
     #[must_use]
     pub fn meet(&self, identity: &Identity, check: &Check) -> Encounter {
@@ -164,12 +181,18 @@ impl Assessor {
     ///
     /// # Errors
     ///
-    /// That nobody is known to be there.
-    #[expect(
-        clippy::unused_async,
-        reason = "the shape of every step; histories may come from elsewhere later"
-    )]
+    /// That nobody is known to be there, or nothing of a history that replicas share.
     pub async fn assess(&self, encounter: Option<&Encounter>) -> Result<f32, Error> {
+        self.fetch(encounter).await?;
+        self.score(encounter)
+    }
+
+    /// The same by what is known here. Waits for nothing: call [`Assessor::fetch`] before.
+    ///
+    /// # Errors
+    ///
+    /// That nobody is known to be there.
+    pub fn score(&self, encounter: Option<&Encounter>) -> Result<f32, Error> {
         let encounter = encounter.ok_or(Error::Nobody)?;
         let now = self.clock.now();
         let history = self
@@ -184,13 +207,24 @@ impl Assessor {
         Ok(score)
     }
 
+    /// Waits for what other replicas know of who is there, unless it is known here already.
+    ///
+    /// # Errors
+    ///
+    /// That nobody is known to be there, or nothing is known of them, here or there.
+    pub async fn fetch(&self, encounter: Option<&Encounter>) -> Result<(), Error> {
+        let encounter = encounter.ok_or(Error::Nobody)?;
+        let fetched = self.subjects.fetch(encounter, &self.model).await;
+        fetched.map_err(Error::Unread)
+    }
+
     /// Learns what became of the check that `encounter` came with. Call it once, after the verdict.
     pub fn observe(&self, encounter: &Encounter, ending: Ending) {
         if ending == Ending::default() {
             return;
         }
         let now = self.clock.now();
-        self.subjects.record(encounter, |history| {
+        self.subjects.record(encounter, &self.model, |history| {
             history.learn(encounter, ending, now, &self.model);
         });
     }
@@ -206,6 +240,12 @@ impl Assessor {
         self.metrics.holds(self.subjects.size());
     }
 }
+
+/// Histories in the store.
+const SPACE: Space = Space {
+    name: "risk",
+    operation: Operation::Risk,
+};
 
 #[cfg(test)]
 mod tests;

@@ -28,12 +28,14 @@ mod injection;
 mod json;
 mod literals;
 mod metrics;
+pub mod model;
 mod normalise;
 mod offsets;
 mod pattern;
 mod personal;
 mod place;
 mod report;
+mod same;
 mod scan;
 mod secrets;
 mod views;
@@ -52,6 +54,7 @@ pub use self::{
 };
 use self::{
     document::{Document, Lane},
+    model::Model,
     offsets::OffsetMap,
     scan::{Detectors, Hit, Wanted},
     walk::Limits,
@@ -92,6 +95,19 @@ impl Screener {
     ///
     /// What is wrong with the limits.
     pub fn new(config: &Config, metrics: Metrics) -> Result<Self, Vec<Problem>> {
+        Self::with_model(config, metrics, Model::embedded())
+    }
+
+    /// The same with another model than the binary's own, as training and its measurements need.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the limits.
+    pub fn with_model(
+        config: &Config,
+        metrics: Metrics,
+        model: Model,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         if config.max_text < config.max_body {
             problems.push(Problem::new(
@@ -111,7 +127,7 @@ impl Screener {
                 ),
             ));
         }
-        let detectors = Detectors::new().map_err(|rule| {
+        let detectors = Detectors::new(model).map_err(|rule| {
             vec![Problem::new(
                 "",
                 format!("a built-in rule does not compile: {rule}"),
@@ -227,6 +243,7 @@ fn placed(document: &Document, lane: &Lane, hit: &Hit) -> (usize, Finding) {
         category: hit.category,
         rule: hit.rule,
         pointer: String::new(),
+        certainty: hit.certainty,
         span,
         source,
         trust: document.leaves[outermost].trust,

@@ -5,6 +5,7 @@
 //! Cache   get, put, take away, clear, share: answers of others, kept for a while      may be lost
 //! Once    put if absent, with an end: whoever is first wins                           never lost
 //! Ledger  a list in every replica's memory, joined, never unlearnt                    never lost
+//! Tally   what replicas add to without waiting, a moment behind                       may be lost
 //! ```
 //!
 //! # What a reader would get wrong
@@ -34,6 +35,7 @@ mod metrics;
 mod once;
 mod redis;
 mod seal;
+mod tally;
 mod trust;
 
 use std::{
@@ -52,6 +54,7 @@ pub use self::{
     metrics::Metrics,
     once::Put,
     redis::Health,
+    tally::Tally,
 };
 use self::{
     keys::Root,
@@ -199,6 +202,13 @@ impl Store {
             redis.follow(&ledger.inner);
         }
         ledger
+    }
+
+    /// What replicas add to together; `None` without Redis.
+    #[must_use]
+    pub fn tally(&self, space: Space) -> Option<Tally> {
+        let redis = self.inner.redis.clone()?;
+        Some(Tally::new(space, self.hasher(space), redis))
     }
 
     /// What makes the keys of `space`.

@@ -79,7 +79,7 @@ OPERATOR = [
     ),
     (
         "Calls to others",
-        "Key sets and token endpoints, by what came of them.",
+        "Key sets, token endpoints and whatever else decisions need, by what came of it.",
         "reqps",
         [(rate("subzero_upstream_requests_total", "upstream, outcome"), "{{upstream}} {{outcome}}")],
     ),
@@ -101,13 +101,14 @@ OPERATOR = [
         "short",
         [(gauge("max", "subzero_queue_depth", "lane"), "{{lane}}")],
     ),
-    ("Refused because a lane was full", "Work that was shed.", "reqps", [(rate("subzero_shed_total", "lane"), "{{lane}}")]),
     (
-        "Caches",
-        "Memory they hold.",
-        "bytes",
-        [(gauge("sum", "subzero_cache_bytes", "cache"), "{{cache}}")],
+        "Limit of what is in flight",
+        "As admission found it out, by instance.",
+        "short",
+        [(gauge("min", "subzero_admission_limit", "instance"), "{{instance}}")],
     ),
+    ("Refused because a lane was full", "Work that was shed.", "reqps", [(rate("subzero_shed_total", "lane"), "{{lane}}")]),
+    ("Caches", "Memory they hold.", "bytes", [(gauge("sum", "subzero_cache_bytes", "cache"), "{{cache}}")]),
     (
         "Decision log",
         "Lines written, dropped because the queue was full, failed to be written.",
@@ -120,12 +121,7 @@ OPERATOR = [
         "short",
         [(f"sum by (outcome) (increase(subzero_config_reloads_total{{{CHOSEN}}}[1h]))", "{{outcome}}")],
     ),
-    (
-        "Instances",
-        "How many there are, by version.",
-        "short",
-        [(gauge("count", "subzero_build_info", "version"), "{{version}}")],
-    ),
+    ("Instances", "How many, by version.", "short", [(gauge("count", "subzero_build_info", "version"), "{{version}}")]),
 ]
 
 ON_POOL = rate("subzero_dispatch_decisions_total", "operation", 'strategy="pool"')
@@ -272,7 +268,32 @@ SECURITY = [
 HITS = rate("subzero_cache_requests_total", "cache", 'outcome="hit"')
 KNOWN_TOKENS = rate("subzero_cache_requests_total", "", 'cache="token", outcome="hit"')
 COST_OF_A_TOKEN = gauge("avg", "subzero_dispatch_item_cost_seconds", "", 'operation="jwt"')
+FOLLOWERS = rate("subzero_coalesced_total", "kind", 'role="follower"')
 SAVINGS = [
+    (
+        "Done once for several",
+        "Share of callers that joined work already under way instead of causing it again.",
+        "percentunit",
+        [(f"{FOLLOWERS} / {rate('subzero_coalesced_total', 'kind')}", "{{kind}}")],
+    ),
+    (
+        "Work made needless",
+        "Pieces of work, mostly calls to others, that another caller's made needless.",
+        "ops",
+        [(rate("subzero_coalesce_saved_total", "kind"), "{{kind}}")],
+    ),
+    (
+        "Callers that one piece of work was done for",
+        "Mean. 1: nobody waits for another's work.",
+        "short",
+        [(mean("subzero_coalesce_fan_in", "kind"), "{{kind}}")],
+    ),
+    (
+        "Saved, for a thousand checks",
+        "Pieces of work.",
+        "short",
+        [(f"1000 * {rate('subzero_coalesce_saved_total', 'kind')} / on () group_left () {rate(CHECKS, '')}", "{{kind}}")],
+    ),
     ("Known from before", "Share of questions that a cache answered.", "percentunit", [(f"{HITS} / {rate('subzero_cache_requests_total', 'cache')}", "{{cache}}")]),
     ("Answered by a cache", "Proofs and look-ups that were not done again.", "ops", [(HITS, "{{cache}}")]),
     (
@@ -298,12 +319,7 @@ SAVINGS = [
         "s",
         [(f"1000 * {rate('subzero_upstream_duration_seconds_sum', 'upstream')} / on () group_left () {rate(CHECKS, '')}", "{{upstream}}")],
     ),
-    (
-        "Memory for it",
-        "What the caches hold.",
-        "bytes",
-        [(gauge("sum", "subzero_cache_bytes", "cache"), "{{cache}}")],
-    ),
+    ("Memory for it", "What caches hold.", "bytes", [(gauge("sum", "subzero_cache_bytes", "cache"), "{{cache}}")]),
 ]
 
 DASHBOARDS = {

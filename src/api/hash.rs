@@ -48,8 +48,9 @@ impl Api {
     }
 }
 
+/// Items to be digested.
 #[derive(Debug)]
-struct Digests(Vec<String>);
+pub(crate) struct Digests(pub(crate) Vec<String>);
 
 impl Work for Digests {
     const OPERATION: Operation = Operation::Hash;

@@ -42,7 +42,7 @@ pub(super) struct Question {
 
 /// One match: which pattern, and which bytes of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(super) struct Match {
+pub(crate) struct Match {
     pub(super) pattern: usize,
     pub(super) start: usize,
     pub(super) end: usize,
@@ -80,11 +80,7 @@ impl Api {
             tokio::task::spawn_blocking(move || Matcher::new(&patterns, regex, ignore_case)).await;
         let matcher = matcher
             .map_err(|_| Refusal::because(Reason::Internal, "the patterns cannot be compiled"))??;
-        let work = Arc::new(Search {
-            matcher,
-            texts,
-            matches_left: AtomicUsize::new(max_items),
-        });
+        let work = Arc::new(Search::new(matcher, texts, max_items));
         let done = self.run(work, Lane::Batch, deadline).await?;
         let mut results = Vec::with_capacity(done.outputs.len());
         for (index, found) in done.outputs.into_iter().enumerate() {
@@ -113,12 +109,33 @@ fn too_much(index: usize, why: TooMuch, max_items: usize) -> Refusal {
     }
 }
 
+/// Texts that are searched for the same patterns.
 #[derive(Debug)]
-struct Search {
+pub(crate) struct Search {
     matcher: Matcher,
     texts: Vec<String>,
     /// Of the whole answer, whichever texts they are in.
     matches_left: AtomicUsize,
+}
+
+impl Search {
+    fn new(matcher: Matcher, texts: Vec<String>, most_matches: usize) -> Self {
+        Self {
+            matcher,
+            texts,
+            matches_left: AtomicUsize::new(most_matches),
+        }
+    }
+
+    /// For measuring: `patterns` in `texts`, with room for every match.
+    ///
+    /// # Panics
+    ///
+    /// When a pattern is none.
+    pub(crate) fn sample(patterns: &[String], regex: bool, texts: Vec<String>) -> Self {
+        let matcher = Matcher::new(patterns, regex, true).expect("patterns of our own");
+        Self::new(matcher, texts, usize::MAX)
+    }
 }
 
 impl Work for Search {

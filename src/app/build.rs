@@ -15,7 +15,7 @@ use crate::{
     dispatch::{self, Dispatcher},
     ext_authz::{Limits, Serving},
     identity::{self, Verifier},
-    permission::Authorizer,
+    permission::{self, Authorizer},
     pipeline::{self, Pipeline},
     policy::Policy,
     problem::Problem,
@@ -31,6 +31,7 @@ use crate::{
 pub(super) struct Instruments {
     pub(super) registry: Registry,
     pub(super) identity: identity::Metrics,
+    pub(super) permission: permission::Metrics,
     pub(super) screening: screening::Metrics,
     pub(super) risk: risk::Metrics,
     pub(super) pipeline: pipeline::Metrics,
@@ -38,6 +39,7 @@ pub(super) struct Instruments {
     pub(super) decisions: decisions::Metrics,
     pub(super) reloads: IntCounterVec,
     store_metrics: store::Metrics,
+    pub(super) upstream: upstream::Metrics,
     /// `None` where nothing is shared or kept: while a configuration is only looked at.
     pub(super) store: Option<Store>,
 }
@@ -63,17 +65,24 @@ impl Instruments {
         }
         let coalesced = coalesce::Metrics::register(&registry)?;
         let upstream = upstream::Metrics::register(&registry)?;
-        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced)?;
+        let identity = identity::Metrics::register(&registry, upstream.clone(), coalesced.clone())?;
         let identity_caches = identity.cache_families();
         Ok(Self {
+            permission: permission::Metrics::register(
+                &registry,
+                &upstream,
+                identity.cache("permission"),
+                coalesced.clone(),
+            )?,
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
             identity,
             screening: screening::Metrics::register(&registry)?,
-            pipeline: pipeline::Metrics::register(&registry)?,
+            pipeline: pipeline::Metrics::register(&registry, coalesced)?,
             dispatcher: Dispatcher::in_place(),
             decisions: decisions::Metrics::register(&registry)?,
             reloads,
-            store_metrics: store::Metrics::new(identity_caches, upstream),
+            store_metrics: store::Metrics::new(identity_caches, upstream.clone()),
+            upstream,
             store: None,
             registry,
         })
@@ -92,7 +101,11 @@ impl Instruments {
         let metrics = dispatch::Metrics::register(&self.registry)?;
         let dispatcher = Dispatcher::new(config, metrics)
             .map_err(|error| anyhow::anyhow!("cannot start the pool: {error}"))?;
-        Ok(Self { dispatcher, ..self })
+        Ok(Self {
+            identity: self.identity.waiting_through(&dispatcher),
+            dispatcher,
+            ..self
+        })
     }
 
     /// The same, with the store that `loaded` describes. Begins to connect.
@@ -142,6 +155,8 @@ pub(super) fn build(
     problems.extend(dispatch.map(|problem| problem.within("dispatch")));
     let admission = config.admission.problems().into_iter();
     problems.extend(admission.map(|problem| problem.within("admission")));
+    let upstream = config.upstream.problems().into_iter();
+    problems.extend(upstream.map(|problem| problem.within("upstream")));
     let store = config.store.problems(base_dir).into_iter();
     problems.extend(store.map(|problem| problem.within("store")));
     let settled = decisions::settle(config.decisions, &config.decision_log, base_dir);
@@ -161,7 +176,13 @@ pub(super) fn build(
         None => verifier,
     });
     let authorizer = keep(
-        Authorizer::load(&config.permission, base_dir),
+        Authorizer::new(
+            &config.permission,
+            base_dir,
+            &instruments.permission,
+            &instruments.dispatcher,
+            previous.map(|serving| serving.pipeline.authorizer().as_ref()),
+        ),
         "permission",
         &mut problems,
     );
@@ -173,6 +194,10 @@ pub(super) fn build(
     let known = previous.map(|serving| serving.pipeline.assessor().as_ref());
     let assessor = Assessor::new(&config.risk, Clock::System, instruments.risk.clone(), known);
     let assessor = keep(assessor, "risk", &mut problems);
+    let assessor = assessor.map(|assessor| match store {
+        Some(store) => assessor.sharing(store),
+        None => assessor,
+    });
     let policy = authorizer.as_ref().and_then(|authorizer| {
         let policy = Policy::new(
             &config.routes,

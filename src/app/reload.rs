@@ -102,6 +102,7 @@ impl Reloader {
                 for key in needs_restart(&self.loaded.config, &loaded.config) {
                     tracing::warn!(key, "changed, but takes effect after a restart only");
                 }
+                self.instruments.upstream.configure(&loaded.config.upstream);
                 self.status.config.store(Arc::new(shown(&loaded.config)));
                 self.status.serving.store(Arc::new(serving));
                 self.settings.store(Arc::new(settings));
@@ -179,7 +180,9 @@ struct KeyFetching(JoinHandle<()>);
 
 impl KeyFetching {
     fn start(status: &Status) -> Self {
-        let verifier = Arc::clone(status.serving.load().pipeline.verifier());
+        let serving = status.serving.load();
+        serving.pipeline.authorizer().start();
+        let verifier = Arc::clone(serving.pipeline.verifier());
         Self(tokio::spawn(async move { match verifier.run().await {} }))
     }
 }

@@ -26,6 +26,7 @@ use self::{
     summary::{Progress, Summary},
 };
 use crate::{
+    app,
     config::Loaded,
     dispatch::{Dispatcher, Lane},
     screening::{Batch, Findings, Metrics, Prompt, Report, Requirement, Screener},
@@ -33,8 +34,9 @@ use crate::{
 
 /// Screens the prompts in `file`, or on standard input, within the limits of `config`.
 pub(super) fn run(file: Option<&Path>, config: Option<&Path>, trust_system: bool) -> ExitCode {
-    let screener = match screener(config) {
-        Ok(screener) => screener,
+    let prepared = screener(config).and_then(|found| Ok((found, app::dispatcher(config)?)));
+    let (screener, dispatcher) = match prepared {
+        Ok(prepared) => prepared,
         Err(problems) => return super::tell(&problems),
     };
     let (input, length): (Box<dyn BufRead>, _) = match file {
@@ -54,7 +56,7 @@ pub(super) fn run(file: Option<&Path>, config: Option<&Path>, trust_system: bool
         ..Requirement::default()
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    let summary = Bulk::new(screener, want).and_then(|bulk| {
+    let summary = Bulk::new(screener, dispatcher, want).and_then(|bulk| {
         let progress = Progress::start(length);
         bulk.screen_all(input, &mut out, progress)
     });
@@ -76,7 +78,8 @@ pub(super) fn run(file: Option<&Path>, config: Option<&Path>, trust_system: bool
     }
 }
 
-fn screener(config: Option<&Path>) -> Result<Arc<Screener>, Vec<String>> {
+/// Who screens within the limits of `config`.
+pub(super) fn screener(config: Option<&Path>) -> Result<Arc<Screener>, Vec<String>> {
     let loaded = Loaded::read(config)?;
     let metrics = Metrics::register(&Registry::new()).map_err(|error| vec![error.to_string()])?;
     let screener = Screener::new(&loaded.config.screening, metrics).map_err(|problems| {
@@ -105,11 +108,11 @@ struct Slice {
 }
 
 impl Bulk {
-    fn new(screener: Arc<Screener>, want: Requirement) -> io::Result<Self> {
+    fn new(screener: Arc<Screener>, dispatcher: Dispatcher, want: Requirement) -> io::Result<Self> {
         Ok(Self {
             screener,
             want,
-            dispatcher: Dispatcher::in_place(),
+            dispatcher,
             runtime: Builder::new_current_thread().enable_all().build()?,
         })
     }

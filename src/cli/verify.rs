@@ -30,8 +30,10 @@ use crate::{
 
 /// Verifies the tokens in `file`, or on standard input, as `config` says.
 pub(super) fn run(file: Option<&Path>, config: &Path) -> ExitCode {
-    let verifier = match app::verifier(config) {
-        Ok(verifier) => Arc::new(verifier),
+    let prepared = app::verifier(config)
+        .and_then(|verifier| Ok((Arc::new(verifier), app::dispatcher(Some(config))?)));
+    let (verifier, dispatcher) = match prepared {
+        Ok(prepared) => prepared,
         Err(problems) => return super::tell(&problems),
     };
     if verifier.readiness().is_empty() {
@@ -54,7 +56,8 @@ pub(super) fn run(file: Option<&Path>, config: &Path) -> ExitCode {
         .build();
     let outcome = runtime.and_then(|runtime| {
         let out = BufWriter::new(io::stdout().lock());
-        runtime.block_on(verify_all(verifier, tokens, length, out))
+        let input = Input { tokens, length };
+        runtime.block_on(verify_all(verifier, dispatcher, input, out))
     });
     match outcome {
         Ok(tally) if tally.reasons.is_empty() => ExitCode::SUCCESS,
@@ -83,10 +86,16 @@ struct Verdict<'a> {
     reason: &'static str,
 }
 
+/// What to verify, and how many bytes it is, if that is known.
+struct Input {
+    tokens: Box<dyn BufRead>,
+    length: Option<u64>,
+}
+
 async fn verify_all(
     verifier: Arc<Verifier>,
-    mut tokens: Box<dyn BufRead>,
-    length: Option<u64>,
+    dispatcher: Dispatcher,
+    Input { mut tokens, length }: Input,
     mut out: impl Write,
 ) -> io::Result<Tally> {
     let started = Instant::now();
@@ -100,7 +109,7 @@ async fn verify_all(
         }
     }
     let progress = progress(length);
-    let (dispatcher, mut tally) = (Dispatcher::in_place(), Tally::default());
+    let mut tally = Tally::default();
     loop {
         let (slice, bytes) = next_slice(&mut tokens)?;
         if slice.is_empty() {

@@ -77,13 +77,19 @@ pub struct Series {
 
 impl Series {
     /// Counts one that caused work.
-    pub(super) fn leads(&self) {
+    pub fn leads(&self) {
         self.leaders.inc();
     }
 
     /// Counts one that joined.
-    pub(super) fn follows(&self) {
+    pub fn follows(&self) {
         self.followers.inc();
+    }
+
+    /// Counts work that was done once for so many callers, where it is not a flight that says so.
+    pub fn shared(&self, callers: usize) {
+        let waiting = callers;
+        self.landed(Landed { callers, waiting }, true);
     }
 
     /// Counts a flight that ended, `answered` if with an answer.

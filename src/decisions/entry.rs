@@ -13,6 +13,7 @@ use super::SubjectKey;
 use crate::{
     check::Check,
     clock::rfc3339,
+    permission::Origin,
     pipeline::{Decision, Ran, Skip, Stage},
 };
 
@@ -103,6 +104,9 @@ pub(super) struct Told<'a> {
     findings: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     risk: Option<f32>,
+    /// Where the answer about the permission came from, and how old it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<Source>,
     stages: Stages<'a>,
     #[serde(skip_serializing_if = "PassedOver::is_empty")]
     skipped: PassedOver<'a>,
@@ -124,8 +128,25 @@ impl<'a> Told<'a> {
             stands_for: None,
             findings: (!findings.is_empty()).then(|| findings.summary()),
             risk: decision.risk,
+            permission: decision.permission.map(Source::from),
             stages: Stages(&decision.plan.ran),
             skipped: PassedOver(&decision.plan.skipped),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Source {
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<f64>,
+}
+
+impl From<Origin> for Source {
+    fn from(origin: Origin) -> Self {
+        Self {
+            source: origin.as_str(),
+            age_ms: origin.age().map(|age| micros(age) / 1e3),
         }
     }
 }

@@ -79,6 +79,15 @@ impl Plan {
 
 impl Inner {
     pub(super) fn weigh<W: Work>(&self, work: &W) -> Load {
+        if let Some(weight) = work.uniform().filter(|_| !work.is_empty()) {
+            let (one, count) = (self.costs.of(W::OPERATION, weight), work.len());
+            self.remember_usual(W::OPERATION, weight);
+            return Load {
+                ns: one.ns * count as f64,
+                bytes: one.bytes.saturating_mul(count),
+                ..Load::one(one)
+            };
+        }
         let mut load = Load {
             ns: 0.0,
             bytes: 0,
@@ -109,40 +118,33 @@ impl Inner {
         load.main = most
             .filter(|kind| kind.1 * 2.0 > load.ns)
             .and_then(|kind| kind.0);
-        self.remember_usual(W::OPERATION, load.bytes / work.len().max(1));
+        if let Some(last) = last.filter(|_| load.main.is_some()) {
+            let class = load.main.map_or(last.0.class, Cell::class);
+            let bytes = load.bytes / work.len().max(1);
+            self.remember_usual(W::OPERATION, Weight { class, bytes });
+        }
         load
     }
 
     pub(super) fn plan(&self, operation: Operation, load: &Load, items: usize, lane: Lane) -> Plan {
         let in_place = Plan::here(operation, load);
         let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
-        let Some(pool) = self.pool.as_ref().filter(|_| {
-            cores > 1.0 && in_place.strategy == Strategy::Inline && load.ns > NEVER_WORTH_IT_NS
-        }) else {
+        let may_leave =
+            cores > 1.0 && in_place.strategy == Strategy::Inline && load.ns > NEVER_WORTH_IT_NS;
+        let pooled = may_leave.then(|| self.pooled(operation, load, items, lane));
+        let Some(pooled) = pooled.flatten() else {
             return in_place;
         };
-        let idle = Idle::since(pool.idle());
-        let threads = cores.min(pool.threads() as f64).min(items as f64).max(1.0);
-        let pool_ns = self.handoff.foretell(operation, load.ns, threads, idle)
-            + self.queueing(pool, lane, load.ns / threads);
-        let pooled = Plan {
-            strategy: Strategy::Pool,
-            predicted_ns: pool_ns,
-            other_ns: Some(load.ns),
-            idle,
-            threads,
-            ..in_place
-        };
         let in_place = Plan {
-            other_ns: Some(pool_ns),
-            idle,
-            threads,
+            other_ns: Some(pooled.predicted_ns),
+            idle: pooled.idle,
+            threads: pooled.threads,
             ..in_place
         };
         if load.longest_ns > self.hold_ns {
             return pooled;
         }
-        let (better, other) = if pool_ns < load.ns {
+        let (better, other) = if pooled.predicted_ns < load.ns {
             (pooled, in_place)
         } else {
             (in_place, pooled)
@@ -156,9 +158,32 @@ impl Inner {
         }
     }
 
+    /// On the pool, whatever that takes; `None` without one.
+    pub(super) fn pooled(
+        &self,
+        operation: Operation,
+        load: &Load,
+        items: usize,
+        lane: Lane,
+    ) -> Option<Plan> {
+        let pool = self.pool.as_ref()?;
+        let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
+        let idle = Idle::since(pool.idle(lane));
+        let threads = cores.min(pool.threads() as f64).min(items as f64).max(1.0);
+        let alone_ns = self.handoff.foretell(operation, load.ns, threads, idle);
+        Some(Plan {
+            strategy: Strategy::Pool,
+            predicted_ns: alone_ns + self.queueing(pool, lane, load.ns / threads),
+            other_ns: Some(load.ns),
+            explores: None,
+            idle,
+            threads,
+        })
+    }
+
     /// How long work in `lane` waits for those before it.
     fn queueing(&self, pool: &Pool, lane: Lane, alone_ns: f64) -> f64 {
-        if !pool.idle().is_zero() {
+        if !pool.idle(lane).is_zero() {
             return 0.0;
         }
         match lane {
@@ -209,13 +234,49 @@ impl Inner {
     /// From how many items of `item_ns` on the sleeping pool is quicker.
     pub(super) fn break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
         let cores = f64::from_bits(self.cores.load(Ordering::Relaxed));
-        let pool = self.pool.as_ref().filter(|_| cores > 1.0)?;
-        if operation.nature() != Nature::Cpu || item_ns <= 0.0 {
+        let threads = self.pool.as_ref()?.threads() as f64;
+        self.break_even_with(operation, item_ns, cores.min(threads))
+    }
+
+    /// The same, from memory while items and hand-offs cost about the same: a search takes longer than
+    /// short work.
+    pub(super) fn known_break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
+        self.pool.as_ref()?;
+        // Steps of less than a hundredth.
+        let sixteen_bits = |ns: f64| ((ns as f32).to_bits() >> 16) as u16;
+        let key = [
+            sixteen_bits(item_ns),
+            sixteen_bits(self.handoff.ns(Idle::Asleep)),
+        ];
+        let known = &self.known_evens[operation as usize];
+        let word = known.load(Ordering::Relaxed);
+        let last = [(word >> 48) as u16, (word >> 32) as u16];
+        let is_near = |(a, b): (&u16, &u16)| a.abs_diff(*b) <= FEW_STEPS;
+        if key.iter().zip(&last).all(is_near) {
+            let items = word & u64::from(u32::MAX);
+            return (items > 0).then_some(items);
+        }
+        let items = self.break_even(operation, item_ns);
+        let kept = items.and_then(|items| u32::try_from(items).ok());
+        let [item, handoff] = key.map(u64::from);
+        let word = (item << 48) | (handoff << 32) | u64::from(kept.unwrap_or(0));
+        known.store(word, Ordering::Relaxed);
+        kept.map(u64::from)
+    }
+
+    /// The same with so many threads.
+    pub(super) fn break_even_with(
+        &self,
+        operation: Operation,
+        item_ns: f64,
+        threads: f64,
+    ) -> Option<u64> {
+        if operation.nature() != Nature::Cpu || item_ns <= 0.0 || threads <= 1.0 {
             return None;
         }
         let wins = |items: u64| {
             let (items, ns) = (items as f64, items as f64 * item_ns);
-            let threads = cores.min(pool.threads() as f64).min(items);
+            let threads = threads.min(items);
             self.handoff.foretell(operation, ns, threads, Idle::Asleep) < ns
         };
         let mut above = 2;
@@ -237,26 +298,49 @@ impl Inner {
         Some(above)
     }
 
-    fn remember_usual(&self, operation: Operation, bytes: usize) {
+    /// Calibration's idea of a usual item, until work has come.
+    pub(super) fn expect_usual(&self, operation: Operation, weight: Weight) {
         let usual = &self.usual[operation as usize];
-        let old = usual.load(Ordering::Relaxed);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        // A quarter of the way, from the first one on.
-        let new = if old == 0 {
-            bytes
+        // Not changed if there is one: work knows better, and the first measured comes first.
+        let _ = usual.compare_exchange(0, pack(weight), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn remember_usual(&self, operation: Operation, weight: Weight) {
+        let usual = &self.usual[operation as usize];
+        let old = unpack(usual.load(Ordering::Relaxed));
+        // A quarter of the way, from the first one of a class on.
+        let bytes = if old.class == weight.class && old.bytes > 0 {
+            old.bytes - old.bytes / 4 + weight.bytes / 4
         } else {
-            old - old / 4 + bytes / 4
+            weight.bytes
         };
-        usual.store(new, Ordering::Relaxed);
+        usual.store(pack(Weight { bytes, ..weight }), Ordering::Relaxed);
+    }
+
+    pub(super) fn usual_item(&self, operation: Operation) -> Weight {
+        unpack(self.usual[operation as usize].load(Ordering::Relaxed))
     }
 
     pub(super) fn usual_item_ns(&self, operation: Operation) -> f64 {
-        let bytes = self.usual[operation as usize].load(Ordering::Relaxed) as usize;
-        self.costs.of(operation, Weight { class: 0, bytes }).ns
+        self.costs.of(operation, self.usual_item(operation)).ns
+    }
+}
+
+/// Class above, bytes below; no items of a class so far are 0.
+fn pack(weight: Weight) -> u64 {
+    (u64::from(weight.class) << 56) | (weight.bytes as u64).min(u64::MAX >> 8)
+}
+
+fn unpack(word: u64) -> Weight {
+    Weight {
+        class: (word >> 56) as u8,
+        bytes: (word & (u64::MAX >> 8)) as usize,
     }
 }
 
 /// Below this no hand-off pays, whatever the pool does; so the pool is not even looked at.
 const NEVER_WORTH_IT_NS: f64 = 10e3;
+/// What moves a break-even by less than some hundredths is not worth a search.
+const FEW_STEPS: u16 = 6;
 const DEAREST_LESSON_NS: f64 = 2e6;
 const MOST_ITEMS: u64 = 1 << 32;

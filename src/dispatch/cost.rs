@@ -7,7 +7,7 @@
 //! Cost: a foretelling reads one or two atomics, a correction writes one. Corrections that two
 //! threads make at once may lose one of the two, which a median does not notice.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::work::{Operation, Weight};
 
@@ -15,6 +15,7 @@ use super::work::{Operation, Weight};
 #[derive(Debug)]
 pub(super) struct Costs {
     operations: [Classes; Operation::ALL.len()],
+    measured: [AtomicBool; Operation::ALL.len()],
 }
 
 type Classes = [Curve; Weight::CLASSES];
@@ -53,11 +54,12 @@ impl Costs {
     pub(super) fn new() -> Self {
         let costs = Self {
             operations: Default::default(),
+            measured: Default::default(),
         };
         for operation in Operation::ALL {
             for class in 0..Weight::CLASSES {
-                let (an_item_ns, a_byte_ns) = guess(operation);
-                costs.set(operation, class, an_item_ns, a_byte_ns);
+                let (an_item_ns, a_byte_ns) = guess(operation, class);
+                costs.shape(operation, class, an_item_ns, a_byte_ns);
             }
         }
         costs
@@ -65,6 +67,16 @@ impl Costs {
 
     /// Takes over what calibration measured, and forgets corrections to what was there.
     pub(super) fn set(&self, operation: Operation, class: usize, an_item_ns: f64, a_byte_ns: f64) {
+        self.shape(operation, class, an_item_ns, a_byte_ns);
+        self.measured[operation as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `operation` has been measured here, so that its costs are no guess.
+    pub(super) fn is_measured(&self, operation: Operation) -> bool {
+        self.measured[operation as usize].load(Ordering::Relaxed)
+    }
+
+    fn shape(&self, operation: Operation, class: usize, an_item_ns: f64, a_byte_ns: f64) {
         let curve = &self.operations[operation as usize][class.min(Weight::CLASSES - 1)];
         store(&curve.an_item_ns, an_item_ns);
         store(&curve.a_byte_ns, a_byte_ns);
@@ -88,6 +100,14 @@ impl Costs {
             bytes: weight.bytes,
             cell,
         }
+    }
+
+    /// What each further byte of such an item takes.
+    pub(super) fn a_byte(&self, operation: Operation, weight: Weight) -> f64 {
+        let cell = Cell::of(operation, weight);
+        let curve = self.curve(cell);
+        let factor = &curve.factors[usize::from(cell.size)].0;
+        load(&curve.a_byte_ns) * f64::from(unpack(factor.load(Ordering::Relaxed)).0)
     }
 
     /// Learns that work foretold as `estimate` took `actual_ns` in place.
@@ -116,6 +136,10 @@ impl Default for Cell {
 }
 
 impl Cell {
+    pub(super) fn class(self) -> u8 {
+        self.class
+    }
+
     fn of(operation: Operation, weight: Weight) -> Self {
         // Sizes grow by four: 0, 1..4, 4..16 and so on.
         let bits = usize::BITS - weight.bytes.leading_zeros();
@@ -138,8 +162,9 @@ pub(super) fn towards(old: f64, ratio: f64, seen: u32) -> f64 {
 
 /// Nanoseconds an item and a byte before anything was measured, from the machine this was written
 /// on. Right within a factor of a few elsewhere, and replaced within the first tenth of a second.
-fn guess(operation: Operation) -> (f64, f64) {
+fn guess(operation: Operation, class: usize) -> (f64, f64) {
     match operation {
+        Operation::Risk if class == usize::from(Weight::OF_A_CHECK.class) => (300.0, 0.0),
         Operation::Analytics | Operation::Risk => (2.0, 0.0),
         Operation::Hash => (60.0, 0.5),
         Operation::Jwt => (15_000.0, 0.0),
@@ -162,11 +187,11 @@ fn load(cell: &AtomicU32) -> f64 {
     f64::from(f32::from_bits(cell.load(Ordering::Relaxed)))
 }
 
-fn pack(factor: f32, seen: u32) -> u64 {
+pub(super) fn pack(factor: f32, seen: u32) -> u64 {
     (u64::from(factor.to_bits()) << 32) | u64::from(seen)
 }
 
-fn unpack(word: u64) -> (f32, u32) {
+pub(super) fn unpack(word: u64) -> (f32, u32) {
     (f32::from_bits((word >> 32) as u32), word as u32)
 }
 

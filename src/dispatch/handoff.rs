@@ -1,39 +1,133 @@
 //! What it costs to hand work to the pool, and how much faster the pool then is.
 //!
 //! Waking a thread that has slept for milliseconds takes ten times as long as handing work to one
-//! that has just finished, so the hand-off is kept by how long the pool has been idle. How well work
-//! spreads is kept by operation and by how much work there is: a thread that joins late helps little
-//! with little work. Both follow the median of what was seen.
+//! that has just finished, so the hand-off is kept by how long the pool has been idle. How much longer
+//! the pool is busy than it would be with the cores to itself is kept by operation and by how much
+//! work there is: other processes may hold the cores, and a thread that joins late helps little with
+//! little work.
+//!
+//! # What a reader would get wrong
+//!
+//! A pool that was slow is not tried again by itself, since in place looks better from then on. So
+//! what is known to be slow is forgotten bit by bit: once other processes have gone, it takes some
+//! seconds and a batch or two until the pool is used again.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    sync::atomic::{AtomicI32, AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 
-use super::{cost::towards, work::Operation};
+use super::work::Operation;
 
-/// A number that follows the median of its observations.
+/// A positive number that follows what is seen of it, as a whole number of thousandths of its
+/// logarithm.
+///
+/// What counts is the middle one of the last three observations, so a single page fault moves
+/// nothing; a change that stays is followed within a few. In one word, so that all changes at once:
+/// the estimate, the last two observations, and when that was.
 #[derive(Debug)]
-struct Median(AtomicU64);
+struct Tracker {
+    word: AtomicU64,
+    /// Where the estimate goes back to while nothing is seen, if it is above.
+    home: AtomicI32,
+}
 
-impl Median {
-    fn new(value: f32) -> Self {
-        Self(AtomicU64::new(u64::from(value.to_bits()) << 32))
+/// What a [`Tracker`]'s word holds.
+#[derive(Clone, Copy)]
+struct Known {
+    estimate: i16,
+    last: [i16; 2],
+    at: u16,
+}
+
+impl Known {
+    fn pack(self) -> u64 {
+        let half = |value: i16| u64::from(value.cast_unsigned());
+        half(self.estimate) << 48
+            | half(self.last[0]) << 32
+            | half(self.last[1]) << 16
+            | u64::from(self.at)
     }
 
-    fn get(&self) -> f64 {
-        f64::from(f32::from_bits(
-            (self.0.load(Ordering::Relaxed) >> 32) as u32,
-        ))
+    fn unpack(word: u64) -> Self {
+        let half = |shift: u32| ((word >> shift) as u16).cast_signed();
+        Self {
+            estimate: half(48),
+            last: [half(32), half(16)],
+            at: word as u16,
+        }
+    }
+}
+
+impl Tracker {
+    fn new(value: f64) -> Self {
+        let value = thousandths(value);
+        let known = Known {
+            estimate: value,
+            last: [value; 2],
+            at: 0,
+        };
+        Self {
+            word: AtomicU64::new(known.pack()),
+            home: AtomicI32::new(value.into()),
+        }
     }
 
-    fn learn(&self, observed: f64, least: f64, most: f64) {
-        let word = self.0.load(Ordering::Relaxed);
-        let (old, seen) = (f32::from_bits((word >> 32) as u32), word as u32);
-        let old = f64::from(old);
-        let new = towards(old, observed.clamp(least, most) / old, seen).clamp(least, most) as f32;
-        let word = (u64::from(new.to_bits()) << 32) | u64::from(seen.saturating_add(1));
-        self.0.store(word, Ordering::Relaxed);
+    fn get(&self, now: u16) -> f64 {
+        let known = Known::unpack(self.word.load(Ordering::Relaxed));
+        let (estimate, home) = (f64::from(known.estimate), self.home());
+        let above = (estimate - home).max(0.0);
+        let age = f64::from(now.wrapping_sub(known.at)) / HALF_LIFE_TICKS;
+        ((estimate - above * (1.0 - (-age).exp2())) / 1e3).exp()
+    }
+
+    fn learn(&self, observed: f64, now: u16) {
+        let known = Known::unpack(self.word.load(Ordering::Relaxed));
+        let observed = thousandths(observed);
+        let mut three = [known.last[0], known.last[1], observed];
+        three.sort_unstable();
+        // From where it would be believed to be now, not from where it once was.
+        let old = self.get(now).ln() * 1e3;
+        let step = (f64::from(three[1]) - old).clamp(-REACH, REACH);
+        let known = Known {
+            estimate: (old + GAIN * step) as i16,
+            last: [observed, known.last[0]],
+            at: now,
+        };
+        self.word.store(known.pack(), Ordering::Relaxed);
+    }
+
+    /// What is believed now is what it goes back to.
+    fn settle(&self, now: u16) {
+        let value = thousandths(self.get(now));
+        self.home.store(value.into(), Ordering::Relaxed);
+    }
+
+    fn home(&self) -> f64 {
+        f64::from(self.home.load(Ordering::Relaxed))
+    }
+}
+
+/// From a ten-billionth to some trillions.
+fn thousandths(value: f64) -> i16 {
+    (value.max(1e-10).ln() * 1e3).clamp(-32e3, 32e3) as i16
+}
+
+/// What it takes to weigh a batch, to choose for it and to gather what came of it.
+#[derive(Debug)]
+pub(super) struct Beside(Tracker);
+
+impl Beside {
+    pub(super) fn new() -> Self {
+        Self(Tracker::new(200.0))
+    }
+
+    pub(super) fn ns(&self) -> f64 {
+        self.0.get(0)
+    }
+
+    pub(super) fn learn(&self, seen_ns: f64) {
+        self.0.learn(seen_ns.clamp(10.0, 1e5), 0);
     }
 }
 
@@ -63,16 +157,18 @@ impl Idle {
 /// Hand-off times and how well work spreads.
 #[derive(Debug)]
 pub(super) struct Handoff {
-    there_and_back_ns: [Median; 3],
-    /// Share of the ideal speed-up, by operation and amount of work.
-    spread: [[Median; AMOUNTS]; Operation::ALL.len()],
+    began: Instant,
+    there_and_back_ns: [Tracker; 3],
+    /// How much longer than alone on its cores, by operation and amount of work.
+    slowdown: [[Tracker; AMOUNTS]; Operation::ALL.len()],
 }
 
 impl Handoff {
     pub(super) fn new() -> Self {
         Self {
-            there_and_back_ns: [5e3, 30e3, 60e3].map(Median::new),
-            spread: std::array::from_fn(|_| std::array::from_fn(|_| Median::new(1.0))),
+            began: Instant::now(),
+            there_and_back_ns: [5e3, 30e3, 60e3].map(Tracker::new),
+            slowdown: std::array::from_fn(|_| std::array::from_fn(|_| Tracker::new(1.0))),
         }
     }
 
@@ -84,25 +180,42 @@ impl Handoff {
         threads: f64,
         idle: Idle,
     ) -> f64 {
-        let share = self.spread[operation as usize][amount(work_ns)].get();
-        let speed = 1.0 + (threads - 1.0) * ideal(work_ns) * share;
-        self.there_and_back_ns[idle as usize].get() + work_ns / speed.max(0.1)
+        let now = self.now();
+        let slowdown = self.slowdown[operation as usize][amount(work_ns)].get(now);
+        self.there_and_back_ns[idle as usize].get(now) + alone(work_ns, threads) * slowdown
     }
 
     /// Nanoseconds from asking to the first piece's start, and from the last one's end back.
     pub(super) fn ns(&self, idle: Idle) -> f64 {
-        self.there_and_back_ns[idle as usize].get()
+        self.there_and_back_ns[idle as usize].get(self.now())
     }
 
-    /// Learns from work that the pool has done.
-    pub(super) fn learn(&self, operation: Operation, seen: &Seen) {
-        self.there_and_back_ns[seen.idle as usize].learn(seen.there_and_back_ns, 100.0, 1e8);
-        if seen.threads > 1.0 && seen.busy_ns > 0.0 {
-            let speed = seen.work_ns / seen.busy_ns;
-            let share = (speed - 1.0) / ((seen.threads - 1.0) * ideal(seen.work_ns));
-            // Slower than one thread alone is possible too: others may hold the cores.
-            self.spread[operation as usize][amount(seen.work_ns)].learn(share.max(0.05), 0.05, 1.5);
+    /// Learns from work that the pool has done: the hand-off, and how well such an amount spreads for
+    /// each of `operations`.
+    pub(super) fn learn(&self, operations: &[Operation], seen: &Seen) {
+        let now = self.now();
+        self.there_and_back_ns[seen.idle as usize].learn(seen.there_and_back_ns.max(100.0), now);
+        if seen.work_ns > 0.0 && seen.busy_ns > 0.0 {
+            let slowdown = seen.busy_ns / alone(seen.work_ns, seen.threads);
+            for operation in operations {
+                let tracker = &self.slowdown[*operation as usize][amount(seen.work_ns)];
+                tracker.learn(slowdown.clamp(0.3, 1e3), now);
+            }
         }
+    }
+
+    /// After calibration: hand-offs go back to what was measured, not to a guess.
+    pub(super) fn settle(&self) {
+        let now = self.now();
+        for tracker in &self.there_and_back_ns {
+            tracker.settle(now);
+        }
+    }
+
+    /// Eighths of a second, which begin again every two hours: what has not been seen for so long is
+    /// then believed a little longer.
+    fn now(&self) -> u16 {
+        (self.began.elapsed().as_millis() / 125) as u16
     }
 }
 
@@ -118,9 +231,10 @@ pub(super) struct Seen {
     pub(super) busy_ns: f64,
 }
 
-/// The second thread comes some tens of microseconds late, which matters the less the more there is.
-fn ideal(work_ns: f64) -> f64 {
-    work_ns / (work_ns + LATE_NS)
+/// How long the pool is busy with `work_ns` while nobody else wants its cores. The second thread
+/// comes some tens of microseconds late, which matters the less the more there is.
+fn alone(work_ns: f64, threads: f64) -> f64 {
+    work_ns / (1.0 + (threads - 1.0) * work_ns / (work_ns + LATE_NS))
 }
 
 fn amount(work_ns: f64) -> usize {
@@ -132,9 +246,24 @@ fn amount(work_ns: f64) -> usize {
 const AMOUNTS: usize = 6;
 const LATE_NS: f64 = 25e3;
 
+/// Share of a change that is believed at once…
+const GAIN: f64 = 0.35;
+/// …and the largest one, in thousandths of a logarithm: by a factor of four.
+const REACH: f64 = 1_386.0;
+/// Five seconds.
+const HALF_LIFE_TICKS: f64 = 40.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SEEN: Seen = Seen {
+        idle: Idle::Asleep,
+        threads: 2.0,
+        work_ns: 1e6,
+        there_and_back_ns: 200e3,
+        busy_ns: 1e6,
+    };
 
     #[test]
     fn more_work_spreads_better_and_a_sleeping_pool_costs_more() {
@@ -155,15 +284,8 @@ mod tests {
     #[test]
     fn it_follows_what_it_sees() {
         let handoff = Handoff::new();
-        let seen = Seen {
-            idle: Idle::Asleep,
-            threads: 2.0,
-            work_ns: 1e6,
-            there_and_back_ns: 200e3,
-            busy_ns: 1e6,
-        };
-        for _ in 0..100 {
-            handoff.learn(Operation::Hash, &seen);
+        for _ in 0..20 {
+            handoff.learn(&[Operation::Hash], &SEEN);
         }
         let now = handoff.ns(Idle::Asleep);
         assert!((180e3..220e3).contains(&now), "{now}");
@@ -171,5 +293,38 @@ mod tests {
         let pooled = handoff.foretell(Operation::Hash, 1e6, 2.0, Idle::Asleep);
         assert!(pooled > 1.1e6, "{pooled}");
         assert!(handoff.foretell(Operation::Prompt, 1e6, 2.0, Idle::Awake) < 0.8e6);
+    }
+
+    #[test]
+    fn cores_that_others_hold_are_noticed_within_a_few_batches() {
+        let handoff = Handoff::new();
+        let starved = Seen {
+            busy_ns: 20e6,
+            ..SEEN
+        };
+        let foretold = || handoff.foretell(Operation::Hash, 1e6, 2.0, Idle::Awake);
+        handoff.learn(&[Operation::Hash], &starved);
+        assert!(foretold() < 0.6e6, "one page fault moves nothing");
+        for _ in 0..4 {
+            handoff.learn(&[Operation::Hash], &starved);
+        }
+        assert!(foretold() > 1e6, "slower than in place, {}", foretold());
+    }
+
+    #[test]
+    fn what_was_slow_is_forgotten_and_what_was_quick_is_not() {
+        let tracker = Tracker::new(1.0);
+        for _ in 0..30 {
+            tracker.learn(50.0, 0);
+        }
+        assert!(tracker.get(0) > 40.0);
+        assert!(tracker.get(4 * 40) < 1.5, "{}", tracker.get(4 * 40));
+        for _ in 0..30 {
+            tracker.learn(0.5, 10);
+        }
+        assert!(tracker.get(10_000) < 0.6);
+        tracker.settle(10);
+        tracker.learn(1e9, 20);
+        assert!((0.4..0.6).contains(&tracker.get(20)));
     }
 }

@@ -31,6 +31,7 @@ pub struct Metrics {
     pub(super) depth: IntGaugeVec,
     pub(super) handoff: GaugeVec,
     pub(super) item_cost: GaugeVec,
+    pub(super) measured: IntGaugeVec,
     pub(super) shed: IntCounterVec,
 }
 
@@ -70,6 +71,12 @@ impl Metrics {
             item_cost: floats(
                 "subzero_dispatch_item_cost_seconds",
                 "What a usual item takes in place.",
+                &["operation"],
+            )?,
+            measured: gauges(
+                registry,
+                "subzero_dispatch_measured",
+                "1 once the operation's costs have been measured on this machine; 0 while guessed.",
                 &["operation"],
             )?,
             shed: counters(

@@ -4,9 +4,10 @@
 //! first lane that has any, and within a lane in turn, so that a check waits for one piece a thread
 //! at most and no batch waits for another's end. Lanes are bounded: what does not fit is refused.
 //!
-//! Threads do pieces of batches under the kernel's idle policy: a thread that answers checks takes
-//! the core from them at once, and without checks they have it all. Pieces of the other lanes run
-//! as everybody does.
+//! Batches have threads of their own, under the kernel's idle policy: a thread that answers checks
+//! takes the core from them at once, and without checks they have it all. What a reader would get
+//! wrong: a thread cannot change to that policy for a piece and back again, since the way back needs
+//! a privilege that services do not have. The other lanes' threads run as everybody does.
 
 use std::{
     collections::VecDeque,
@@ -36,14 +37,19 @@ pub(super) trait Job: Send + Sync {
 }
 
 pub(super) struct Pool {
-    threads: ThreadPool,
+    crews: [Crew; 2],
     queues: Mutex<Queues>,
     bounds: [usize; Lane::ALL.len()],
-    /// Threads that may work at once: the CPU quota, when that is less than there are.
+    /// Threads of a crew that may work at once: the CPU quota, when that is less than there are.
     most: AtomicUsize,
     depths: [AtomicUsize; Lane::ALL.len()],
     began: Instant,
-    /// Nanoseconds after `began` at which the last piece ended; [`RUNNING`] while any runs.
+}
+
+/// Threads that serve the same lanes.
+struct Crew {
+    threads: ThreadPool,
+    /// Nanoseconds after the pool began at which the last piece ended; [`RUNNING`] while any runs.
     last_ended: AtomicU64,
 }
 
@@ -51,31 +57,45 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Queues {
     lanes: [VecDeque<Arc<dyn Job>>; Lane::ALL.len()],
-    running: usize,
+    /// By crew.
+    running: [usize; 2],
+}
+
+/// Which crew serves a lane.
+fn crew_of(lane: Lane) -> usize {
+    usize::from(lane == Lane::Batch)
 }
 
 impl Pool {
-    /// `threads` threads; `bounds` entries a lane, first lane first.
+    /// `threads` threads in each crew; `bounds` entries a lane, first lane first.
     pub(super) fn new(threads: usize, bounds: [usize; 3]) -> Result<Self, String> {
-        let threads = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("pool-{index}"))
-            .build()
-            .map_err(|error| error.to_string())?;
+        let crew = |name: &'static str| {
+            ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(move |index| format!("{name}-{index}"))
+        };
+        let crews = [crew("pool"), crew("batch").start_handler(|_| give_way())];
+        let [usual, patient] = crews.map(|crew| {
+            let threads = crew.build().map_err(|error| error.to_string())?;
+            let last_ended = AtomicU64::new(0);
+            Ok::<_, String>(Crew {
+                threads,
+                last_ended,
+            })
+        });
         Ok(Self {
-            most: AtomicUsize::new(threads.current_num_threads()),
-            threads,
+            crews: [usual?, patient?],
             queues: Mutex::default(),
             bounds,
+            most: AtomicUsize::new(threads),
             depths: Default::default(),
             began: Instant::now(),
-            last_ended: AtomicU64::new(0),
         })
     }
 
-    /// Threads there are.
+    /// Threads that can do one batch at once.
     pub(super) fn threads(&self) -> usize {
-        self.threads.current_num_threads()
+        self.crews[0].threads.current_num_threads()
     }
 
     /// Lets at most `most` threads work at once, from their next piece on.
@@ -89,9 +109,9 @@ impl Pool {
         self.depths[lane as usize].load(Ordering::Relaxed)
     }
 
-    /// How long nothing has run here; zero while something does.
-    pub(super) fn idle(&self) -> Duration {
-        let ended = self.last_ended.load(Ordering::Relaxed);
+    /// How long the threads that serve `lane` have done nothing; zero while one does something.
+    pub(super) fn idle(&self, lane: Lane) -> Duration {
+        let ended = self.crews[crew_of(lane)].last_ended.load(Ordering::Relaxed);
         if ended == RUNNING {
             return Duration::ZERO;
         }
@@ -103,6 +123,7 @@ impl Pool {
     /// Queues `job` for up to `helpers` threads; `false` when its lane is full.
     pub(super) fn submit(self: &Arc<Self>, job: Arc<dyn Job>, lane: Lane, helpers: usize) -> bool {
         let most = self.most.load(Ordering::Relaxed);
+        let crew = crew_of(lane);
         let wake = {
             let mut queues = self.queues();
             let queue = &mut queues.lanes[lane as usize];
@@ -111,35 +132,37 @@ impl Pool {
             }
             queue.push_back(job);
             self.depths[lane as usize].store(queue.len(), Ordering::Relaxed);
-            let wake = helpers.min(most.saturating_sub(queues.running));
-            queues.running += wake;
+            let wake = helpers.min(most.saturating_sub(queues.running[crew]));
+            queues.running[crew] += wake;
             wake
         };
         for _ in 0..wake {
             let pool = Arc::clone(self);
-            self.threads.spawn(move || pool.work());
+            self.crews[crew].threads.spawn(move || pool.work(crew));
         }
         true
     }
 
     /// Does pieces until none is left.
-    fn work(&self) {
-        self.last_ended.store(RUNNING, Ordering::Relaxed);
-        let mut policy = Policy::Usual;
-        while let Some((job, piece, lane)) = self.next() {
-            policy = policy.adopt(lane);
+    fn work(&self, crew: usize) {
+        self.crews[crew]
+            .last_ended
+            .store(RUNNING, Ordering::Relaxed);
+        while let Some((job, piece)) = self.next(crew) {
             job.perform(piece);
         }
-        policy.adopt(Lane::Critical);
     }
 
-    /// The next piece of the first lane that has any. Jobs of one lane take turns.
-    fn next(&self) -> Option<(Arc<dyn Job>, usize, Lane)> {
+    /// The next piece of the crew's first lane that has any. Jobs of one lane take turns.
+    fn next(&self, crew: usize) -> Option<(Arc<dyn Job>, usize)> {
         let mut queues = self.queues();
-        let is_surplus = queues.running > self.most.load(Ordering::Relaxed);
+        let is_surplus = queues.running[crew] > self.most.load(Ordering::Relaxed);
         for lane in Lane::ALL {
             if is_surplus {
                 break;
+            }
+            if crew_of(lane) != crew {
+                continue;
             }
             let queue = &mut queues.lanes[lane as usize];
             let mut taken = None;
@@ -150,7 +173,7 @@ impl Pool {
                 if job.has_more() {
                     queue.push_back(Arc::clone(&job));
                 }
-                taken = Some((job, piece, lane));
+                taken = Some((job, piece));
                 break;
             }
             self.depths[lane as usize].store(queue.len(), Ordering::Relaxed);
@@ -158,10 +181,10 @@ impl Pool {
                 return taken;
             }
         }
-        queues.running -= 1;
-        if queues.running == 0 {
+        queues.running[crew] -= 1;
+        if queues.running[crew] == 0 {
             let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(RUNNING - 1);
-            self.last_ended.store(now, Ordering::Relaxed);
+            self.crews[crew].last_ended.store(now, Ordering::Relaxed);
         }
         None
     }
@@ -179,27 +202,11 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// How the kernel treats this thread.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Policy {
-    Idle,
-    Usual,
-}
-
-impl Policy {
-    /// Changes to what `lane` wants, in one system call and only when it differs.
-    fn adopt(self, lane: Lane) -> Self {
-        let (wanted, kernel) = match lane {
-            Lane::Batch => (Self::Idle, NormalThreadSchedulePolicy::Idle),
-            Lane::Critical | Lane::High => (Self::Usual, NormalThreadSchedulePolicy::Other),
-        };
-        if wanted != self {
-            let kernel = ThreadSchedulePolicy::Normal(kernel);
-            // Where it is not allowed, batches run as everybody does: slower checks, no wrong ones.
-            let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, kernel);
-        }
-        wanted
-    }
+/// From now on this thread runs only where no other wants to.
+fn give_way() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    // Where it is not allowed, batches run as everybody does: slower checks, no wrong ones.
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 
 const RUNNING: u64 = u64::MAX;

@@ -41,15 +41,7 @@ impl Dispatcher {
     pub fn choose(&self, operation: Operation, weight: Weight, lane: Lane) -> Choice {
         let load = Load::one(self.inner.costs.of(operation, weight));
         let plan = self.inner.plan(operation, &load, 1, lane);
-        self.inner
-            .metrics
-            .tally
-            .decided(operation, plan.strategy, plan.predicted_ns as u64);
-        Choice {
-            operation,
-            load,
-            plan,
-        }
+        self.chosen(operation, load, plan)
     }
 
     /// Foretells one item that runs in place whatever it costs, since it waits for others or holds
@@ -57,10 +49,12 @@ impl Dispatcher {
     pub fn stay(&self, operation: Operation, weight: Weight) -> Choice {
         let load = Load::one(self.inner.costs.of(operation, weight));
         let plan = Plan::here(operation, &load);
-        self.inner
-            .metrics
-            .tally
-            .decided(operation, plan.strategy, plan.predicted_ns as u64);
+        self.chosen(operation, load, plan)
+    }
+
+    fn chosen(&self, operation: Operation, load: Load, plan: Plan) -> Choice {
+        let tally = &self.inner.metrics.tally;
+        tally.decided(operation, plan.strategy, plan.predicted_ns as u64);
         Choice {
             operation,
             load,
@@ -109,7 +103,8 @@ impl Dispatcher {
         outputs.into_iter().next().ok_or(Refused::Panicked)
     }
 
-    /// Counts something that was waited for: a fetch, a call to another service.
+    /// Counts something that was waited for, a fetch or a call to another service, as strategy
+    /// `async` of the operation on whose behalf it was made. Only tokens and permissions have it.
     pub fn waited(&self, operation: Operation, took: Duration) {
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let tally = &self.inner.metrics.tally;

@@ -6,7 +6,7 @@ use super::{
     Dispatcher,
     handoff::Idle,
     micros,
-    work::{Lane, Nature, Operation, Strategy, Weight},
+    work::{Lane, Nature, Operation, Strategy},
 };
 
 /// This machine's costs and choices.
@@ -18,7 +18,7 @@ pub struct Table {
     pub quota: f64,
     /// Time to hand work to the sleeping pool and hear from it again.
     pub handoff_us: f64,
-    /// One a operation.
+    /// One an operation.
     pub operations: Vec<Row>,
 }
 
@@ -33,6 +33,9 @@ pub struct Row {
     pub per_kb_us: f64,
     /// From how many usual items on the pool is quicker; `null` where it never is.
     pub break_even_items: Option<u64>,
+    /// The same were there as many threads as this, from one on; the last is what there are.
+    #[serde(skip)]
+    pub break_even_by_threads: Vec<Option<u64>>,
     /// What is chosen for batches of usual items.
     pub strategies: Vec<Sample>,
 }
@@ -76,6 +79,11 @@ impl Dispatcher {
                 .item_cost
                 .with_label_values(&label)
                 .set(item_ns / 1e9);
+            let measured = self.inner.costs.is_measured(operation);
+            metrics
+                .measured
+                .with_label_values(&label)
+                .set(measured.into());
             let even = self.inner.break_even(operation, item_ns);
             let even = even.map_or(f64::INFINITY, |items| items as f64);
             metrics.break_even.with_label_values(&label).set(even);
@@ -90,13 +98,15 @@ impl Dispatcher {
     fn row(&self, operation: Operation) -> Row {
         let inner = &self.inner;
         let item_ns = inner.usual_item_ns(operation);
-        let of = |bytes| inner.costs.of(operation, Weight { class: 0, bytes }).ns;
-        let per_kb = (of(5 * 1_024) - of(4 * 1_024)).max(0.0);
+        let per_kb = 1_024.0 * inner.costs.a_byte(operation, inner.usual_item(operation));
         Row {
             operation,
-            item_cost_us: exact_micros(item_ns),
-            per_kb_us: exact_micros(per_kb),
+            item_cost_us: micros(item_ns),
+            per_kb_us: micros(per_kb),
             break_even_items: inner.break_even(operation, item_ns),
+            break_even_by_threads: (1..=self.threads())
+                .map(|threads| inner.break_even_with(operation, item_ns, threads as f64))
+                .collect(),
             strategies: SIZES
                 .map(|items| self.sample(operation, items, item_ns))
                 .to_vec(),
@@ -121,15 +131,12 @@ impl Dispatcher {
         Sample {
             items,
             strategy,
-            inline_us: exact_micros(ns),
-            pool_us: pool_ns.map(exact_micros),
+            inline_us: micros(ns),
+            pool_us: pool_ns.map(micros),
         }
     }
 }
 
-/// To the nanosecond: items cost from one of them on.
-fn exact_micros(ns: f64) -> f64 {
-    ns.round() / 1e3
-}
-
-const SIZES: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+const SIZES: [u64; 16] = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+];

@@ -89,9 +89,9 @@ async fn outputs_come_in_the_order_of_the_items_wherever_they_ran() {
 #[tokio::test]
 async fn much_work_goes_to_the_pool_and_little_stays() {
     let dispatcher = dispatcher(2.0);
-    // Taught first, as calibration does.
-    let (small, large) = (Spin::new(20, MS / 20), Spin::new(20, MS / 20));
-    dispatcher.measure(&*small, &*large);
+    // Taught first, as calibration does, in runs so short that few are interrupted.
+    let (small, large) = (Spin::new(2, MS / 20), Spin::new(2, MS / 20));
+    dispatcher.measure(&*small, &*large, Effort::Brief);
     let much = dispatcher
         .run(Spin::new(400, MS / 20), Lane::Batch, None)
         .await;
@@ -109,7 +109,7 @@ async fn much_work_goes_to_the_pool_and_little_stays() {
 async fn an_item_longer_than_the_hold_limit_leaves_the_thread() {
     let dispatcher = dispatcher(2.0);
     let (small, large) = (Spin::new(5, MS), Spin::new(5, MS));
-    dispatcher.measure(&*small, &*large);
+    dispatcher.measure(&*small, &*large, Effort::Brief);
     let weight = Weight {
         class: 0,
         bytes: 100,
@@ -131,7 +131,7 @@ async fn at_half_a_core_and_at_one_the_pool_never_wins() {
     for cores in [0.5, 1.0] {
         let dispatcher = dispatcher(cores);
         let (small, large) = (Spin::new(20, MS / 20), Spin::new(20, MS / 20));
-        dispatcher.measure(&*small, &*large);
+        dispatcher.measure(&*small, &*large, Effort::Brief);
         for count in [1, 10, 200] {
             let done = dispatcher
                 .run(Spin::new(count, MS / 20), Lane::Batch, None)
@@ -171,7 +171,7 @@ async fn native_work_stays_whatever_it_costs() {
 async fn work_in_place_lets_others_in_between() {
     let dispatcher = Dispatcher::in_place();
     let (small, large) = (Spin::new(5, MS / 10), Spin::new(5, MS / 10));
-    dispatcher.measure(&*small, &*large);
+    dispatcher.measure(&*small, &*large, Effort::Brief);
     let turns = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&turns);
     let other = tokio::spawn(async move {
@@ -208,7 +208,7 @@ async fn a_panic_is_told_and_nothing_else_is_lost() {
 async fn past_the_deadline_the_rest_is_not_begun() {
     for dispatcher in [dispatcher(2.0), Dispatcher::in_place()] {
         let (small, large) = (Spin::new(5, MS), Spin::new(5, MS));
-        dispatcher.measure(&*small, &*large);
+        dispatcher.measure(&*small, &*large, Effort::Brief);
         let work = Spin::new(2_000, MS);
         let deadline = Some(Instant::now() + 20 * MS);
         let refused = dispatcher
@@ -224,14 +224,14 @@ async fn past_the_deadline_the_rest_is_not_begun() {
 async fn whoever_hangs_up_takes_the_rest_along() {
     let dispatcher = dispatcher(2.0);
     let (small, large) = (Spin::new(5, MS), Spin::new(5, MS));
-    dispatcher.measure(&*small, &*large);
+    dispatcher.measure(&*small, &*large, Effort::Brief);
     let work = Spin::new(2_000, MS);
     let run = dispatcher.run(Arc::clone(&work), Lane::Batch, None);
     let hung_up = tokio::time::timeout(20 * MS, run).await;
     assert!(hung_up.is_err());
     let pool = dispatcher.inner.pool.as_ref().expect("a pool");
     let began = Instant::now();
-    while pool.idle().is_zero() {
+    while pool.idle(Lane::Batch).is_zero() {
         assert!(began.elapsed() < Duration::from_secs(5), "still at it");
         tokio::time::sleep(MS).await;
     }
@@ -242,7 +242,7 @@ async fn whoever_hangs_up_takes_the_rest_along() {
 async fn a_full_lane_refuses_and_counts() {
     let dispatcher = dispatcher(2.0);
     let (small, large) = (Spin::new(5, MS), Spin::new(5, MS));
-    dispatcher.measure(&*small, &*large);
+    dispatcher.measure(&*small, &*large, Effort::Brief);
     let batch = || {
         let dispatcher = dispatcher.clone();
         tokio::spawn(async move { dispatcher.run(Spin::new(100, MS), Lane::Batch, None).await })
@@ -273,7 +273,7 @@ async fn a_full_lane_refuses_and_counts() {
 async fn a_check_goes_before_batches() {
     let dispatcher = dispatcher(2.0);
     let (small, large) = (Spin::new(5, MS), Spin::new(5, MS));
-    dispatcher.measure(&*small, &*large);
+    dispatcher.measure(&*small, &*large, Effort::Brief);
     let long = Spin::new(1_000, MS);
     let batch = tokio::spawn({
         let (dispatcher, long) = (dispatcher.clone(), Arc::clone(&long));

@@ -153,6 +153,10 @@ pub struct Weight {
 impl Weight {
     /// Classes an operation may have.
     pub const CLASSES: usize = 8;
+
+    /// A check's own item, apart from those of batches: most tokens of checks are known already, and
+    /// a single permission shares nothing with others.
+    pub const OF_A_CHECK: Self = Self { class: 7, bytes: 0 };
 }
 
 /// Something to do to each of many items.
@@ -175,6 +179,11 @@ pub trait Work: Send + Sync + 'static {
 
     /// What item `item` weighs. Called for every item before anything runs, so it must be cheap.
     fn weight(&self, item: usize) -> Weight;
+
+    /// What every item weighs, where all weigh the same: saves looking at each.
+    fn uniform(&self) -> Option<Weight> {
+        None
+    }
 
     /// Does `items` and returns one output for each, in order. Pieces of one batch run on several
     /// threads at once, each with its own range.

@@ -93,6 +93,13 @@ pub(super) fn metadata(decision: &Decision) -> Struct {
     if let Some(route) = &decision.route {
         fields.push(("route", text(&route.name)));
     }
+    if let Some(origin) = decision.permission {
+        fields.push(("permission_source", text(origin.as_str())));
+        if let Some(age) = origin.age() {
+            let millis = (age.as_secs_f64() * 1e3).round();
+            fields.push(("permission_age_ms", Kind::NumberValue(millis)));
+        }
+    }
     if !decision.findings.is_empty() {
         fields.push(("findings", text(&decision.findings.summary())));
     }

@@ -6,17 +6,21 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    Cache, Config, Issuer, KeySource, Metrics, PEER, Revocations, Settings, Verifier,
+    Cache, Config, Issuer, KeySource, Metrics, Once, PEER, Revocations, Settings, Verifier,
+    endpoint::Way,
     exchange::Exchange,
-    fetcher, read_keys, revocation,
-    token_endpoint::{MAX_ANSWER, TokenEndpoint},
+    fetcher,
+    introspection::{self, Introspector},
+    read_keys, revocation,
+    token_endpoint::{self, TokenEndpoint},
 };
 use crate::{
     clock::Clock,
+    coalesce::Kind,
     problem::Problem,
     store::Store,
     units::Span,
-    upstream::{Fetcher, Limits, Reach},
+    upstream::{Fetcher, Limits, Reach, Series},
 };
 
 impl Verifier {
@@ -57,6 +61,15 @@ impl Verifier {
             ));
             return Err(problems);
         };
+        let once = match previous {
+            Some(previous) => Some(previous.once.clone()),
+            None => Once::new(config.dpop.max_memory.get()),
+        };
+        let Some(once) = once else {
+            let text = "needs random numbers, and the system has none";
+            problems.push(Problem::new("", text));
+            return Err(problems);
+        };
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -65,7 +78,10 @@ impl Verifier {
             None => [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         };
         for issuer in issuers.values() {
-            open_exchange(issuer, &fetchers, &clock, &metrics);
+            open_endpoints(issuer, &fetchers, &clock, &metrics);
+            // An issuer that is kept has it already.
+            let series = metrics.coalesced().of(Kind::Keys);
+            let _ = issuer.demand.series.set(series);
         }
         Ok(Self {
             cache,
@@ -73,6 +89,8 @@ impl Verifier {
             headers: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.headers)),
             issuers,
             metrics,
+            once,
+            proof_age: config.dpop.max_age.get(),
             revocations,
             fetchers,
         })
@@ -80,11 +98,12 @@ impl Verifier {
 }
 
 impl Verifier {
-    /// The same, with the revocations that all replicas of `store` share. Those of a verifier that
-    /// it was made from are shared already.
+    /// The same, with the revocations, and the proofs shown before, that all replicas of `store`
+    /// share. Those of a verifier that it was made from are shared already.
     #[must_use]
     pub fn sharing(self, store: &Store) -> Self {
         Self {
+            once: self.once.sharing(store),
             revocations: self.revocations.sharing(store),
             ..self
         }
@@ -106,25 +125,36 @@ fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>
     }
 }
 
-/// Opens the way to the token endpoint of `issuer`, if it is to have one and has none yet.
-fn open_exchange(issuer: &Issuer, fetchers: &[Fetcher; 2], clock: &Clock, metrics: &Metrics) {
+/// Opens the ways to the endpoints that `issuer` is to be asked at and has no way to yet.
+fn open_endpoints(issuer: &Issuer, fetchers: &[Fetcher; 2], clock: &Clock, metrics: &Metrics) {
     let settings = &issuer.settings;
-    let Some(client) = settings.exchange.as_ref() else {
-        return;
+    let way = |bytes: usize, series: Series| Way {
+        fetcher: fetcher(fetchers, settings).clone(),
+        limits: Limits {
+            bytes,
+            time: settings.fetch_timeout,
+        },
+        series,
     };
-    if issuer.exchange.get().is_some() {
-        return;
+    // Whoever else has just set one of them made the same.
+    if let (Some(client), None) = (&settings.exchange, issuer.exchange.get()) {
+        let way = way(
+            token_endpoint::MAX_ANSWER,
+            metrics.token_endpoint(&issuer.name),
+        );
+        let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), way);
+        let exchange = Exchange::new(endpoint, metrics.coalesced());
+        let _ = issuer.exchange.set(exchange);
     }
-    let limits = Limits {
-        bytes: MAX_ANSWER,
-        time: settings.fetch_timeout,
-    };
-    let fetcher = fetcher(fetchers, settings).clone();
-    let series = metrics.token_endpoint(&issuer.name);
-    let endpoint = TokenEndpoint::new(client.clone(), clock.clone(), fetcher, limits, series);
-    // Whoever else has just set it made the same.
-    let exchange = Exchange::new(endpoint, metrics.coalesced());
-    let _ = issuer.exchange.set(exchange);
+    if let (Some(config), None) = (&settings.introspection, issuer.introspector.get()) {
+        let way = way(
+            introspection::MAX_ANSWER,
+            metrics.introspection(&issuer.name),
+        );
+        let asking = (config.clone(), clock.clone(), way);
+        let introspector = Introspector::new(&issuer.name, asking, metrics.coalesced());
+        let _ = issuer.introspector.set(introspector);
+    }
 }
 
 /// How much `config` allows to be kept, and how long a token of any of `issuers` can be valid.

@@ -8,7 +8,8 @@
 //! 2⁻¹¹⁷ at most, whoever chose them. Tokens themselves are not kept.
 //!
 //! What can change while an entry lives is not believed but looked at on every hit: the time, the
-//! issuer's key set and its age, revocations, and what the route asks for. Only admissions are kept, so
+//! issuer's key set and its age (or how long its word about an opaque token is good), revocations, the
+//! sender's proof where the token is bound to a key, and what the route asks for. Only admissions are kept, so
 //! a refusal is always found out afresh. A configuration's entries are not searched for when it
 //! goes: nothing asks for its version any more, and they make room when room is needed.
 //!
@@ -23,6 +24,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use aws_lc_rs::{
@@ -58,14 +60,22 @@ pub(super) struct Key {
 /// What was found out about a token.
 #[derive(Debug)]
 pub(super) struct Proof {
+    pub(super) grounds: Grounds,
     pub(super) identity: Identity,
-    /// The key set whose key matched.
-    pub(super) keys: KeySetId,
     pub(super) lifetime: Lifetime,
     /// The version of the list of revocations at which this token was not on it.
     pub(super) unrevoked_at: AtomicU64,
     /// What it takes in bytes, once it is kept.
     weight: u64,
+}
+
+/// Why a token was believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Grounds {
+    /// A key of this key set matched.
+    Keys(KeySetId),
+    /// The issuer said so, and that is good until then.
+    Word(Instant),
 }
 
 impl Version {
@@ -78,14 +88,14 @@ impl Version {
 impl Proof {
     pub(super) fn new(
         identity: Identity,
-        keys: KeySetId,
+        grounds: Grounds,
         lifetime: Lifetime,
         unrevoked_at: u64,
     ) -> Self {
         Self {
             weight: 0,
+            grounds,
             identity,
-            keys,
             lifetime,
             unrevoked_at: AtomicU64::new(unrevoked_at),
         }

@@ -62,15 +62,25 @@ impl Identity {
     ///
     /// A name is taken as it stands before it is cut at its dots, because names such as
     /// `https://app.example/tenant` have dots in them. A number too large to be exact is no value:
-    /// two different ones would read the same.
+    /// two different ones would read the same. An `email` that the issuer has not verified is no
+    /// value either, nor one that does not have one `@`: whoever signs up chooses it.
     #[must_use]
     pub fn claim(&self, dotted: &str) -> Option<Cow<'_, str>> {
+        if dotted == "email" && !self.has_verified_email() {
+            return None;
+        }
         match find(&self.0.claims, dotted)? {
             Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             Value::Number(number) => exact(number).map(Cow::Owned),
             Value::String(text) => Some(Cow::Borrowed(text)),
             Value::Array(_) | Value::Null | Value::Object(_) => None,
         }
+    }
+
+    fn has_verified_email(&self) -> bool {
+        let email = self.0.claims.get("email").and_then(Value::as_str);
+        let is_one = email.is_some_and(|email| email.matches('@').count() == 1);
+        is_one && self.0.claims.get("email_verified") == Some(&Value::Bool(true))
     }
 
     /// The issuer's name in the configuration; `peer` for a client certificate.
@@ -198,6 +208,29 @@ mod tests {
             !format!("{ann:?}").contains("t1"),
             "claims stay out of logs"
         );
+    }
+
+    #[test]
+    fn an_address_that_nobody_verified_is_no_value() {
+        let email = |email: Value, verified: Value| {
+            let claims = json!({"sub": "ann", "email": email, "email_verified": verified});
+            let Value::Object(claims) = claims else {
+                unreachable!("an object")
+            };
+            let ann = Identity::new(claims, "auth0".into(), 9).expect("has a sub");
+            ann.claim("email").map(Cow::into_owned)
+        };
+        let address = json!("ann@corp.example");
+        assert_eq!(
+            email(address.clone(), json!(true)).as_deref(),
+            address.as_str()
+        );
+        for unproven in [json!(false), json!(null), json!("true"), json!(1)] {
+            assert_eq!(email(address.clone(), unproven), None);
+        }
+        for strange in ["ann@corp.example@evil.example", "corp.example", ""] {
+            assert_eq!(email(json!(strange), json!(true)), None, "{strange}");
+        }
     }
 
     #[test]

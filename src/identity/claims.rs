@@ -29,7 +29,40 @@ pub(super) fn check(
     now: UnixSeconds,
 ) -> Result<Lifetime, Error> {
     let lifetime = Lifetime::read(claims)?;
+    check_within(claims, lifetime, settings, now)
+}
+
+/// The same for what an issuer says of an active token (RFC 7662): it need not say until when, and
+/// then its word counts for `keep` seconds.
+pub(super) fn check_word(
+    claims: &Map<String, Value>,
+    settings: &Settings,
+    now: UnixSeconds,
+    keep: UnixSeconds,
+) -> Result<Lifetime, Error> {
+    match claims.get("iss") {
+        None => {}
+        Some(Value::String(issuer)) if *issuer == settings.issuer => {}
+        Some(_) => return Err(Error::Issuer),
+    }
+    let mut lifetime = Lifetime::begin(claims)?;
+    #[expect(clippy::cast_precision_loss, reason = "seconds are exact in f64")]
+    let unsaid = now.saturating_add(keep) as f64;
+    lifetime.expires = date(claims, "exp")?.unwrap_or(unsaid);
+    check_within(claims, lifetime, settings, now)
+}
+
+fn check_within(
+    claims: &Map<String, Value>,
+    lifetime: Lifetime,
+    settings: &Settings,
+    now: UnixSeconds,
+) -> Result<Lifetime, Error> {
     lifetime.check(settings.leeway, now)?;
+    // RFC 8417: what tells of an event, a logout for one, gives nobody access.
+    if claims.contains_key("events") {
+        return Err(Error::Malformed("the token is a security event"));
+    }
     check_audience(claims, &settings.audiences)?;
     match claims.get("sub") {
         Some(Value::String(subject)) if !subject.is_empty() => {}
@@ -41,11 +74,19 @@ pub(super) fn check(
 impl Lifetime {
     fn read(claims: &Map<String, Value>) -> Result<Self, Error> {
         let expires = date(claims, "exp")?.ok_or(Error::Malformed("`exp` is missing"))?;
+        Ok(Self {
+            expires,
+            ..Self::begin(claims)?
+        })
+    }
+
+    /// One that does not end.
+    fn begin(claims: &Map<String, Value>) -> Result<Self, Error> {
         let not_before = date(claims, "nbf")?;
         let issued = date(claims, "iat")?;
         let starts = [not_before, issued].into_iter().flatten();
         Ok(Self {
-            expires,
+            expires: f64::INFINITY,
             starts: starts.reduce(f64::max),
         })
     }
@@ -78,7 +119,7 @@ impl Lifetime {
 }
 
 /// The date `name`, if it is there; anything but a number there is refused.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Error> {
+pub(super) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Error> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::Number(number)) => match number.as_f64() {
@@ -89,7 +130,7 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Error> {
     }
 }
 
-fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) -> Result<(), Error> {
+pub(super) fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) -> Result<(), Error> {
     let strings = || Error::Malformed("`aud` is neither a string nor a list of strings");
     let named = match claims.get("aud") {
         None => &[],

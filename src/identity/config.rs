@@ -4,6 +4,7 @@
 //! and resolved, so that equal settings on a reload mean that the issuer's keys may be kept.
 
 mod client;
+mod introspection;
 mod place;
 mod settings;
 
@@ -12,12 +13,15 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::sender::Sender;
 use crate::units::{Bytes, Span};
 
 pub(super) use self::client::{Client, EndpointAddress};
+pub(super) use self::introspection::Introspection;
 pub(super) use self::settings::{KeySource, Settings, web_address};
 pub use self::{
     client::{ClientConfig, SecretBy},
+    introspection::IntrospectionConfig,
     place::{Place, Stripped},
 };
 
@@ -27,12 +31,25 @@ pub use self::{
 pub struct Config {
     /// What an issuer gets when it says nothing else.
     pub defaults: IssuerDefaults,
+    /// Proofs of possession.
+    pub dpop: DpopConfig,
     /// The trusted issuers by a name of the operator's choice; routes and metrics use the name.
     pub issuers: BTreeMap<String, IssuerConfig>,
     /// Tokens taken back before their `exp`.
     pub revocation: RevocationConfig,
     /// Most memory for tokens proven before; 0 keeps none.
     pub token_cache: Bytes,
+}
+
+/// What is asked of proofs of possession (RFC 9449).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpopConfig {
+    /// How far a proof's `iat` may be from our clock, either way.
+    pub max_age: Span,
+    /// Most memory for proofs that have been shown, and logout tokens; when it is full, new ones
+    /// are refused. Read at start.
+    pub max_memory: Bytes,
 }
 
 /// How revocations are kept.
@@ -57,6 +74,12 @@ pub struct IssuerDefaults {
     pub allow_private_addresses: bool,
     /// Longest wait for one document, dialling included.
     pub fetch_timeout: Span,
+    /// Longest time for which the issuer's word that an opaque token is active is believed…
+    pub introspection_keep: Span,
+    /// …and its word that one is not.
+    pub introspection_keep_inactive: Span,
+    /// How many opaque tokens an issuer is asked about at one time.
+    pub introspection_max_in_flight: u16,
     /// How far the issuer's clock and ours may be apart.
     pub leeway: Span,
     /// How long the last good key set is used while no new one can be had.
@@ -90,6 +113,13 @@ pub struct IssuerConfig {
     /// As whom its token endpoint is asked for another token, for those who sign in through us.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exchange: Option<ClientConfig>,
+    /// How it is asked about tokens that are no JWTs; left out, such tokens are malformed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<IntrospectionConfig>,
+    /// For whom its logout tokens are (OIDC Back-Channel Logout): our client ids there. Left out,
+    /// none is accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logout_audiences: Vec<String>,
     /// See [`IssuerDefaults`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,
@@ -125,6 +155,10 @@ pub struct Requirement {
     /// Scopes the token must carry, all of them.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// How tokens must be bound to whoever shows them; left out, they need not be. A token that is
+    /// bound is never taken without its proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
     /// Keep the token from the upstream.
     #[serde(default)]
     pub strip: bool,

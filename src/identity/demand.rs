@@ -3,26 +3,36 @@
 //! Anyone can send a token with an invented key id, so fetches on behalf of tokens come out of a
 //! budget. A fetch is never for one key id: whoever asks before it starts gets its result, so a
 //! flood of invented ids delays a newly published key by one refill at most, and known keys by
-//! nothing.
+//! nothing. That is also why this is no flight of `coalesce`: the answer of a fetch under way may be
+//! from before the key was there, so whoever does not find the key in it gets the next one.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    mem,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, watch};
+
+use crate::coalesce;
 
 /// One issuer's fetches: numbered from 1, at most one wanted and one under way.
 pub(super) struct Demand {
     burst: u32,
     finished: watch::Sender<u64>,
     interval: Duration,
+    /// Where those who share a fetch are counted.
+    pub(super) series: OnceLock<coalesce::Series>,
     /// Held for a few instructions, never across I/O or an await.
     state: Mutex<State>,
     wake: Notify,
 }
 
 struct State {
+    /// Who waits for the fetch that has not begun.
+    callers: usize,
+    /// Who came to wait for the one under way.
+    joined: usize,
     left: u32,
     refilled: Instant,
     started: u64,
@@ -36,7 +46,10 @@ impl Demand {
             burst,
             finished: watch::Sender::new(0),
             interval,
+            series: OnceLock::new(),
             state: Mutex::new(State {
+                callers: 0,
+                joined: 0,
                 left: burst,
                 refilled: Instant::now(),
                 started: 0,
@@ -49,6 +62,21 @@ impl Demand {
     /// Waits until the first fetch has ended, well or not, or until `deadline`.
     pub(super) async fn first(&self, deadline: Instant) {
         self.wait(1, deadline).await;
+    }
+
+    /// Waits for the fetch that is under way. `false`, at once, when none is.
+    pub(super) async fn current(&self, deadline: Instant) -> bool {
+        let number = {
+            let mut state = self.state();
+            if state.started <= *self.finished.borrow() {
+                return false;
+            }
+            state.joined += 1;
+            state.started
+        };
+        self.count(coalesce::Series::follows);
+        self.wait(number, deadline).await;
+        true
     }
 
     /// Asks for a fetch and waits for its end. `false`, at once, when the budget is spent.
@@ -74,6 +102,7 @@ impl Demand {
         state.wanted = false;
         state.started += 1;
         Flight {
+            callers: mem::take(&mut state.callers),
             demand: self,
             number: state.started,
         }
@@ -83,17 +112,31 @@ impl Demand {
     fn ask(&self, now: Instant) -> Option<u64> {
         let mut state = self.state();
         if state.wanted {
+            state.callers += 1;
+            self.count(coalesce::Series::follows);
             return Some(state.started + 1);
         }
         state.refill(self.burst, self.interval, now);
         if state.left > 0 {
             state.left -= 1;
             state.wanted = true;
+            state.callers += 1;
+            self.count(coalesce::Series::leads);
             self.wake.notify_one();
             return Some(state.started + 1);
         }
         // One that began before we asked may still bring the key.
-        (state.started > *self.finished.borrow()).then_some(state.started)
+        let is_under_way = state.started > *self.finished.borrow();
+        if is_under_way {
+            self.count(coalesce::Series::follows);
+        }
+        is_under_way.then_some(state.started)
+    }
+
+    fn count(&self, what: impl Fn(&coalesce::Series)) {
+        if let Some(series) = self.series.get() {
+            what(series);
+        }
     }
 
     async fn wait(&self, number: u64, deadline: Instant) {
@@ -127,12 +170,17 @@ impl State {
 
 /// A fetch under way.
 pub(super) struct Flight<'a> {
+    callers: usize,
     demand: &'a Demand,
     number: u64,
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
+        let callers = self.callers + mem::take(&mut self.demand.state().joined);
+        if callers > 0 {
+            self.demand.count(|series| series.shared(callers));
+        }
         let number = self.number;
         self.demand
             .finished

@@ -20,11 +20,16 @@ pub enum Error {
     /// The signature does not match any key that fits.
     #[error("the signature matches no key")]
     Forged,
+    /// The issuer, asked about the token, says that it is not active: revoked, expired or never
+    /// issued.
+    #[error("the issuer says that the token is not active")]
+    Inactive,
     /// None of the route's issuers has this `iss`.
     #[error("the token is from an issuer that this route does not accept")]
     Issuer,
-    /// No key set has been fetched, or the last one is too old.
-    #[error("no usable key set of issuer `{0}`")]
+    /// No key set has been fetched, or the last one is too old; or the issuer could not be asked
+    /// about an opaque token.
+    #[error("issuer `{0}` has no usable key set or could not be asked")]
     KeysUnavailable(String),
     /// Not a token as RFC 7519 and RFC 8725 have it, or more than one.
     #[error("{0}")]
@@ -35,6 +40,12 @@ pub enum Error {
     /// Before its `nbf` or `iat`, leeway included.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// More at once than is taken on.
+    #[error("too much is asked at once")]
+    Overloaded,
+    /// Whether the proof has been shown to another replica is not known: the store is away.
+    #[error("whether the proof was shown before is not known")]
+    ProofsUnknown,
     /// Taken back, by itself or with its session, its subject or all of its time.
     #[error("the token has been revoked")]
     Revoked,
@@ -44,6 +55,12 @@ pub enum Error {
     /// A scope that the route asks for is not there.
     #[error("the token lacks a required scope")]
     Scope,
+    /// The token is bound to no key, or not in the way that the route wants.
+    #[error("the token is not bound to its sender as the route wants")]
+    Unbound,
+    /// Whoever showed a bound token did not prove to hold its key.
+    #[error("{0}")]
+    Unproven(&'static str),
     /// `kid` names no key of the issuer, fetched again or over the budget for that.
     #[error("the token's key id is unknown")]
     UnknownKey,
@@ -57,13 +74,16 @@ impl Error {
             Self::Algorithm(_) => Reason::TokenAlgorithm,
             Self::Audience => Reason::TokenAudience,
             Self::Expired => Reason::TokenExpired,
-            Self::Forged | Self::UnknownKey => Reason::TokenSignature,
+            Self::Forged | Self::UnknownKey | Self::Unproven(_) => Reason::TokenSignature,
             Self::Issuer => Reason::TokenIssuer,
-            Self::KeysUnavailable(_) | Self::RevocationsUnknown => Reason::KeysUnavailable,
-            Self::Malformed(_) => Reason::TokenMalformed,
+            Self::KeysUnavailable(_) | Self::ProofsUnknown | Self::RevocationsUnknown => {
+                Reason::KeysUnavailable
+            }
+            Self::Malformed(_) | Self::Unbound => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
             Self::NotYetValid => Reason::TokenNotYetValid,
-            Self::Revoked => Reason::TokenRevoked,
+            Self::Overloaded => Reason::Overloaded,
+            Self::Inactive | Self::Revoked => Reason::TokenRevoked,
             Self::Scope => Reason::TokenScope,
         }
     }

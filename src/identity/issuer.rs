@@ -15,11 +15,13 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
+    absent::Absent,
     cache::Version,
     config::{KeySource, Settings},
     demand::Demand,
     error::Error,
     exchange::Exchange,
+    introspection::Introspector,
     keys::{KeySetId, Keys, Signature},
     source::Failure,
     token::Token,
@@ -27,12 +29,15 @@ use super::{
 
 /// An issuer, shared by checks, by the task that keeps it fresh, and across reloads.
 pub(super) struct Issuer {
+    absent: Absent,
     created: Instant,
     current: ArcSwapOption<KeySet>,
     pub(super) demand: Demand,
     /// Set once, before the issuer is used, if its settings have one.
     pub(super) exchange: OnceLock<Exchange>,
     failure: ArcSwapOption<Failure>,
+    /// Set once, before the issuer is used, if its settings have one.
+    pub(super) introspector: OnceLock<Introspector>,
     pub(super) name: Arc<str>,
     pub(super) settings: Settings,
     told_of_long_lives: AtomicBool,
@@ -68,11 +73,13 @@ impl Issuer {
     /// An issuer without keys, unless they come from a shared secret.
     pub(super) fn new(settings: Settings) -> Self {
         let issuer = Self {
+            absent: Absent::new(settings.unknown_kid_interval, settings.refresh),
             created: Instant::now(),
             current: ArcSwapOption::empty(),
             demand: Demand::new(settings.unknown_kid_burst, settings.unknown_kid_interval),
             exchange: OnceLock::new(),
             failure: ArcSwapOption::empty(),
+            introspector: OnceLock::new(),
             name: settings.name.as_str().into(),
             settings,
             told_of_long_lives: AtomicBool::new(false),
@@ -87,6 +94,11 @@ impl Issuer {
 
     /// Replaces the key set.
     pub(super) fn publish(&self, keys: Keys) {
+        if let Some(old) = &*self.current.load() {
+            let now = Instant::now();
+            let gone = old.keys.names().filter(|kid| !keys.has_named(kid));
+            gone.for_each(|kid| self.absent.withdrawn(kid, now));
+        }
         self.store(Arc::new(keys));
     }
 
@@ -134,8 +146,13 @@ impl Issuer {
                 self.demand.first(deadline).await;
                 found = self.check(token);
             }
+            // The one under way may bring the key: only if it does not is another worth its price.
             if matches!(found, Some((Signature::UnknownKey, _)))
-                && self.demand.refetch(deadline).await
+                && self.demand.current(deadline).await
+            {
+                found = self.check(token);
+            }
+            if matches!(found, Some((Signature::UnknownKey, _))) && self.seek(token, deadline).await
             {
                 found = self.check(token);
             }
@@ -149,6 +166,18 @@ impl Issuer {
             }
             Some((Signature::UnknownKey, _)) => Err(Error::UnknownKey),
         }
+    }
+
+    /// Has the key that `token` names fetched, if it may be. Whether there was a fetch.
+    async fn seek(&self, token: &Token<'_>, deadline: Instant) -> bool {
+        let kid = token.kid.as_deref().unwrap_or_default();
+        if self.absent.waits(kid, Instant::now()) || !self.demand.refetch(deadline).await {
+            return false;
+        }
+        if !self.knows(Some(kid)) {
+            self.absent.missed(kid, Instant::now());
+        }
+        true
     }
 
     /// Whether `keys` are the current key set, and not too old to be used.
@@ -197,7 +226,11 @@ impl Issuer {
     pub(super) fn lacks(&self, token: &Token<'_>) -> Option<Lack> {
         match self.check(token) {
             None => Some(Lack::Keys),
-            Some((Signature::UnknownKey, _)) => Some(Lack::ThisKey),
+            Some((Signature::UnknownKey, _)) => {
+                let kid = token.kid.as_deref().unwrap_or_default();
+                let waits = self.absent.waits(kid, Instant::now());
+                (!waits).then_some(Lack::ThisKey)
+            }
             Some(_) => None,
         }
     }

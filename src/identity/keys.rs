@@ -21,7 +21,7 @@ use jsonwebtoken::{Algorithm, jwk::Jwk};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::public::PublicKey;
+pub(super) use self::public::PublicKey;
 use super::token::Token;
 
 /// What the keys say about a token's signature.
@@ -121,6 +121,15 @@ impl Keys {
             Self::Public(_, keys) => keys.iter().any(|key| key.kid.as_deref() == Some(kid)),
             Self::Shared(_) => true,
         }
+    }
+
+    /// The names of all keys that have one.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let keys = match self {
+            Self::Public(_, keys) => &keys[..],
+            Self::Shared(_) => &[],
+        };
+        keys.iter().filter_map(|key| key.kid.as_deref())
     }
 
     /// How many keys there are, for people.

@@ -10,6 +10,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use super::Verifier;
 use crate::{
     coalesce,
+    dispatch::{Dispatcher, Operation},
     telemetry::{self, CacheSeries},
     upstream::{self, Series},
 };
@@ -27,6 +28,8 @@ pub struct Metrics {
     /// The issuers shown, so that one removed by a reload disappears. Held while setting gauges.
     shown: Arc<Mutex<BTreeSet<String>>>,
     upstream: upstream::Metrics,
+    /// Who counts what was waited for, too.
+    waits: Option<Dispatcher>,
 }
 
 impl Metrics {
@@ -65,7 +68,18 @@ impl Metrics {
             age: telemetry::gauges(registry, "subzero_keys_age_seconds", help, &["issuer"])?,
             shown: Arc::default(),
             upstream,
+            waits: None,
         })
+    }
+
+    /// The same; from now on `dispatcher` counts every fetch of keys and every question to a token
+    /// endpoint as waited for, on behalf of tokens.
+    #[must_use]
+    pub fn waiting_through(self, dispatcher: &Dispatcher) -> Self {
+        Self {
+            waits: Some(dispatcher.clone()),
+            ..self
+        }
     }
 
     /// The series of another cache in the families that all caches share, each at 0.
@@ -112,11 +126,24 @@ impl Metrics {
 
     /// The series that count questions to one issuer's token endpoint.
     pub(super) fn token_endpoint(&self, issuer: &str) -> Series {
-        self.upstream.series(&format!("token:{issuer}"))
+        self.waited(&format!("token:{issuer}"))
+    }
+
+    /// The series that count questions to one issuer about opaque tokens.
+    pub(super) fn introspection(&self, issuer: &str) -> Series {
+        self.upstream.guarded(&format!("introspection:{issuer}"))
     }
 
     /// The series that count fetches for one issuer.
     pub(super) fn fetches(&self, issuer: &str) -> Series {
-        self.upstream.series(&format!("keys:{issuer}"))
+        self.waited(&format!("keys:{issuer}"))
+    }
+
+    fn waited(&self, upstream: &str) -> Series {
+        let series = self.upstream.guarded(upstream);
+        match self.waits.clone() {
+            Some(waits) => series.watched(move |took| waits.waited(Operation::Jwt, took)),
+            None => series,
+        }
     }
 }

@@ -114,7 +114,7 @@ fn pause(issuer: &Issuer, failures: u32) -> Duration {
 }
 
 /// A number in 0..1 that differs between replicas.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     let random = RandomState::new().hash_one(0);
     f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

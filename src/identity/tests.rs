@@ -6,6 +6,7 @@ mod configuration;
 pub(super) mod endpoint;
 pub(super) mod fetching;
 mod hostile;
+mod vectors;
 
 use std::{path::Path, sync::LazyLock, time::Duration};
 
@@ -28,7 +29,8 @@ pub(super) fn defaults() -> Value {
         "algorithms": ["RS256", "ES256", "EdDSA"],
         "allow_private_addresses": false,
         "fetch_timeout": "2s",
-        "leeway": "30s",
+        "introspection_keep": "1m", "introspection_keep_inactive": "5s",
+        "introspection_max_in_flight": 4, "leeway": "30s",
         "max_stale": "24h",
         "refresh": "10m",
         "unknown_kid_burst": 5,
@@ -38,6 +40,10 @@ pub(super) fn defaults() -> Value {
 
 pub(super) fn revocation() -> Value {
     json!({"max_memory": "1MiB", "max_token_life": "1h"})
+}
+
+pub(super) fn dpop() -> Value {
+    json!({"max_age": "1m", "max_memory": "1MiB"})
 }
 
 /// A configuration directory with key files for the issuer `file` and the secret of `hs`.
@@ -60,7 +66,7 @@ pub(super) fn metrics() -> (Registry, Metrics) {
 }
 
 pub(super) fn verifier(issuers: &Value, base: &Path) -> Result<Verifier, Vec<Problem>> {
-    let config = json!({"defaults": defaults(), "issuers": issuers, "token_cache": "1MiB", "revocation": revocation()});
+    let config = json!({"defaults": defaults(), "issuers": issuers, "token_cache": "1MiB", "revocation": revocation(), "dpop": dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     Verifier::new(&config, base, Clock::fixed(NOW), metrics().1, None)
 }
@@ -95,6 +101,7 @@ pub(super) fn want(issuers: &[&str], scopes: &[&str]) -> Requirement {
     Requirement {
         issuers: owned(issuers),
         scopes: owned(scopes),
+        sender: None,
         strip: false,
         token: None,
     }
@@ -128,7 +135,8 @@ async fn a_good_token_in_a_request_makes_an_identity() {
         body: Body::Absent,
     };
     let want = want(&["hs", "file"], &["chat"]);
-    let verifying = VERIFIER.verify(&request, &want, soon());
+    let nobody = Source::default();
+    let verifying = VERIFIER.verify(&request, &nobody, &want, soon());
     assert_send(&verifying);
     let ann = verifying.await.expect("identified");
     assert_eq!((ann.subject(), ann.issuer()), ("ann", "file"));

@@ -9,24 +9,20 @@
 //! A round trip, and 1 ms for an RSA signature where the client proves itself with a key. Use it on
 //! the API's runtime or the control one.
 
-mod credential;
-
 use std::{fmt, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwapOption;
-use reqwest::Url;
 use serde::Deserialize;
 
-pub(super) use self::credential::{Credential, SigningKey};
 use super::{
-    config::{Client, EndpointAddress, web_address},
+    config::Client,
     credential::MAX_TOKEN,
+    endpoint::{Endpoint, Unasked, Way},
 };
 use crate::{
     clock::{Clock, UnixSeconds},
     coalesce,
     units::Secret,
-    upstream::{self, Fetcher, Form, Limits, Series},
+    upstream::{self, Form},
 };
 
 /// A token that an issuer gave us.
@@ -81,31 +77,14 @@ impl From<upstream::Error> for Error {
 #[derive(Debug)]
 pub(super) struct TokenEndpoint {
     client: Client,
-    clock: Clock,
-    /// What discovery said, until asking there fails.
-    discovered: ArcSwapOption<Url>,
-    fetcher: Fetcher,
-    limits: Limits,
-    series: Series,
+    endpoint: Endpoint,
 }
 
 impl TokenEndpoint {
-    /// `limits.time` is for each of the two questions that it may take.
-    pub(super) fn new(
-        client: Client,
-        clock: Clock,
-        fetcher: Fetcher,
-        limits: Limits,
-        series: Series,
-    ) -> Self {
-        Self {
-            client,
-            clock,
-            discovered: ArcSwapOption::empty(),
-            fetcher,
-            limits,
-            series,
-        }
+    pub(super) fn new(client: Client, clock: Clock, way: Way) -> Self {
+        let (address, id) = (client.address.clone(), client.id.clone());
+        let endpoint = Endpoint::new(address, id, client.credential.clone(), clock, way);
+        Self { client, endpoint }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -113,29 +92,23 @@ impl TokenEndpoint {
     }
 
     pub(super) fn clock(&self) -> &Clock {
-        &self.clock
+        &self.endpoint.clock
     }
 
     /// The longest that [`TokenEndpoint::ask`] takes: two questions, and a moment to sign and read.
     pub(super) fn patience(&self) -> Duration {
-        self.limits.time * 2 + Duration::from_millis(500)
+        self.endpoint.patience()
     }
 
     /// Asks with `form`, to which audience, scopes and the client's proof are added.
     pub(super) async fn ask(&self, mut form: Form) -> Result<AccessToken, Error> {
-        let url = self.url().await?;
-        let now = self.clock.now();
+        let now = self.clock().now();
         if let Some(audience) = &self.client.audience {
             form = form.field("audience", audience);
         }
         if !self.client.scopes.is_empty() {
             form = form.field("scope", &self.client.scopes.join(" "));
         }
-        let form = self
-            .client
-            .credential
-            .sign(form, &self.client.id, &url, now)
-            .ok_or(Error::Unsigned)?;
         let mut refused = None;
         let read = |status, bytes: &[u8]| match status {
             200 => read_token(bytes, now),
@@ -146,55 +119,17 @@ impl TokenEndpoint {
                 Err(upstream::Error::Http(format!("answered {status}{code}")))
             }
         };
-        let fetcher = &self.fetcher;
-        let answer = fetcher
-            .post(&url, form, self.limits, &self.series, read)
-            .await;
+        let answer = self.endpoint.ask(form, read).await;
         match (answer, refused) {
             (Ok(token), _) => Ok(token),
-            (Err(_), Some(code)) => Err(Error::Refused(code)),
-            (Err(error), None) => {
-                self.discovered.store(None);
+            (Err(Unasked::Unsigned), _) => Err(Error::Unsigned),
+            (Err(Unasked::Upstream(_)), Some(code)) => Err(Error::Refused(code)),
+            (Err(Unasked::Upstream(error)), None) => {
+                self.endpoint.forget();
                 Err(error.into())
             }
         }
     }
-
-    async fn url(&self) -> Result<Url, upstream::Error> {
-        let (document, issuer, allow_private) = match &self.client.address {
-            EndpointAddress::Known(url) => return Ok(url.clone()),
-            EndpointAddress::Discovered {
-                allow_private,
-                document,
-                issuer,
-            } => (document, issuer, *allow_private),
-        };
-        if let Some(url) = &*self.discovered.load() {
-            return Ok(Url::clone(url));
-        }
-        let read = |bytes: &[u8]| read_discovery(bytes, issuer, allow_private);
-        let fetcher = &self.fetcher;
-        let url = fetcher
-            .get(document, self.limits, &self.series, read)
-            .await?;
-        self.discovered.store(Some(Arc::new(url.clone())));
-        Ok(url)
-    }
-}
-
-fn read_discovery(bytes: &[u8], issuer: &str, allow_private: bool) -> Result<Url, String> {
-    #[derive(Deserialize)]
-    struct Document {
-        issuer: String,
-        token_endpoint: String,
-    }
-    let document: Document = serde_json::from_slice(bytes)
-        .map_err(|_| "not a discovery document with `issuer` and `token_endpoint`".to_owned())?;
-    if document.issuer != issuer {
-        return Err(format!("the document is not about issuer `{issuer}`"));
-    }
-    web_address(&document.token_endpoint, allow_private)
-        .map_err(|_| "its `token_endpoint` is not an address that may be asked".to_owned())
 }
 
 /// The token of a good answer. Nothing of a bad one is repeated, since it may hold a token.

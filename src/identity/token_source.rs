@@ -20,6 +20,7 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     config::ClientConfig,
+    endpoint::Way,
     token_endpoint::{AccessToken, Error, MAX_ANSWER, TokenEndpoint},
 };
 use crate::{
@@ -68,7 +69,13 @@ impl TokenSource {
             bytes: MAX_ANSWER,
             time: timeout,
         };
-        let endpoint = TokenEndpoint::new(client, clock, Fetcher::new(reach), limits, series);
+        let fetcher = Fetcher::new(reach);
+        let way = Way {
+            fetcher,
+            limits,
+            series,
+        };
+        let endpoint = TokenEndpoint::new(client, clock, way);
         // No caller of ours causes these questions, so they are not counted as shared.
         let flights = Coalescer::new(Kind::Token, endpoint.patience(), &Metrics::unseen());
         Ok(Self {

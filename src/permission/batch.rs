@@ -22,6 +22,7 @@
 
 mod bits;
 mod resolve;
+mod sample;
 mod spread;
 #[cfg(test)]
 mod tests;

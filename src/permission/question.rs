@@ -86,13 +86,18 @@ impl Question {
     pub(crate) fn put<T>(&self, answer: impl FnOnce(&Ask<'_>) -> T) -> T {
         let tuples = self.contextual_tuples.iter().map(WrittenTuple::as_tuple);
         let tuples: Vec<Tuple<'_>> = tuples.collect();
-        answer(&Ask {
+        answer(&self.with(&tuples))
+    }
+
+    /// The question as the engine takes it, with its contextual `tuples` taken apart.
+    pub(crate) fn with<'a>(&'a self, tuples: &'a [Tuple<'a>]) -> Ask<'a> {
+        Ask {
             user: &self.user,
             relation: &self.relation,
             object: &self.object,
             context: self.context.as_ref(),
-            contextual_tuples: &tuples,
-        })
+            contextual_tuples: tuples,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     graph::{Builder, Tuple},
     listing::ListError,
     plan::Plan,
-    question::WrittenTuple,
+    question::{Question, WrittenTuple},
     store::Store,
 };
 
@@ -28,24 +28,24 @@ pub(super) fn data(name: &str) -> String {
 }
 
 #[derive(Deserialize)]
-struct Suite {
-    tests: Vec<Test>,
+pub(super) struct Suite {
+    pub(super) tests: Vec<Test>,
 }
 
 #[derive(Deserialize)]
-struct Test {
-    name: String,
-    stages: Vec<Stage>,
+pub(super) struct Test {
+    pub(super) name: String,
+    pub(super) stages: Vec<Stage>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Stage {
-    model: String,
+pub(super) struct Stage {
+    pub(super) model: String,
     #[serde(default)]
-    tuples: Option<Vec<WrittenTuple>>,
+    pub(super) tuples: Option<Vec<WrittenTuple>>,
     #[serde(default)]
-    check_assertions: Option<Vec<CheckAssertion>>,
+    pub(super) check_assertions: Option<Vec<CheckAssertion>>,
     #[serde(default)]
     list_objects_assertions: Option<Vec<ListAssertion>>,
     #[serde(default)]
@@ -54,16 +54,16 @@ struct Stage {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CheckAssertion {
-    tuple: WrittenTuple,
+pub(super) struct CheckAssertion {
+    pub(super) tuple: WrittenTuple,
     #[serde(default)]
-    contextual_tuples: Option<Vec<WrittenTuple>>,
+    pub(super) contextual_tuples: Option<Vec<WrittenTuple>>,
     #[serde(default)]
-    context: Option<Json>,
+    pub(super) context: Option<Json>,
     #[serde(default)]
-    expectation: bool,
+    pub(super) expectation: bool,
     #[serde(default)]
-    error_code: u16,
+    pub(super) error_code: u16,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +148,18 @@ impl<'a> Ready<'a> {
 }
 
 impl CheckAssertion {
+    /// The question, with `along` brought along too.
+    pub(super) fn question(&self, along: &[WrittenTuple]) -> Question {
+        let more = self.contextual_tuples.iter().flatten();
+        Question {
+            user: self.tuple.user.clone(),
+            relation: self.tuple.relation.clone(),
+            object: self.tuple.object.clone(),
+            context: self.context.clone(),
+            contextual_tuples: along.iter().chain(more).cloned().collect(),
+        }
+    }
+
     /// What is wrong with the engine's answer, if anything.
     fn run<'a>(&'a self, ready: &Ready<'a>) -> Option<String> {
         let WrittenTuple {
@@ -213,7 +225,7 @@ impl UsersAssertion {
     }
 }
 
-fn expected<T>(answer: T, error_code: u16) -> Result<T, u16> {
+pub(super) fn expected<T>(answer: T, error_code: u16) -> Result<T, u16> {
     match error_code {
         0 => Ok(answer),
         code => Err(code),
@@ -250,13 +262,18 @@ fn run_stage(test: &Test, number: usize, tuples: &[WrittenTuple], sent: Sent, ta
     }
 }
 
-fn run_suite(file: &str, sent: Sent) -> Tally {
+/// One of the suites.
+pub(super) fn suite(file: &str) -> Suite {
     // JSON has no such number, so it cannot reach the engine but as text.
     let huge = "1.79769313486231570814527423731704356798070e+309";
     let text = data(file)
         .replace(&format!(": {huge}"), &format!(": \"{huge}\""))
         .replace(&format!(": -{huge}"), &format!(": \"-{huge}\""));
-    let suite: Suite = serde_saphyr::from_str(&text).expect("readable");
+    serde_saphyr::from_str(&text).expect("readable")
+}
+
+fn run_suite(file: &str, sent: Sent) -> Tally {
+    let suite = suite(file);
     let mut tally = Tally::default();
     for test in &suite.tests {
         let mut tuples: Vec<WrittenTuple> = Vec::new();
@@ -273,7 +290,7 @@ fn run_suite(file: &str, sent: Sent) -> Tally {
 
 impl Test {
     /// Whether all its tuples can be sent along: `OpenFGA` reruns the same tests.
-    fn fits_into_questions(&self) -> bool {
+    pub(super) fn fits_into_questions(&self) -> bool {
         let tuples = self.stages.iter().flat_map(|stage| stage.tuples.iter());
         self.stages.len() == 1 && tuples.flatten().count() <= MAX_CONTEXTUAL_TUPLES
     }

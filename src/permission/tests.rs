@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::check::Source;
+use crate::{check::Source, verdict::Reason};
 
 const STORE: &str = "model: |
   model
@@ -26,13 +26,21 @@ fn ask<'a>(user: &'a str, object: &'a str) -> Ask<'a> {
 fn load(folder: &Path) -> Result<Authorizer, Vec<Problem>> {
     let config = Config {
         store_file: Some(PathBuf::from("store.fga.yaml")),
+        openfga: None,
     };
     Authorizer::load(&config, folder)
 }
 
 #[test]
 fn without_a_store_nothing_can_be_decided() {
-    let authorizer = Authorizer::load(&Config { store_file: None }, Path::new(".")).unwrap();
+    let authorizer = Authorizer::load(
+        &Config {
+            store_file: None,
+            openfga: None,
+        },
+        Path::new("."),
+    )
+    .unwrap();
     let error = authorizer.check(&ask("user:anne", "doc:1")).unwrap_err();
     assert_eq!(error.reason(), Reason::PermissionUnavailable);
     assert!(!authorizer.has_store());
@@ -82,17 +90,22 @@ async fn a_grant_is_given_to_one_user_and_never_to_a_set() {
     fs::write(folder.path().join("store.fga.yaml"), STORE).unwrap();
     let authorizer = load(folder.path()).unwrap();
     let who = identity();
-    assert!(
-        authorizer
-            .authorize(&who, &ask("user:anne", "doc:1"))
-            .await
-            .is_ok()
-    );
-    let denied = authorizer.authorize(&who, &ask("user:bert", "doc:1")).await;
+    let authorize = async |user: &str| {
+        let ask = ask(user, "doc:1");
+        let deadline = Instant::now();
+        let asked = authorizer.authorize(&who, &ask, Consistency::default(), deadline);
+        asked.await
+    };
+    let (granted, origin) = authorize("user:anne").await;
+    assert!(granted.is_ok());
+    assert_eq!(origin, Some(Origin::Embedded));
+    let (denied, origin) = authorize("user:bert").await;
     assert_eq!(denied.unwrap_err().reason(), Reason::PermissionDenied);
+    assert_eq!(origin, Some(Origin::Embedded));
     for set in ["group:1#member", "user:*"] {
-        let refused = authorizer.authorize(&who, &ask(set, "doc:1")).await;
+        let (refused, origin) = authorize(set).await;
         assert_eq!(refused.unwrap_err(), Error::SetAsSubject);
+        assert_eq!(origin, None);
     }
 }
 

@@ -7,6 +7,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 use super::{Decision, Outcome};
 use crate::{
     check::Body,
+    coalesce,
     telemetry::{counters, latencies},
     verdict::{Class, Reason},
 };
@@ -49,6 +50,7 @@ impl Stage {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     checks: IntCounterVec,
+    pub(super) coalesced: coalesce::Metrics,
     durations: HistogramVec,
     shadow: IntCounterVec,
     stages: [Histogram; 4],
@@ -68,8 +70,9 @@ struct RouteMetrics {
 const NO_ROUTE: &str = "none";
 
 impl Metrics {
-    /// Adds the pipeline's series to `registry`.
-    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+    /// Adds the pipeline's series to `registry`; what is done once for several checks is counted in
+    /// `coalesced`.
+    pub fn register(registry: &Registry, coalesced: coalesce::Metrics) -> prometheus::Result<Self> {
         let stages = latencies(
             registry,
             "subzero_stage_duration_seconds",
@@ -89,6 +92,7 @@ impl Metrics {
                 "Checks by route, verdict and reason.",
                 &["route", "verdict", "reason"],
             )?,
+            coalesced,
             durations: latencies(
                 registry,
                 "subzero_check_duration_seconds",

@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::{Outcome, Plan, Ran, Stage, risk};
 use crate::{
-    dispatch::Choice,
+    dispatch::{Choice, Strategy},
+    permission::Origin,
     policy::{Route, WhenUnavailable},
     screening::{self, Findings},
     verdict::{Class, Reason},
@@ -14,6 +15,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) subject: Option<String>,
+    pub(super) permission: Option<Origin>,
     pub(super) findings: Findings,
     pub(super) plan: Plan,
     pub(super) risk: risk::Trail,
@@ -34,6 +36,16 @@ impl Progress {
             stage,
             strategy: choice.strategy(),
             predicted: Some(choice.predicted()),
+            actual: took,
+        });
+    }
+
+    /// Notes a step that waited for another service.
+    pub(super) fn waited(&mut self, stage: Stage, took: Duration) {
+        self.plan.ran.push(Ran {
+            stage,
+            strategy: Strategy::Async,
+            predicted: None,
             actual: took,
         });
     }

@@ -7,10 +7,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{OF_A_CHECK, Progress, Skip, Stage, Stop};
+use super::{Progress, Skip, Stage, Stop};
 use crate::{
     check::Check,
-    dispatch::{Dispatcher, Operation},
+    dispatch::{Dispatcher, Operation, Weight},
     identity::Identity,
     policy::{Judgement, Policy, Route},
     risk::{Assessor, Encounter, Ending},
@@ -72,9 +72,12 @@ impl Step {
         let Some(rule) = &route.risk else {
             return Ok(());
         };
-        let choice = self.dispatcher.stay(Operation::Risk, OF_A_CHECK);
+        let encounter = progress.risk.encounter.as_ref();
+        // Before the clock starts: waiting for Redis is no part of what scoring costs.
+        let fetched = self.assessor.fetch(encounter).await;
+        let choice = self.dispatcher.stay(Operation::Risk, Weight::OF_A_CHECK);
         let started = Instant::now();
-        let score = self.assessor.assess(progress.risk.encounter.as_ref()).await;
+        let score = fetched.and_then(|()| self.assessor.score(encounter));
         let score = match score {
             Ok(score) => score,
             Err(error) => {

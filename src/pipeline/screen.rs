@@ -2,17 +2,35 @@
 //!
 //! Up to some tens of kilobytes a body is cheaper where it is. One that would hold the thread for
 //! longer than the hold limit goes to the pool, before everything else there, because other checks
-//! wait on this thread.
+//! wait on this thread. And what is predicted to take much longer than it costs to share is done
+//! once for all who send the same at the same time ([`coalesce::is_worth`]).
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{OF_A_CHECK, Pipeline, Progress, Stage, Stop};
+use super::{Pipeline, Progress, Stage, Stop};
 use crate::{
     check::{Body, HttpRequest},
-    dispatch::{Lane, Operation, Refused, Strategy, Weight},
-    screening::{self, Findings, Requirement},
+    coalesce,
+    dispatch::{Choice, Dispatcher, Lane, Operation, Refused, Strategy, Weight},
+    screening::{self, Findings, Requirement, Screener},
     verdict::Reason,
 };
+
+/// What is in a body, or why that cannot be said; the outer error, that nobody could look.
+pub(super) type Screened = Result<Result<Findings, screening::Error>, Reason>;
+
+/// Finding out what is in one body, apart from who asked.
+struct Job {
+    choice: Choice,
+    deadline: Instant,
+    dispatcher: Dispatcher,
+    request: HttpRequest,
+    screener: Arc<Screener>,
+    want: Requirement,
+}
 
 impl Pipeline {
     /// What is in the body, or why that cannot be said; stopped when the pool cannot take it.
@@ -23,38 +41,103 @@ impl Pipeline {
         deadline: Instant,
         progress: &mut Progress,
     ) -> Result<Result<Findings, screening::Error>, Stop> {
-        let bytes = match &request.body {
-            Body::Complete(body) => body.len(),
-            // Refused without a look.
-            Body::Absent | Body::Partial(_) => 0,
-        };
-        let weight = Weight {
-            bytes,
-            ..OF_A_CHECK
-        };
-        let choice = self
-            .dispatcher
-            .choose(Operation::Prompt, weight, Lane::Critical);
         let started = Instant::now();
-        let screened = if choice.strategy() == Strategy::Pool {
-            let (screener, request, want) = (Arc::clone(&self.screener), request.clone(), *want);
-            let screen = move || screener.screen(&request, &want, deadline);
-            let offloaded =
-                self.dispatcher
-                    .offload(&choice, Lane::Critical, Some(deadline), screen);
-            offloaded.await.map_err(|refused| {
-                Stop::denied(match refused {
-                    Refused::Deadline => Reason::Deadline,
-                    Refused::Overloaded(_) => Reason::Overloaded,
-                    Refused::Panicked => Reason::Internal,
-                })
-            })?
-        } else {
-            let screened = self.screener.screen(request, want, deadline);
-            self.dispatcher.ran(&choice, started.elapsed());
-            screened
-        };
+        let choice = self.choose_for(request);
+        let screened = self.find(&choice, request, want, deadline);
+        let screened = screened.await.map_err(Stop::denied)?;
         progress.ran(Stage::Screening, &choice, started.elapsed());
         Ok(screened)
     }
+
+    fn choose_for(&self, request: &HttpRequest) -> Choice {
+        let bytes = bytes_of(request);
+        let weight = Weight {
+            bytes,
+            ..Weight::OF_A_CHECK
+        };
+        self.dispatcher
+            .choose(Operation::Prompt, weight, Lane::Critical)
+    }
+
+    async fn find(
+        &self,
+        choice: &Choice,
+        request: &HttpRequest,
+        want: &Requirement,
+        deadline: Instant,
+    ) -> Screened {
+        let is_shared = coalesce::is_worth(choice.predicted(), bytes_of(request));
+        let key = is_shared
+            .then(|| self.screener.key(request, want))
+            .flatten();
+        let job = |deadline, request: HttpRequest| Job {
+            choice: *choice,
+            deadline,
+            dispatcher: self.dispatcher.clone(),
+            request,
+            screener: Arc::clone(&self.screener),
+            want: *want,
+        };
+        match key {
+            Some(key) => {
+                let until = Instant::now() + LIMIT;
+                let lead = || job(until, request.clone()).done();
+                let found = self.prompts.join(key, deadline, lead).await;
+                found.unwrap_or_else(|error| {
+                    Err(match error {
+                        coalesce::Error::Deadline | coalesce::Error::Overdue => Reason::Deadline,
+                        coalesce::Error::Lost => Reason::Internal,
+                    })
+                })
+            }
+            None if choice.strategy() == Strategy::Pool => {
+                job(deadline, request.clone()).done().await
+            }
+            None => {
+                let started = Instant::now();
+                let found = self.screener.screen(request, want, deadline);
+                self.dispatcher.ran(choice, started.elapsed());
+                Ok(found)
+            }
+        }
+    }
 }
+
+impl Job {
+    async fn done(self) -> Screened {
+        let Self {
+            choice,
+            deadline,
+            dispatcher,
+            request,
+            screener,
+            want,
+        } = self;
+        if choice.strategy() == Strategy::Pool {
+            let screen = move || screener.screen(&request, &want, deadline);
+            let offloaded = dispatcher.offload(&choice, Lane::Critical, Some(deadline), screen);
+            return offloaded.await.map_err(|refused| match refused {
+                Refused::Deadline => Reason::Deadline,
+                Refused::Overloaded(_) => Reason::Overloaded,
+                Refused::Panicked => Reason::Internal,
+            });
+        }
+        let started = Instant::now();
+        let found = screener.screen(&request, &want, deadline);
+        dispatcher.ran(&choice, started.elapsed());
+        Ok(found)
+    }
+}
+
+/// How much there is to look at.
+fn bytes_of(request: &HttpRequest) -> usize {
+    match &request.body {
+        Body::Complete(body) => body.len(),
+        // Refused without a look.
+        Body::Absent | Body::Partial(_) => 0,
+    }
+}
+
+/// The longest that a body may take which several callers wait for, whatever their own deadlines:
+/// the worst body of the greatest size takes some tens of milliseconds.
+pub(super) const LIMIT: Duration = Duration::from_secs(2);

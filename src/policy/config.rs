@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{identity, screening, units::Span};
+use crate::{identity, permission::Consistency, screening, units::Span};
 
 /// One entry of `routes:`. Sections left out take their values from `route_defaults:`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -62,6 +62,9 @@ pub struct PermissionConfig {
     pub relation: String,
     /// `document:{path.id}`.
     pub object: String,
+    /// Whether a server's kept answers will do.
+    #[serde(default)]
+    pub consistency: Consistency,
 }
 
 /// From which scores on a request is refused.

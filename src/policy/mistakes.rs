@@ -139,6 +139,21 @@ fn check_issuers(
             problems.push(Problem::new(format!("identity.scopes[{at}]"), message));
         }
     }
+    let is_asked = |name: &&String| {
+        let issuer = known.issuers.get(*name);
+        issuer.is_some_and(|issuer| issuer.introspection.is_some())
+    };
+    if let [first, second, ..] = requirement
+        .issuers
+        .iter()
+        .filter(is_asked)
+        .collect::<Vec<_>>()[..]
+    {
+        let message = format!(
+            "`{first}` and `{second}` both have `introspection`, and an opaque token does not say whose it is; name one of them"
+        );
+        problems.push(Problem::new("identity.issuers", message));
+    }
     for (at, name) in requirement.issuers.iter().enumerate() {
         if !known.issuers.contains_key(name) {
             let names: Vec<&str> = known.issuers.keys().map(String::as_str).collect();

@@ -6,7 +6,10 @@ use super::{
     route::keep,
     template::{Facts, MissingInput, Template},
 };
-use crate::{permission::Authorizer, problem::Problem};
+use crate::{
+    permission::{Authorizer, Consistency},
+    problem::Problem,
+};
 
 /// `user:{token.sub}` has `viewer` on `document:{path.id}`.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub struct PermissionRule {
     /// The relation, written out.
     pub relation: String,
     object: Template,
+    /// Whether a server's kept answers will do.
+    pub consistency: Consistency,
 }
 
 impl PermissionRule {
@@ -26,7 +31,8 @@ impl PermissionRule {
     /// What the model lacks that this rule asks for.
     pub(super) fn missing(&self, authorizer: &Authorizer) -> Vec<Problem> {
         if !authorizer.has_store() {
-            let message = "no relationships to check against; set `permission.store_file`";
+            let message = "no relationships to check against; set `permission.store_file` \
+                           or `permission.openfga`";
             return vec![Problem::new("permission", message)];
         }
         let mut problems = Vec::new();
@@ -72,6 +78,7 @@ pub(super) fn compile_permission(
         user,
         relation: config.relation.clone(),
         object,
+        consistency: config.consistency,
     };
     problems.extend(rule.missing(authorizer));
     Some(rule)

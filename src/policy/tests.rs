@@ -12,6 +12,7 @@ fn policy(routes: &str) -> Result<Policy, Vec<Problem>> {
     fs::write(folder.path().join("store.fga.yaml"), STORE).expect("store");
     let config = permission::Config {
         store_file: Some("store.fga.yaml".into()),
+        openfga: None,
     };
     let authorizer = Authorizer::load(&config, folder.path()).expect("store loads");
     let routes: Vec<RouteConfig> = serde_saphyr::from_str(routes).expect("routes");
@@ -37,9 +38,14 @@ const DEFAULTS: &str =
 
 const IDENTITY: &str = "
 defaults: { algorithms: [RS256], leeway: 30s, refresh: 10m, fetch_timeout: 2s, max_stale: 24h,
-  unknown_kid_burst: 3, unknown_kid_interval: 10s, allow_private_addresses: false }
-issuers: { main: { issuer: https://issuer.example, audiences: [api] } }
+  unknown_kid_burst: 3, unknown_kid_interval: 10s, allow_private_addresses: false,
+  introspection_keep: 1m, introspection_keep_inactive: 5s, introspection_max_in_flight: 64 }
+issuers:
+  main: { issuer: https://issuer.example, audiences: [api] }
+  one: { issuer: https://one.example, audiences: [api], introspection: { client_id: c } }
+  two: { issuer: https://two.example, audiences: [api], introspection: { client_id: c } }
 token_cache: 1MiB
+dpop: { max_age: 1m, max_memory: 1MiB }
 revocation: { max_memory: 1MiB, max_token_life: 1h }
 ";
 
@@ -249,6 +255,7 @@ fn mistakes_are_found_at_load() {
         ("match: { tcp: true, path: /x }, public: true".to_owned(), "match.path"),
         ("match: {}, identity: { issuers: [other], scopes: [] }".to_owned(), "identity.issuers[0]"),
         ("match: {}, identity: { issuers: [], scopes: [] }".to_owned(), "identity.issuers"),
+        ("match: {}, identity: { issuers: [one, main, two] }".to_owned(), "identity.issuers"),
         (format!("match: {{ path: /x }}, identity: {{ issuers: [main], scopes: [] }}, {permission}"), "permission.object"),
         (format!("match: {{ path: '/{{id}}' }}, {permission}"), "permission.user"),
         (

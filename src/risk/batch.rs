@@ -170,10 +170,11 @@ impl Work for Batch {
     }
 
     fn weight(&self, _item: usize) -> Weight {
-        Weight {
-            class: 0,
-            bytes: ROW_BYTES,
-        }
+        ROW
+    }
+
+    fn uniform(&self) -> Option<Weight> {
+        Some(ROW)
     }
 
     fn run(&self, items: Range<usize>) -> Vec<f32> {
@@ -265,7 +266,10 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 /// What one event is in the columns.
-const ROW_BYTES: usize = 4 * size_of::<f32>();
+const ROW: Weight = Weight {
+    class: 0,
+    bytes: 4 * size_of::<f32>(),
+};
 
 /// Thirty thousand years: milliseconds and nanoseconds since the epoch are found out.
 const MAX_SECONDS: f64 = 1e12;

@@ -1,6 +1,6 @@
 //! Why a check has no score.
 
-use crate::verdict::Reason;
+use crate::{store, verdict::Reason};
 
 /// Why a check has no score.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -8,6 +8,9 @@ pub enum Error {
     /// Identity could not be found out and the route says to go on, so there is no history to go by.
     #[error("nobody is identified, so there is no history to go by")]
     Nobody,
+    /// Replicas share their histories, and there was no answer about this one.
+    #[error("the history could not be read: {0}")]
+    Unread(store::Error),
 }
 
 impl Error {
@@ -15,7 +18,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Nobody => Reason::RiskUnavailable,
+            Self::Nobody | Self::Unread(_) => Reason::RiskUnavailable,
         }
     }
 }

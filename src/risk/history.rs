@@ -5,6 +5,8 @@
 //!
 //! The clock may be set back; time that runs backwards counts as no time at all.
 
+mod shared;
+
 use std::num::NonZeroU64;
 
 use super::{

@@ -3,7 +3,7 @@
 //! What a reader would get wrong: each prompt has its own answer, and one that could not be read is
 //! an error of its own, never "clean" and never the end of the others.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
@@ -60,6 +60,7 @@ pub struct Batch {
     screener: Arc<Screener>,
     prompts: Vec<Prompt>,
     want: Requirement,
+    deadline: Option<Instant>,
 }
 
 impl Batch {
@@ -70,6 +71,16 @@ impl Batch {
             screener,
             prompts,
             want,
+            deadline: None,
+        }
+    }
+
+    /// The same; a prompt that is not done by `deadline` is given up.
+    #[must_use]
+    pub fn by(self, deadline: Instant) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self
         }
     }
 
@@ -90,37 +101,48 @@ impl Work for Batch {
     }
 
     fn weight(&self, item: usize) -> Weight {
+        let prompt = &self.prompts[item];
         Weight {
-            class: 0,
-            bytes: self.prompts[item].bytes().len(),
+            // Bodies are parsed first.
+            class: u8::from(matches!(prompt, Prompt::Body(_))),
+            bytes: prompt.bytes().len(),
         }
     }
 
     fn run(&self, items: Range<usize>) -> Vec<Self::Output> {
         let prompts = self.prompts[items].iter();
         prompts
-            .map(|prompt| self.screener.screen_prompt(prompt, &self.want))
+            .map(|prompt| {
+                self.screener
+                    .screen_prompt(prompt, &self.want, self.deadline)
+            })
             .collect()
     }
 }
 
 impl Screener {
-    /// Screens one prompt, however long it takes; `max_body` and `max_text` bound it.
+    /// Screens one prompt, until `deadline` or however long it takes; `max_body` and `max_text` bound
+    /// it.
     ///
     /// # Errors
     ///
     /// Why it could not be read whole.
-    pub fn screen_prompt(&self, prompt: &Prompt, want: &Requirement) -> Result<Findings, Error> {
+    pub fn screen_prompt(
+        &self,
+        prompt: &Prompt,
+        want: &Requirement,
+        deadline: Option<Instant>,
+    ) -> Result<Findings, Error> {
         match prompt {
             Prompt::Body(body) => {
                 let mut headers = Headers::default();
                 headers.push("content-type", b"application/json".to_vec());
-                self.screen_body(&Body::Complete(body.clone()), &headers, *want, None)
+                self.screen_body(&Body::Complete(body.clone()), &headers, *want, deadline)
             }
             Prompt::Text { text, .. } if text.len() > self.limits.text => Err(Error::TooLarge),
             Prompt::Text { text, trust } => {
                 let document = Document::plain(text.clone(), OffsetMap::default(), *trust);
-                self.search(&document, None, *want, None)
+                self.search(&document, None, *want, deadline)
             }
         }
     }

@@ -6,7 +6,7 @@
 use crate::verdict::Reason;
 
 /// Why a body could not be screened. `Display` quotes nothing of the body.
-#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
     /// Time ran out before the end of the text.
     #[error("screening did not finish in time")]

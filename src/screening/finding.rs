@@ -112,6 +112,8 @@ pub struct Finding {
     pub category: Category,
     /// The rule's stable name, such as `secret.aws_access_key`.
     pub rule: &'static str,
+    /// How sure it is, in percent: of rules by their kind, of the model by its score.
+    pub certainty: u8,
     /// JSON pointer of the string (or of the member whose key it is); empty for plain text. For
     /// JSON inside a string it points at the outer string; over 512 bytes it is cut, with `…`.
     pub pointer: String,
@@ -132,6 +134,9 @@ impl Findings {
     /// How many findings of one category are kept.
     pub const MAX_PER_CATEGORY: usize = 64;
 
+    /// The rule that findings of the model have.
+    pub const MODEL_RULE: &'static str = "injection.model";
+
     pub(super) fn new(found: Vec<Finding>) -> Self {
         Self(found)
     }
@@ -146,6 +151,21 @@ impl Findings {
             let count = &mut kept[finding.category as usize];
             *count += 1;
             *count <= Self::MAX_PER_CATEGORY
+        });
+        Self::drop_repeated_by_model(found);
+    }
+
+    /// Takes out what the model says of a place where a rule has found an injection: the rule's
+    /// place is the better one, and two readings of a text may have led to the two.
+    fn drop_repeated_by_model(found: &mut Vec<(usize, Finding)>) {
+        let of_rules = found.iter().map(|(_, finding)| finding).filter(|finding| {
+            finding.category == Category::Injection && finding.rule != Self::MODEL_RULE
+        });
+        let places: Vec<Range<usize>> = of_rules.map(|finding| finding.source.clone()).collect();
+        found.retain(|(_, Finding { rule, source, .. })| {
+            let overlaps =
+                |place: &Range<usize>| place.start < source.end && source.start < place.end;
+            *rule != Self::MODEL_RULE || !places.iter().any(overlaps)
         });
     }
 
@@ -207,6 +227,7 @@ mod tests {
         Finding {
             category,
             rule: category.as_str(),
+            certainty: 99,
             pointer: String::new(),
             span: at..at + 1,
             source: at..at + 1,
@@ -235,6 +256,17 @@ mod tests {
         assert_eq!(found.denial(&want), Some(Reason::SecretFound));
         want.secrets = Action::Off;
         assert_eq!(found.denial(&want), None, "personal data is only flagged");
+    }
+
+    #[test]
+    fn the_model_does_not_repeat_what_a_rule_has_found() {
+        let mut by_model = finding(Category::Injection, 5);
+        (by_model.rule, by_model.source) = (Findings::MODEL_RULE, 0..40);
+        let mut elsewhere = by_model.clone();
+        elsewhere.source = 50..90;
+        let found = kept(vec![by_model, finding(Category::Injection, 8), elsewhere]);
+        let places: Vec<_> = found.iter().map(|finding| finding.source.clone()).collect();
+        assert_eq!(places, [8..9, 50..90]);
     }
 
     #[test]

@@ -120,6 +120,7 @@ mod tests {
         Finding {
             category,
             rule,
+            certainty: 99,
             pointer: String::new(),
             span: place.clone(),
             source: place,

@@ -7,9 +7,10 @@ use std::{ops::Range, time::Instant};
 
 use super::{
     error::Error,
-    finding::{Action, Category, Requirement, Trust},
+    finding::{Action, Category, Findings, Requirement, Trust},
     injection::{self, Injection},
     literals::Literals,
+    model::Model,
     normalise::{clean, fold},
     personal,
     secrets::{self, Secrets},
@@ -21,6 +22,7 @@ use super::{
 pub(super) struct Hit {
     pub(super) category: Category,
     pub(super) rule: &'static str,
+    pub(super) certainty: u8,
     pub(super) range: Range<usize>,
 }
 
@@ -35,6 +37,7 @@ pub(super) struct Wanted {
     personal_data: bool,
     phrases: bool,
     secrets: bool,
+    trust: Trust,
 }
 
 impl Wanted {
@@ -48,6 +51,7 @@ impl Wanted {
             personal_data: on(Category::PersonalData) && !system,
             phrases: on(Category::Injection) && !system,
             secrets: on(Category::Secret),
+            trust,
         }
     }
 }
@@ -64,6 +68,8 @@ enum Lead {
 #[derive(Debug, Default)]
 struct Found {
     ciphers: Vec<(Cipher, Range<usize>)>,
+    /// Where the model says so, and how sure it is.
+    learnt: Vec<(Range<usize>, u8)>,
     phrases: Vec<(&'static str, Range<usize>)>,
     secrets: Vec<(&'static str, Range<usize>)>,
 }
@@ -73,11 +79,12 @@ struct Found {
 pub(super) struct Detectors {
     injection: Injection,
     literals: Literals<Lead>,
+    model: Model,
     secrets: Secrets,
 }
 
 impl Detectors {
-    pub(super) fn new() -> Result<Self, String> {
+    pub(super) fn new(model: Model) -> Result<Self, String> {
         let (injection, secrets) = (Injection::new(), Secrets::new());
         let phrases = injection.literals();
         let phrases = phrases.map(|(literal, lead)| (literal, Lead::Phrase(lead)));
@@ -87,6 +94,7 @@ impl Detectors {
         Ok(Self {
             injection,
             literals,
+            model,
             secrets,
         })
     }
@@ -120,23 +128,27 @@ impl Detectors {
     ) -> Result<(), Error> {
         budget.check()?;
         let clean = clean(text);
-        let mut add = |category, rule, range: Range<usize>| {
+        let mut add = |category, rule, certainty, range: Range<usize>| {
             hits.push(Hit {
                 category,
                 rule,
+                certainty,
                 range: clean.map.source(&range),
             });
         };
         let found = self.phrases_and_secrets(&clean.text, wanted, budget)?;
         for (rule, range) in found.secrets {
-            add(Category::Secret, rule, range);
+            add(Category::Secret, rule, BY_RULE, range);
         }
         for (rule, range) in found.phrases {
-            add(Category::Injection, rule, range);
+            add(Category::Injection, rule, BY_RULE, range);
+        }
+        for (range, certainty) in found.learnt {
+            add(Category::Injection, Findings::MODEL_RULE, certainty, range);
         }
         if wanted.personal_data {
             for (rule, range) in personal::scan(&clean.text) {
-                add(Category::PersonalData, rule, range);
+                add(Category::PersonalData, rule, BY_RULE, range);
             }
         }
         let mut other = if depth < MAX_DEPTH {
@@ -154,7 +166,12 @@ impl Detectors {
             let left = left.ok_or(Error::TooLarge)?;
             budget.bytes = left;
             for hit in self.read_view(&view, wanted, depth, budget)? {
-                add(hit.category, hit.rule, view.origin.source(&hit.range));
+                add(
+                    hit.category,
+                    hit.rule,
+                    hit.certainty,
+                    view.origin.source(&hit.range),
+                );
             }
         }
         if wanted.invisible {
@@ -162,6 +179,7 @@ impl Detectors {
                 hits.push(Hit {
                     category: Category::Injection,
                     rule: "injection.invisible_text",
+                    certainty: BY_RULE,
                     range,
                 });
             }
@@ -197,8 +215,18 @@ impl Detectors {
             }
         });
         let found = self.injection.finish(&folded, phrases, || budget.check())?;
+        let learnt = if wanted.phrases {
+            self.model.find(&folded, wanted.trust)
+        } else {
+            Vec::new()
+        };
+        let learnt = learnt
+            .into_iter()
+            .map(|(range, certainty)| (map.source(&range), certainty));
+        let learnt = learnt.collect();
         let phrases = found.hits.into_iter();
         Ok(Found {
+            learnt,
             ciphers: (found.ciphers.into_iter())
                 .map(|(cipher, part)| (cipher, map.source(&part)))
                 .collect(),
@@ -254,6 +282,8 @@ impl Budget {
     }
 }
 
+/// How sure a rule is, in percent.
+const BY_RULE: u8 = 95;
 /// Bytes of views that any text may have, beyond twice its length.
 const SMALL: usize = 4_096;
 /// How often a reading is read again.

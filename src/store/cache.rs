@@ -16,6 +16,8 @@
 //! asks, and the others look for its answer, within their own deadlines. Put it inside of whatever
 //! makes one call out of many in this process, so that there is one question to Redis too.
 
+mod turn;
+
 use std::{
     sync::{
         Arc,
@@ -25,8 +27,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::sleep;
 
+use self::turn::Turn;
 use super::{
     Error, Hasher, Key, Space,
     memory::Memory,
@@ -224,57 +226,6 @@ impl Cache {
         asked.map(|answer| answer.value)
     }
 
-    /// Until it is our turn to ask, or somebody else has the answer.
-    async fn wait_for_turn(&self, key: &Key, deadline: Instant) -> Turn {
-        let inner = &self.inner;
-        let Ok(Some((redis, generation))) = inner.shared() else {
-            return Turn::Ours(None);
-        };
-        let operation = inner.space.operation;
-        let name = redis.answer(inner.space, generation, key);
-        let lease = Lease {
-            redis: redis.clone(),
-            space: inner.space,
-            name: format!("{name}:lease"),
-            what: format!("{:x}", redis::random()),
-        };
-        let mut pause = FIRST_LOOK;
-        loop {
-            let life = deadline.saturating_duration_since(Instant::now());
-            if life.is_zero() {
-                return Turn::Late;
-            }
-            match lease.take(life, deadline).await {
-                // What cannot be shared is asked for by everybody: slower, not wrong.
-                Err(Error::Cancelled) => return Turn::Late,
-                Err(_) => return Turn::Ours(None),
-                Ok(true) => return Turn::Ours(Some(lease)),
-                Ok(false) => {}
-            }
-            loop {
-                if Instant::now() + pause >= deadline {
-                    return Turn::Late;
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LAST_LOOK);
-                let seen = inner.moment(key);
-                let born = Instant::now();
-                let names = [name.clone(), lease.name.clone()];
-                let Ok((sealed, runs)) = redis.peek(operation, names, deadline).await else {
-                    return Turn::Ours(None);
-                };
-                if let Some(answer) =
-                    sealed.and_then(|sealed| inner.opened(key, sealed, born, seen))
-                {
-                    return Turn::Answered(answer);
-                }
-                if !runs {
-                    break;
-                }
-            }
-        }
-    }
-
     /// Looks in Redis.
     async fn fetch(&self, key: &Key, deadline: Instant) -> Result<Option<Bytes>, Error> {
         let inner = &self.inner;
@@ -292,41 +243,6 @@ impl Cache {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.inner.memory.size()
-    }
-}
-
-/// What a replica that waits for its turn comes to.
-enum Turn {
-    Answered(Bytes),
-    Late,
-    /// With a lease, where there is one to be had.
-    Ours(Option<Lease>),
-}
-
-/// The right to ask, while it runs. It lapses by itself if we do.
-struct Lease {
-    redis: Redis,
-    space: Space,
-    name: String,
-    what: String,
-}
-
-impl Lease {
-    async fn take(&self, life: Duration, deadline: Instant) -> Result<bool, Error> {
-        let (name, what) = (self.name.clone(), self.what.clone());
-        let operation = self.space.operation;
-        self.redis
-            .put_if_absent(operation, name, what, life, deadline)
-            .await
-    }
-
-    async fn release(self, deadline: Instant) {
-        let operation = self.space.operation;
-        // Else it lapses.
-        let _ = self
-            .redis
-            .release(operation, self.name, self.what, deadline)
-            .await;
     }
 }
 
@@ -406,87 +322,5 @@ impl Default for Changes {
     }
 }
 
-/// How soon another replica's answer is looked for…
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-
-/// …and how often when it takes long.
-const LAST_LOOK: Duration = Duration::from_millis(10);
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        dispatch::Operation,
-        store::{Space, Store},
-    };
-
-    const SPACE: Space = Space {
-        name: "permission",
-        operation: Operation::Permission,
-    };
-
-    fn answer(text: &'static str) -> Answer {
-        Answer {
-            value: Bytes::from_static(text.as_bytes()),
-            life: Duration::from_mins(1),
-        }
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_found_again_until_it_is_taken_away() {
-        let store = Store::in_memory().expect("random numbers");
-        let cache = store.cache(SPACE, 1 << 20);
-        let soon = Instant::now() + Duration::from_secs(5);
-        let key = |user: &str| cache.hasher().key(&[user.as_bytes(), b"viewer"]);
-        assert_eq!(cache.get(&key("ann"), soon).await, Ok(None));
-        for user in ["ann", "bob"] {
-            let kept = cache.put(key(user), answer("yes"), soon).await;
-            assert_eq!(kept, Ok(()));
-        }
-        let yes = Some(Bytes::from_static(b"yes"));
-        assert_eq!(cache.get(&key("ann"), soon).await, Ok(yes));
-        cache.remove(&key("ann"), soon).await.expect("in memory");
-        assert_eq!(cache.recall(&key("ann")), None);
-        assert!(cache.recall(&key("bob")).is_some());
-        cache.clear(soon).await.expect("in memory");
-        assert_eq!(cache.recall(&key("bob")), None);
-        let past = Instant::now();
-        assert_eq!(cache.get(&key("ann"), past).await, Err(Error::Cancelled));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_known_is_asked_for_once_and_errors_are_not_kept() {
-        let store = Store::in_memory().expect("random numbers");
-        let cache = store.cache(SPACE, 1 << 20);
-        let soon = Instant::now() + Duration::from_secs(5);
-        let key = cache.hasher().key(&[b"ann"]);
-        let late = || "late";
-        let failed = cache.share(key, soon, late, async || Err("down")).await;
-        assert_eq!(failed, Err("down"));
-        for said in ["yes", "never asked"] {
-            let shared = cache
-                .share(key, soon, late, async || Ok(answer(said)))
-                .await;
-            assert_eq!(shared, Ok(Bytes::from_static(b"yes")));
-        }
-    }
-
-    #[test]
-    fn what_changed_while_it_was_asked_for_is_not_kept() {
-        let store = Store::in_memory().expect("random numbers");
-        let cache = store.cache(SPACE, 1 << 20);
-        let key = cache.hasher().key(&[b"ann"]);
-        let inner = &cache.inner;
-        let until = (Instant::now(), Duration::from_mins(1));
-        let before = inner.moment(&key);
-        inner.is_gone(&key);
-        inner.keep(key, Bytes::from_static(b"old"), until, before);
-        assert_eq!(cache.recall(&key), None, "taken away meanwhile");
-        let before = inner.moment(&key);
-        inner.is_of(7);
-        inner.keep(key, Bytes::from_static(b"old"), until, before);
-        assert_eq!(cache.recall(&key), None, "of another generation");
-        inner.keep(key, Bytes::from_static(b"new"), until, inner.moment(&key));
-        assert!(cache.recall(&key).is_some());
-    }
-}
+mod tests;

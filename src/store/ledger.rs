@@ -16,6 +16,8 @@
 //! A message on the channel is only quicker. What makes the promise is the version: it is looked at
 //! twice a second, and as long as it is the one we have, nothing was missed.
 
+mod marks;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -28,48 +30,9 @@ use std::{
 
 use tokio::sync::Notify;
 
+pub use self::marks::Marks;
 use super::{Error, Key, Space, redis::Redis};
 use crate::clock::UnixSeconds;
-
-/// What a list says under one name: four numbers, joined by taking the greater of each. The entry
-/// matters until the greater of the second and the fourth, in seconds since 1970.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Marks(pub [u64; 4]);
-
-impl Marks {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self(std::array::from_fn(|at| self.0[at].max(other.0[at])))
-    }
-
-    /// From when on it matters no more.
-    #[must_use]
-    pub fn lapse(&self) -> UnixSeconds {
-        self.0[1].max(self.0[3])
-    }
-
-    pub(super) fn from_words(words: &[&str]) -> Option<Self> {
-        let mut marks = [0; 4];
-        if words.len() != marks.len() {
-            return None;
-        }
-        for (mark, word) in marks.iter_mut().zip(words) {
-            *mark = word.parse().ok().filter(|mark| *mark <= MOST)?;
-        }
-        Some(Self(marks))
-    }
-
-    /// What [`Ledger`] finds in Redis: the version of the form, and the numbers.
-    pub(super) fn from_stored(text: &str) -> Option<Self> {
-        let words: Vec<&str> = text.strip_prefix("1 ")?.split(' ').collect();
-        Self::from_words(&words)
-    }
-
-    fn words(&self) -> [String; 4] {
-        self.0.map(|mark| mark.min(MOST).to_string())
-    }
-}
 
 /// The memory of a list.
 pub trait Replica: Send + Sync + 'static {
@@ -378,9 +341,6 @@ pub(super) struct Found {
     pub(super) entries: HashMap<Key, Marks>,
 }
 
-/// Greatest number that Lua counts with exactly.
-const MOST: u64 = 1 << 53;
-
 /// Entries told at once: a script that is done within a millisecond.
 const AT_ONCE: usize = 200;
 
@@ -395,43 +355,4 @@ const LEAST_ROOM: usize = 1 << 20;
 const READ_ALL_EVERY: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_advance_one_by_one_or_not_at_all() {
-        let mut state = State::default();
-        state.advance("ab 1".to_owned());
-        assert_eq!(state.applied, None, "nothing has been read");
-        state.applied = Some(String::new());
-        state.advance("ab 2".to_owned());
-        assert_eq!(state.applied.as_deref(), Some(""), "one was missed");
-        for (heard, applied) in [
-            ("ab 1", "ab 1"),
-            ("ab 3", "ab 1"),
-            ("ab 2", "ab 2"),
-            ("cd 3", "ab 2"),
-            ("ab x", "ab 2"),
-            ("ab 3", "ab 3"),
-        ] {
-            state.advance(heard.to_owned());
-            assert_eq!(state.applied.as_deref(), Some(applied), "{heard}");
-        }
-    }
-
-    #[test]
-    fn marks_of_another_form_are_none() {
-        assert_eq!(Marks::from_stored("1 1 2 3 4"), Some(Marks([1, 2, 3, 4])));
-        for bad in [
-            "",
-            "1",
-            "2 1 2 3 4",
-            "1 1 2 3",
-            "1 1 2 3 4 5",
-            "1 a 2 3 4",
-            "1 1 2 3 99999999999999999",
-        ] {
-            assert_eq!(Marks::from_stored(bad), None, "{bad}");
-        }
-    }
-}
+mod tests;

@@ -25,30 +25,25 @@ mod connect;
 mod failure;
 mod keeper;
 mod news;
+mod questions;
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use arc_swap::ArcSwapOption;
-use redis::{RedisResult, Script, Value};
+use redis::RedisResult;
 use tokio::{
     sync::{Notify, watch},
     time::timeout_at,
 };
 
 use self::{connect::Conn, failure::Failure};
-use super::{
-    Error, Key, Space, cache,
-    config::Settings,
-    keys::Root,
-    ledger::{self, Marks},
-    trust::Trust,
-};
+use super::{Error, Key, Space, cache, config::Settings, keys::Root, ledger, trust::Trust};
 use crate::{
     clock::Clock,
     dispatch::{Dispatcher, Operation},
@@ -63,6 +58,7 @@ pub(super) struct Redis {
 
 struct Inner {
     settings: Settings,
+    runtime: tokio::runtime::Handle,
     /// `subzero:1:ID`.
     prefix: String,
     /// Who we are in messages, so that we need not believe our own.
@@ -123,9 +119,13 @@ impl Redis {
         (trust, clock): (Trust, Clock),
     ) -> std::io::Result<(Self, Keeping)> {
         let id = root.hasher("id").key(&[]).hex();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let redis = Self {
             inner: Arc::new(Inner {
                 settings,
+                runtime: runtime.handle().clone(),
                 prefix: format!("subzero:1:{}", &id[..16]),
                 by: random(),
                 line: ArcSwapOption::empty(),
@@ -141,9 +141,6 @@ impl Redis {
             }),
         };
         let (keeping, stop) = watch::channel(());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let kept = redis.clone();
         thread::Builder::new()
             .name("store".to_owned())
@@ -180,234 +177,6 @@ impl Redis {
         listeners.ledgers.insert(name, Arc::downgrade(ledger));
         drop(listeners);
         self.inner.wanted.notify_one();
-    }
-
-    /// What lies under `name`.
-    pub(super) async fn read(
-        &self,
-        operation: Operation,
-        name: String,
-        deadline: Instant,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        let mut get = redis::cmd("GET");
-        get.arg(name);
-        let asked = |mut conn: Conn, _| async move { get.query_async::<Value>(&mut conn).await };
-        let found = self.ask(operation, deadline, asked).await?;
-        Ok(bytes(found))
-    }
-
-    /// Puts `sealed` under `name` for `life`; `gone` is what others are told that have another.
-    pub(super) async fn write(
-        &self,
-        operation: Operation,
-        name: String,
-        sealed: Vec<u8>,
-        life: Duration,
-        gone: String,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let channel = self.channel();
-        let asked = |mut conn: Conn, tracks: bool| async move {
-            let mut put = PUT.key(name);
-            put.arg(sealed).arg(millis(life));
-            put.arg(if tracks { "" } else { &channel }).arg(gone);
-            put.invoke_async::<i64>(&mut conn).await
-        };
-        self.ask(operation, deadline, asked).await.map(drop)
-    }
-
-    /// Takes away what lies under `name`.
-    pub(super) async fn remove(
-        &self,
-        operation: Operation,
-        name: String,
-        gone: String,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let channel = self.channel();
-        let asked = |mut conn: Conn, tracks: bool| async move {
-            let mut remove = REMOVE.key(name);
-            remove.arg(if tracks { "" } else { &channel }).arg(gone);
-            remove.invoke_async::<i64>(&mut conn).await
-        };
-        self.ask(operation, deadline, asked).await.map(drop)
-    }
-
-    /// Makes `generation` that of `space`.
-    pub(super) async fn clear(
-        &self,
-        space: Space,
-        generation: u64,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let (generations, channel) = (self.generations(), self.channel());
-        let asked = |mut conn: Conn, _| async move {
-            let mut clear = CLEAR.key(generations);
-            clear.arg(space.name).arg(generation).arg(channel);
-            clear.arg(news::cleared(space.name, generation));
-            clear.invoke_async::<i64>(&mut conn).await
-        };
-        self.ask(space.operation, deadline, asked).await.map(drop)
-    }
-
-    /// Puts `what` under `name` for `life` unless something is there; whether it was put.
-    pub(super) async fn put_if_absent(
-        &self,
-        operation: Operation,
-        name: String,
-        what: String,
-        life: Duration,
-        deadline: Instant,
-    ) -> Result<bool, Error> {
-        let mut set = redis::cmd("SET");
-        set.arg(name)
-            .arg(what)
-            .arg("NX")
-            .arg("PX")
-            .arg(millis(life));
-        let asked = |mut conn: Conn, _| async move { set.query_async::<Value>(&mut conn).await };
-        let put = self.ask(operation, deadline, asked).await?;
-        Ok(put == Value::Okay)
-    }
-
-    /// The sealed answer that somebody else was to put under `name`, and whether their `lease` runs.
-    pub(super) async fn peek(
-        &self,
-        operation: Operation,
-        [name, lease]: [String; 2],
-        deadline: Instant,
-    ) -> Result<(Option<Vec<u8>>, bool), Error> {
-        let asked = |mut conn: Conn, _| async move {
-            let mut peek = PEEK.key(name);
-            peek.key(lease);
-            peek.invoke_async::<(Value, bool)>(&mut conn).await
-        };
-        let (found, runs) = self.ask(operation, deadline, asked).await?;
-        Ok((bytes(found), runs))
-    }
-
-    /// Gives a lease back that `what` was written into.
-    pub(super) async fn release(
-        &self,
-        operation: Operation,
-        lease: String,
-        what: String,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let asked = |mut conn: Conn, _| async move {
-            let mut release = RELEASE.key(lease);
-            release.arg(what);
-            release.invoke_async::<i64>(&mut conn).await
-        };
-        self.ask(operation, deadline, asked).await.map(drop)
-    }
-
-    /// Adds to a list; `words` are those of `join.lua`.
-    pub(super) async fn join(
-        &self,
-        space: Space,
-        words: Vec<String>,
-        most: usize,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let (list, channel) = (self.list(space), self.channel());
-        let epoch = format!("{:x}", random());
-        let asked = |mut conn: Conn, _| async move {
-            let mut join = JOIN.key(list);
-            join.arg(channel).arg(format!("joined {}", space.name));
-            join.arg(epoch).arg(most).arg(words);
-            join.invoke_async::<Value>(&mut conn).await
-        };
-        match self.ask(space.operation, deadline, asked).await? {
-            Value::Nil | Value::Boolean(false) => Err(Error::Full),
-            _ => Ok(()),
-        }
-    }
-
-    /// The version of a list; `None` = there is no list.
-    pub(super) async fn version_of(&self, space: Space) -> Result<Option<String>, Error> {
-        let mut get = redis::cmd("HGET");
-        get.arg(self.list(space)).arg("v");
-        let asked = |mut conn: Conn, _| async move { get.query_async::<Value>(&mut conn).await };
-        let found = self.ask(space.operation, never(), asked).await?;
-        Ok(bytes(found).and_then(|version| String::from_utf8(version).ok()))
-    }
-
-    /// All entries of a list. Those that are not of our form are left out and counted.
-    pub(super) async fn read_list(&self, space: Space) -> Result<ledger::Found, Error> {
-        let mut found = ledger::Found::default();
-        let mut cursor = 0u64;
-        loop {
-            let mut scan = redis::cmd("HSCAN");
-            scan.arg(self.list(space))
-                .arg(cursor)
-                .arg("COUNT")
-                .arg(1_000);
-            let asked = |mut conn: Conn, _| async move {
-                scan.query_async::<(u64, Vec<Vec<u8>>)>(&mut conn).await
-            };
-            let (next, fields) = self.ask(space.operation, never(), asked).await?;
-            for pair in fields.chunks(2) {
-                let [name, entry] = pair else { continue };
-                if name == b"v" {
-                    continue;
-                }
-                let read = |(name, entry): (&str, &str)| {
-                    Some((Key::from_hex(name)?, Marks::from_stored(entry)?))
-                };
-                let text = std::str::from_utf8(name)
-                    .ok()
-                    .zip(std::str::from_utf8(entry).ok());
-                match text.and_then(read) {
-                    Some((key, marks)) => {
-                        let known = found.entries.entry(key).or_default();
-                        *known = known.and(marks);
-                    }
-                    None => self.inner.unreadable.inc(),
-                }
-            }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Drops entries of a list that matter no more.
-    pub(super) async fn forget(&self, space: Space, now: u64, keys: &[Key]) -> Result<(), Error> {
-        for part in keys.chunks(200) {
-            let list = self.list(space);
-            let names: Vec<String> = part.iter().map(Key::hex).collect();
-            let asked = |mut conn: Conn, _| async move {
-                let mut forget = FORGET.key(list);
-                forget.arg(now).arg(names);
-                forget.invoke_async::<i64>(&mut conn).await
-            };
-            self.ask(space.operation, never(), asked).await?;
-        }
-        Ok(())
-    }
-
-    /// The generations of all spaces.
-    async fn generations_now(&self) -> Result<HashMap<String, u64>, Error> {
-        let mut get = redis::cmd("HGETALL");
-        get.arg(self.generations());
-        let asked = |mut conn: Conn, _| async move {
-            get.query_async::<HashMap<String, String>>(&mut conn).await
-        };
-        let found = self.ask(Operation::Permission, never(), asked).await?;
-        let read = |(space, text): (String, String)| Some((space, text.parse().ok()?));
-        Ok(found.into_iter().filter_map(read).collect())
-    }
-
-    /// Gives `space` a generation, where it has none.
-    async fn begin_generation(&self, space: &'static str) -> Result<(), Error> {
-        let mut set = redis::cmd("HSETNX");
-        set.arg(self.generations()).arg(space).arg(random());
-        let asked = |mut conn: Conn, _| async move { set.query_async::<i64>(&mut conn).await };
-        self.ask(Operation::Permission, never(), asked)
-            .await
-            .map(drop)
     }
 
     /// Asks, and waits for the answer until `deadline` or our own, whichever comes first.
@@ -455,6 +224,11 @@ impl Redis {
         }
     }
 
+    /// Runs `work` where the connection is kept, for as long as it is.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.runtime.spawn(work);
+    }
+
     /// Where an answer of `space` lies.
     pub(super) fn answer(&self, space: Space, generation: u64, key: &Key) -> String {
         let (prefix, name) = (&self.inner.prefix, space.name);
@@ -499,32 +273,3 @@ impl fmt::Debug for Redis {
 pub(super) fn random() -> u64 {
     std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0)
 }
-
-/// What a string says; anything else says nothing.
-fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) => Some(text.into_bytes()),
-        _ => None,
-    }
-}
-
-fn millis(life: Duration) -> u64 {
-    u64::try_from(life.as_millis())
-        .unwrap_or(u64::MAX >> 1)
-        .max(1)
-}
-
-/// For questions of our own, which have the configured deadline only.
-fn never() -> Instant {
-    Instant::now() + Duration::from_hours(1)
-}
-
-static PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/put.lua")));
-static REMOVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/remove.lua")));
-static CLEAR: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/clear.lua")));
-static PEEK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/peek.lua")));
-static RELEASE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/release.lua")));
-static JOIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/join.lua")));
-static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/forget.lua")));

@@ -15,6 +15,8 @@ pub enum Cause {
     Dns,
     /// An answer that is not 200, too long, or broken off.
     Http,
+    /// It was not asked, since it fails too often.
+    Open,
     /// The document is not what it should be.
     Parse,
     /// It answered that it will not.
@@ -27,10 +29,11 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the enum.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connect,
         Self::Dns,
         Self::Http,
+        Self::Open,
         Self::Parse,
         Self::Refused,
         Self::Timeout,
@@ -44,6 +47,7 @@ impl Cause {
             Self::Connect => "connect",
             Self::Dns => "dns",
             Self::Http => "http",
+            Self::Open => "open",
             Self::Parse => "parse",
             Self::Refused => "refused",
             Self::Timeout => "timeout",
@@ -67,6 +71,9 @@ pub enum Error {
     /// An answer that is not 200, or broken off.
     #[error("{0}")]
     Http(String),
+    /// Its breaker is open.
+    #[error("it fails too often, so it is left alone for a moment (`upstream.breaker`)")]
+    Open,
     /// The document is not what it should be.
     #[error("read document: {0}")]
     Parse(String),
@@ -92,6 +99,7 @@ impl Error {
             Self::Blocked(_) | Self::Connect(_) => Cause::Connect,
             Self::Dns(_) => Cause::Dns,
             Self::Http(_) | Self::TooLong(_) => Cause::Http,
+            Self::Open => Cause::Open,
             Self::Parse(_) => Cause::Parse,
             Self::Refused(_) => Cause::Refused,
             Self::Timeout => Cause::Timeout,

@@ -96,6 +96,8 @@ fn encoded(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     client: Arc<OnceLock<Client>>,
+    /// Connections kept to one host while nobody asks.
+    idle: usize,
     reach: Reach,
 }
 
@@ -105,12 +107,29 @@ impl Fetcher {
     pub fn new(reach: Reach) -> Self {
         Self {
             client: Arc::default(),
+            idle: POOL_MAX_IDLE,
             reach,
         }
     }
 
+    /// The same for a service that is asked all the time, with up to `connections` kept open.
+    #[must_use]
+    pub fn keeping(reach: Reach, connections: usize) -> Self {
+        Self {
+            idle: connections,
+            ..Self::new(reach)
+        }
+    }
+
+    /// Builds the client now rather than on first use.
+    pub fn prepare(&self) {
+        // What is wrong is told to whoever asks something.
+        let _told_later = self.client();
+    }
+
     /// Fetches `url` and turns the answer into something with `read`, whose complaint is a
-    /// [`Error::Parse`]. Counted in `series`, reading included.
+    /// [`Error::Parse`]. Counted in `series`, reading included, and not even tried while its breaker
+    /// is open.
     pub async fn get<T>(
         &self,
         url: &Url,
@@ -118,11 +137,15 @@ impl Fetcher {
         series: &Series,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
+        let call = series.begin()?;
         let started = Instant::now();
         let outcome = match self.bytes(url, limits).await {
             Ok(bytes) => read(&bytes).map_err(Error::Parse),
             Err(error) => Err(error),
         };
+        if let Some(call) = call {
+            call.ended(outcome.is_err());
+        }
         series.record(&outcome, started.elapsed().as_secs_f64());
         outcome
     }
@@ -140,7 +163,7 @@ impl Fetcher {
     }
 
     /// Sends `form` to `url` and turns status and answer into something with `read`. Counted in
-    /// `series`, reading included.
+    /// `series`, reading included, and not even tried while its breaker is open.
     pub async fn post<T>(
         &self,
         url: &Url,
@@ -149,11 +172,20 @@ impl Fetcher {
         series: &Series,
         read: impl FnOnce(u16, &[u8]) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let call = series.begin()?;
         let started = Instant::now();
+        let mut is_no = false;
         let outcome = match self.send(url, form, limits).await {
-            Ok((status, bytes)) => read(status, &bytes),
+            Ok((status, bytes)) => {
+                is_no = (400..500).contains(&status);
+                read(status, &bytes)
+            }
             Err(error) => Err(error),
         };
+        if let Some(call) = call {
+            // A no is an answer: the service is there.
+            call.ended(outcome.is_err() && !is_no);
+        }
         series.record(&outcome, started.elapsed().as_secs_f64());
         outcome
     }
@@ -193,7 +225,7 @@ impl Fetcher {
     }
 
     /// Refuses what the resolver never sees: schemes, and addresses written out.
-    fn check(&self, url: &Url) -> Result<(), Error> {
+    pub(super) fn check(&self, url: &Url) -> Result<(), Error> {
         if self.reach == Reach::Anywhere {
             return Ok(());
         }
@@ -208,14 +240,14 @@ impl Fetcher {
         }
     }
 
-    fn client(&self) -> Result<&Client, Error> {
+    pub(super) fn client(&self) -> Result<&Client, Error> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = builder(self.reach).build().or_else(|error| {
+        let client = builder(self.reach, self.idle).build().or_else(|error| {
             // A bare image has no CA certificates. Plain http can do without; https will fail.
             tracing::warn!(%error, "no system CA certificates, every https upstream will fail");
-            builder(self.reach).tls_certs_only([]).build()
+            builder(self.reach, self.idle).tls_certs_only([]).build()
         });
         let client = client.map_err(|error| Error::Tls(error.to_string()))?;
         Ok(self.client.get_or_init(|| client))
@@ -223,7 +255,7 @@ impl Fetcher {
 }
 
 /// The answer's body, if it is not too long.
-async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Error> {
+pub(super) async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Error> {
     let too_long = Error::TooLong(limits.bytes);
     if response
         .content_length()
@@ -242,13 +274,14 @@ async fn read_all(mut response: Response, limits: Limits) -> Result<Vec<u8>, Err
     Ok(bytes)
 }
 
-fn builder(reach: Reach) -> ClientBuilder {
+fn builder(reach: Reach, idle: usize) -> ClientBuilder {
     Client::builder()
         .dns_resolver(Resolver(reach))
         .https_only(reach == Reach::Public)
         .no_proxy()
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(1)
+        .pool_max_idle_per_host(idle)
+        .tcp_nodelay(true)
         .redirect(redirect::Policy::none())
         .user_agent(concat!("subzero/", env!("CARGO_PKG_VERSION")))
 }
@@ -274,6 +307,9 @@ impl Resolve for Resolver {
         })
     }
 }
+
+/// Connections kept to one host: questions about tokens come many at a time.
+const POOL_MAX_IDLE: usize = 16;
 
 /// Keys are fetched minutes apart; a connection kept longer is closed by the peer anyway.
 const POOL_IDLE: Duration = Duration::from_secs(30);

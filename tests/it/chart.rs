@@ -5,6 +5,8 @@
 //! are on this machine.
 
 mod decides;
+mod mesh;
+mod notes;
 
 mod pods;
 mod sidecar;

@@ -65,6 +65,12 @@ async fn tokens_of_a_certified_provider_are_verified_through_discovery() {
         1,
         "one fetch serves every token"
     );
+    let metrics = world.subzero.metrics().await;
+    let waited = [("operation", "jwt"), ("strategy", "async")];
+    let decisions = "subzero_dispatch_decisions_total";
+    assert_eq!(metrics.count(decisions, &waited), 2, "discovery and keys");
+    let seconds = metrics.sum("subzero_dispatch_actual_seconds_sum", &waited);
+    assert!(seconds > 0.0, "they took time");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,15 @@ const EMPTY: [(&str, &str); 1] = [(
 /// Operations that nothing under this load asks for: their means are 0/0.
 const IDLE: [&str; 3] = ["analytics", "hash", "pattern"];
 
+/// Panels that may be 0/0 under this load, and why.
+const QUIET: [(&str, &str); 2] = [
+    (
+        "Done once for several",
+        "identical work has to meet in flight, which some seconds of load do not promise",
+    ),
+    ("Callers that one piece of work was done for", "the same"),
+];
+
 fn helm() -> PathBuf {
     tools::root().join("helm/subzero")
 }
@@ -265,6 +274,9 @@ async fn every_query_has_data_while_a_real_prometheus_scrapes() {
                     let operation = labels["operation"].as_str().unwrap_or_default();
                     IDLE.contains(&operation)
                 };
+                if QUIET.iter().any(|(panel, _)| place.ends_with(panel)) {
+                    continue;
+                }
                 let busy = samples.iter().filter(|(labels, _)| !is_idle(labels));
                 if busy.clone().count() > 0 && busy.clone().all(|(_, value)| value.is_nan()) {
                     wrong.push(format!("{place}: {expression}: only 0/0"));

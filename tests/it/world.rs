@@ -94,6 +94,26 @@ impl World {
         }
     }
 
+    /// With this configuration and the files that it names beside those of every world.
+    pub(crate) async fn with_files(config: &str, files: &[(&str, &str)]) -> Self {
+        let keys = Keys::generate();
+        let service = Upstream::start().await;
+        let setup = files
+            .iter()
+            .fold(subzero(config, &keys), |setup, (name, text)| {
+                setup.file(name, text)
+            });
+        let subzero = setup.start().await;
+        let envoy = envoy::Setup::new("sidecar.yaml", service.address, &subzero.socket);
+        let envoy = envoy.start().await;
+        Self {
+            subzero,
+            envoy,
+            service,
+            keys,
+        }
+    }
+
     /// Sends through Envoy.
     pub(crate) async fn send(&self, request: Request) -> Response {
         request.send(self.envoy.address).await

@@ -3,26 +3,34 @@
 //
 //   node provider.mjs HOME '{"resource": "https://api.example", "scopes": "chat docs",
 //                            "clients": ["alice", "bob"], "algorithm": "RS256", "ttl": 600,
-//                            "basic": ["web"], "signing": {"robot": PUBLIC_JWK}}'
+//                            "basic": ["web"], "signing": {"robot": PUBLIC_JWK},
+//                            "opaque": ["carol"], "state": FILE, "port": 0}'
 //
-// HOME is the folder whose node_modules has oidc-provider. It listens on a free port of 127.0.0.1 and
+// HOME is the folder whose node_modules has oidc-provider. Its keys are kept in FILE, so that one started
+// again with the same FILE and port is the same provider. It listens on `port` (0 = a free one) of 127.0.0.1 and
 // prints one line of JSON, {"issuer": URL}, when it answers. A client's secret is its name followed by
 // `-secret`, and its tokens' `sub` is its name. `clients` send their secret in the form, `basic` ones
-// in a header, `signing` ones prove themselves with their key (private_key_jwt).
+// in a header, `signing` ones prove themselves with their key (private_key_jwt). `opaque` ones send it in
+// the form too, and their tokens say nothing: the introspection endpoint, which any client may ask,
+// tells what they are worth. A token that is asked for with a DPoP proof is bound to the proof's key.
 //
 // Every client may also exchange an access token of this provider for another one about the same
 // subject (RFC 8693), for the audience `resource` alone.
 //
-//   POST /control/rotate[?keep=true]   new signing key; keep=true leaves the old one published
+//   POST /control/rotate[?keep=N]      new signing key; the N newest of the old ones stay published
 //   POST /control/jwks?mode=MODE       ok | error (500) | garbage (200, not JSON) | slow (10 s) | hangup
-//   GET  /control/counts               {"jwks": N, "discovery": N, "token": N} since the start
+//   POST /control/logout?client=C&sub=S&sid=I&to=URL   sends C's logout token about S (and of session
+//                                      I, if given) to URL, and answers {"status": N} with what that said
+//   GET  /control/counts               {"jwks": N, "discovery": N, "token": N, "introspection": N} since
+//                                      the start
 import { createServer } from 'node:http';
 import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [home, settings] = process.argv.slice(2);
-const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {} } = JSON.parse(settings);
+const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {}, opaque = [], state, port = 0 } = JSON.parse(settings);
 const library = (...path) => import(pathToFileURL(join(home, 'node_modules', ...path)));
 const { Provider, errors } = await library('oidc-provider', 'lib', 'index.js');
 const { createLocalJWKSet, jwtVerify } = await library('jose', 'dist', 'webapi', 'index.js');
@@ -47,8 +55,14 @@ function newKey() {
   return { ...jwk, kid: randomUUID(), use: 'sig', alg: algorithm };
 }
 
+let logoutTo = {};
+
 function client(name, more) {
   return {
+    ...(logoutTo.client === name && {
+      backchannel_logout_uri: logoutTo.uri,
+      backchannel_logout_session_required: logoutTo.withSession,
+    }),
     client_id: name,
     grant_types: ['client_credentials', EXCHANGE],
     redirect_uris: [],
@@ -86,22 +100,24 @@ function addExchange(made, keys) {
   return made;
 }
 
-function resourceServer() {
+function resourceServer(ctx, indicator, asking) {
   return {
     scope: scopes,
     audience: resource,
-    accessTokenFormat: 'jwt',
+    accessTokenFormat: asking && opaque.includes(asking.clientId) ? 'opaque' : 'jwt',
     accessTokenTTL: ttl,
     jwt: { sign: { alg: algorithm } },
   };
 }
 
-// One instance has one key set for life, so rotating means making another one for the same issuer.
+// One instance has one key set for life, so rotating means making another one for the same issuer. What
+// it remembers is in memory that all instances of a process share.
 function provider(issuer, keys) {
   return addExchange(new Provider(issuer, {
     jwks: { keys },
     clients: [
       ...clients.map((name) => withSecret(name, 'client_secret_post')),
+      ...opaque.map((name) => withSecret(name, 'client_secret_post')),
       ...basic.map((name) => withSecret(name, 'client_secret_basic')),
       ...Object.entries(signing).map(([name, key]) => client(name, {
         jwks: { keys: [key] },
@@ -111,8 +127,13 @@ function provider(issuer, keys) {
     ],
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA', 'HS256'] },
     scopes: scopes.split(' '),
+    // The library's own refuses to send anything to loopback, where tests live.
+    fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
+      introspection: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
@@ -123,14 +144,27 @@ function provider(issuer, keys) {
   }), keys);
 }
 
-let keys = [newKey()];
+let keys = existsSync(state) ? JSON.parse(readFileSync(state, 'utf8')) : [newKey()];
+const keep = () => writeFileSync(state, JSON.stringify(keys));
+keep();
 let mode = 'ok';
 let answer;
-const counts = { jwks: 0, discovery: 0, token: 0 };
+const counts = { jwks: 0, discovery: 0, token: 0, introspection: 0 };
+
+async function logout(query, response) {
+  logoutTo = { client: query.get('client'), uri: query.get('to'), withSession: query.has('sid') };
+  const asking = await provider(issuer, keys).Client.find(logoutTo.client);
+  const status = await asking.backchannelLogout(query.get('sub'), query.get('sid') ?? undefined)
+    .then(() => 200, (error) => error.response?.status ?? String(error));
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ status }));
+}
 
 function control(url, response) {
+  if (url.pathname === '/control/logout') return logout(url.searchParams, response);
   if (url.pathname === '/control/rotate') {
-    keys = [newKey(), ...(url.searchParams.get('keep') === 'true' ? keys : [])];
+    keys = [newKey(), ...keys.slice(0, Number(url.searchParams.get('keep') ?? 0))];
+    keep();
     answer = provider(issuer, keys).callback();
   } else if (url.pathname === '/control/jwks') {
     mode = url.searchParams.get('mode');
@@ -145,6 +179,7 @@ const server = createServer((request, response) => {
   const url = new URL(request.url, issuer);
   if (url.pathname.startsWith('/control/')) return control(url, response);
   if (url.pathname === '/token') counts.token += 1;
+  if (url.pathname === '/token/introspection') counts.introspection += 1;
   if (url.pathname.startsWith('/.well-known/')) counts.discovery += 1;
   if (url.pathname === '/jwks') {
     counts.jwks += 1;
@@ -156,7 +191,7 @@ const server = createServer((request, response) => {
   return answer(request, response);
 });
 
-await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+await new Promise((ready) => server.listen(port, '127.0.0.1', ready));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 answer = provider(issuer, keys).callback();
 process.stdout.write(`${JSON.stringify({ issuer })}\n`);

@@ -15,6 +15,7 @@
 //! fails, the ends of its processes' logs are printed.
 
 pub(crate) mod client;
+pub(crate) mod door;
 pub(crate) mod envoy;
 pub(crate) mod faults;
 pub(crate) mod grpc;
@@ -23,6 +24,7 @@ pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod nginx;
 pub(crate) mod oidc;
+pub(crate) mod openfga;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;

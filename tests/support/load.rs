@@ -1,6 +1,6 @@
 //! Load through Envoy with `wrk`, and what came of it.
 
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
@@ -37,22 +37,42 @@ impl Load {
         connections: u16,
         seconds: u16,
     ) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("subzero-load-")
-            .tempdir()
-            .expect("make a folder");
+        let headers = headers
+            .iter()
+            .flat_map(|(name, value)| ["-H".to_owned(), format!("{name}: {value}")]);
+        let args: Vec<String> = headers.collect();
+        Self::run(to, path, &args, folder(), connections, seconds)
+    }
+
+    /// Starts the requests that a script of `wrk` makes, in the same way.
+    pub(crate) fn with_script(
+        to: SocketAddr,
+        path: &str,
+        script: &str,
+        connections: u16,
+        seconds: u16,
+    ) -> Self {
+        let dir = folder();
+        let file = dir.path().join("requests.lua");
+        fs::write(&file, script).expect("write the script");
+        let args = ["-s".to_owned(), file.display().to_string()];
+        Self::run(to, path, &args, dir, connections, seconds)
+    }
+
+    fn run(
+        to: SocketAddr,
+        path: &str,
+        args: &[String],
+        dir: TempDir,
+        connections: u16,
+        seconds: u16,
+    ) -> Self {
         let mut command = Command::new(tools::wrk());
-        command.args([
-            "-t1",
-            "-c",
-            &connections.to_string(),
-            "-d",
-            &format!("{seconds}s"),
-        ]);
-        for (name, value) in headers {
-            command.args(["-H", &format!("{name}: {value}")]);
-        }
-        command.arg(format!("http://{to}{path}"));
+        command
+            .args(["-t1", "-c", &connections.to_string()])
+            .args(["-d", &format!("{seconds}s")])
+            .args(args)
+            .arg(format!("http://{to}{path}"));
         Self {
             process: Process::start("wrk", command, dir.path()),
             seconds,
@@ -74,6 +94,13 @@ impl Load {
         );
         Outcome::parse(&text).unwrap_or_else(|| panic!("not wrk's report: {text}"))
     }
+}
+
+fn folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("subzero-load-")
+        .tempdir()
+        .expect("make a folder")
 }
 
 impl Outcome {

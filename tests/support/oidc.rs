@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) basic: Vec<String>,
     /// Those that prove themselves with a key: id and public JWK.
     pub(crate) signing: Vec<(String, Value)>,
+    /// Those whose tokens say nothing themselves.
+    pub(crate) opaque: Vec<String>,
     pub(crate) algorithm: Algorithm,
     /// A token's life in seconds.
     pub(crate) ttl: u32,
@@ -44,6 +46,7 @@ impl Default for Setup {
             clients: vec!["alice".to_owned(), "bob".to_owned()],
             basic: Vec::new(),
             signing: Vec::new(),
+            opaque: vec!["carol".to_owned()],
             algorithm: Algorithm::Rs256,
             ttl: 600,
         }
@@ -53,40 +56,22 @@ impl Default for Setup {
 impl Setup {
     /// Starts it and waits until it answers.
     pub(crate) async fn start(self) -> Oidc {
-        let home = tools::path("oidc", "oidc");
+        let dir = tempfile::Builder::new()
+            .prefix("subzero-oidc-")
+            .tempdir()
+            .expect("make a folder");
         let settings = json!({
+            "state": dir.path().join("keys.json"),
             "resource": self.audience,
             "scopes": self.scopes,
             "clients": self.clients,
             "algorithm": self.algorithm.name(),
             "ttl": self.ttl,
             "basic": self.basic,
+            "opaque": self.opaque,
             "signing": self.signing.into_iter().collect::<Map<String, Value>>(),
         });
-        let dir = tempfile::Builder::new()
-            .prefix("subzero-oidc-")
-            .tempdir()
-            .expect("make a folder");
-        let start = || {
-            let mut command = Command::new(tools::path("oidc", "bin/node"));
-            command
-                .arg(tools::root().join("tests/oidc/provider.mjs"))
-                .arg(&home)
-                .arg(settings.to_string());
-            Process::start("oidc", command, dir.path())
-        };
-        let out = dir.path().join("oidc.out");
-        let mut process = start();
-        let issuer = if let Some(issuer) = first_line(&out).await {
-            issuer
-        } else {
-            // Node 20 hangs at its start once in some hundred times; a second one does not.
-            process = start();
-            let again = first_line(&out).await;
-            again.unwrap_or_else(|| {
-                panic!("oidc did not print its issuer, twice\n{}", process.stderr())
-            })
-        };
+        let (issuer, process) = start(&settings, dir.path()).await;
         let address = issuer
             .trim_start_matches("http://")
             .parse()
@@ -96,9 +81,33 @@ impl Setup {
             audience: self.audience,
             address,
             process,
-            _dir: dir,
+            settings,
+            dir,
         }
     }
+}
+
+/// Starts it with `settings` until it prints its issuer.
+async fn start(settings: &Value, dir: &Path) -> (String, Process) {
+    let once = || {
+        let mut command = Command::new(tools::path("oidc", "bin/node"));
+        command
+            .arg(tools::root().join("tests/oidc/provider.mjs"))
+            .arg(tools::path("oidc", "oidc"))
+            .arg(settings.to_string());
+        Process::start("oidc", command, dir)
+    };
+    let out = dir.join("oidc.out");
+    let mut process = once();
+    if let Some(issuer) = first_line(&out).await {
+        return (issuer, process);
+    }
+    // Node 20 hangs at its start once in some hundred times; a second one does not.
+    process = once();
+    let again = first_line(&out).await;
+    let issuer = again
+        .unwrap_or_else(|| panic!("oidc did not print its issuer, twice\n{}", process.stderr()));
+    (issuer, process)
 }
 
 /// The issuer in the first line that it prints, once there is one.
@@ -133,7 +142,8 @@ pub(crate) struct Oidc {
     pub(crate) audience: String,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
-    _dir: TempDir,
+    settings: Value,
+    dir: TempDir,
 }
 
 impl Oidc {
@@ -144,6 +154,16 @@ impl Oidc {
 
     /// An access token for `client` with these scopes.
     pub(crate) async fn token(&self, client: &str, scopes: &str) -> String {
+        self.token_with(client, scopes, |request| request).await
+    }
+
+    /// The same, asked for with changes to the request.
+    pub(crate) async fn token_with(
+        &self,
+        client: &str,
+        scopes: &str,
+        change: impl FnOnce(Request) -> Request,
+    ) -> String {
         let body = format!(
             "grant_type=client_credentials&client_id={client}&client_secret={client}-secret&resource={}&scope={}",
             self.audience.replace(':', "%3A").replace('/', "%2F"),
@@ -152,7 +172,7 @@ impl Oidc {
         let request = Request::new("POST", "/token")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body);
-        let answer = self.ask(request).await;
+        let answer = self.ask(change(request)).await;
         let token = answer["access_token"].as_str();
         token
             .unwrap_or_else(|| panic!("no token for {client}: {answer}"))
@@ -161,11 +181,35 @@ impl Oidc {
 
     /// Signs with a new key from now on, and publishes the old one no longer unless `keep_old`.
     pub(crate) async fn rotate(&self, keep_old: bool) {
-        self.ask(Request::new(
-            "POST",
-            &format!("/control/rotate?keep={keep_old}"),
-        ))
-        .await;
+        self.rotate_keeping(if keep_old { 100 } else { 0 }).await;
+    }
+
+    /// The same, with so many of the old keys still published.
+    pub(crate) async fn rotate_keeping(&self, old: usize) {
+        let path = format!("/control/rotate?keep={old}");
+        self.ask(Request::new("POST", &path)).await;
+    }
+
+    /// Starts it again, after it was killed, at the same address and with the same keys.
+    pub(crate) async fn revive(&mut self) {
+        self.settings["port"] = self.address.port().into();
+        let (issuer, process) = start(&self.settings, self.dir.path()).await;
+        assert_eq!(issuer, self.issuer);
+        self.process = process;
+    }
+
+    /// Sends the logout token of `client` about `subject` (and this session) to `to`, and says what the
+    /// answer's status was.
+    pub(crate) async fn log_out(
+        &self,
+        client: &str,
+        subject: &str,
+        session: Option<&str>,
+        to: &str,
+    ) -> Value {
+        let session = session.map_or_else(String::new, |session| format!("&sid={session}"));
+        let path = format!("/control/logout?client={client}&sub={subject}{session}&to={to}");
+        self.ask(Request::new("POST", &path)).await["status"].clone()
     }
 
     /// How `/jwks` answers from now on: `ok`, `error`, `garbage`, `slow` or `hangup`.
@@ -174,7 +218,7 @@ impl Oidc {
             .await;
     }
 
-    /// How often `what` (`jwks`, `discovery` or `token`) was asked for.
+    /// How often `what` (`jwks`, `discovery`, `token` or `introspection`) was asked for.
     pub(crate) async fn count(&self, what: &str) -> u64 {
         self.ask(Request::get("/control/counts")).await[what]
             .as_u64()

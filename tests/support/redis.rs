@@ -122,6 +122,13 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+fn number(value: &Value) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
 /// Three servers that share the keys.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -131,18 +138,22 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts three and waits until they agree.
     pub(crate) async fn start() -> Self {
-        let mut nodes = Vec::new();
+        let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..3 {
-            // Below 55536, since its bus takes the port 10000 above.
-            let node = Redis::with(&[
+            // Else its bus takes the port 10000 above, which may be a connection's.
+            let bus = ports::free().to_string();
+            buses.push(bus.clone());
+            let arguments = [
                 "--cluster-enabled",
                 "yes",
+                "--cluster-port",
+                &bus,
                 "--cluster-node-timeout",
                 "1000",
                 "--save",
                 "",
-            ]);
-            nodes.push(node.await);
+            ];
+            nodes.push(Redis::with(&arguments).await);
         }
         let slots = [(0, 5460), (5461, 10922), (10923, 16383)];
         for (node, (first, last)) in nodes.iter().zip(slots) {
@@ -150,9 +161,10 @@ impl Cluster {
             node.ask(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]])
                 .await;
         }
-        for node in &nodes[1..] {
+        for (node, bus) in nodes.iter().zip(&buses).skip(1) {
             let port = node.address.port().to_string();
-            nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port]).await;
+            let meet = ["CLUSTER", "MEET", "127.0.0.1", &port, bus];
+            nodes[0].ask(&meet).await;
         }
         let cluster = Self { nodes };
         cluster.until_agreed().await;
@@ -175,8 +187,52 @@ impl Cluster {
         }
     }
 
-    /// The id by which node `at` is known.
-    pub(crate) async fn id(&self, at: usize) -> String {
+    /// The node that has a key like `pattern`, and the key.
+    pub(crate) async fn holder_of(&self, pattern: &str) -> (usize, String) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            if let Value::Array(keys) = node.ask(&["KEYS", pattern]).await
+                && let Some(key) = keys.first()
+            {
+                return (at, text(key));
+            }
+        }
+        panic!("no node has a key like {pattern}")
+    }
+
+    /// Moves the slot of `key` from one node to another, keys and all, as resharding does.
+    pub(crate) async fn migrate(&self, key: &str, from: usize, to: usize) {
+        let slot = number(&self.nodes[from].ask(&["CLUSTER", "KEYSLOT", key]).await).to_string();
+        let count = ["CLUSTER", "COUNTKEYSINSLOT", &slot];
+        if number(&self.nodes[from].ask(&count).await) == 0 {
+            return;
+        }
+        let [source, target] = [self.id(from).await, self.id(to).await];
+        let set = async |at: usize, words: &[&str]| {
+            let mut all = vec!["CLUSTER", "SETSLOT", &slot];
+            all.extend(words);
+            self.nodes[at].ask(&all).await;
+        };
+        set(to, &["IMPORTING", &source]).await;
+        set(from, &["MIGRATING", &target]).await;
+        let port = self.nodes[to].address.port().to_string();
+        loop {
+            let some = ["CLUSTER", "GETKEYSINSLOT", &slot, "100"];
+            let Value::Array(keys) = self.nodes[from].ask(&some).await else {
+                panic!("no list of keys")
+            };
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys.iter().map(text) {
+                let migrate = ["MIGRATE", "127.0.0.1", &port, &key, "0", "5000", "REPLACE"];
+                self.nodes[from].ask(&migrate).await;
+            }
+        }
+        set(to, &["NODE", &target]).await;
+        set(from, &["NODE", &target]).await;
+    }
+
+    async fn id(&self, at: usize) -> String {
         text(&self.nodes[at].ask(&["CLUSTER", "MYID"]).await)
     }
 }

@@ -27,6 +27,11 @@ pub(crate) fn envoy() -> PathBuf {
     path("envoy", "venv/bin/envoy")
 }
 
+/// The permission server.
+pub(crate) fn openfga() -> PathBuf {
+    path("openfga", "bin/openfga")
+}
+
 /// The load generator.
 pub(crate) fn wrk() -> PathBuf {
     path("wrk", "bin/wrk")

@@ -36,9 +36,12 @@
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas: is more than `autoscaling.maxReplicas`" -}}
 {{- end -}}
+{{- if and .Values.redis.url (not .Values.redis.existingSecret) -}}
+{{- fail "redis.url: what pods share is sealed with a key of yours; put 16 random bytes or more into a Secret under `key`, and name it in `redis.existingSecret`" -}}
+{{- end -}}
 {{- $seen := dict -}}
 {{- range .Values.secrets -}}
-{{- if or (hasKey $seen .name) (has .name (list "api")) -}}
+{{- if or (hasKey $seen .name) (has .name (list "api" "redis")) -}}
 {{- fail (printf "secrets: the name `%s` is taken; choose another" .name) -}}
 {{- end -}}
 {{- $_ := set $seen .name true -}}
@@ -61,6 +64,15 @@
 {{- end -}}
 {{- if or .Values.store.inline .Values.store.existingConfigMap .Values.store.existingSecret -}}
 {{- $_ := set $own "permission" (dict "store_file" (printf "/etc/subzero/store/%s" .Values.store.key)) -}}
+{{- end -}}
+{{- with .Values.redis -}}
+{{- if .url -}}
+{{- $redis := dict "url" .url "key_file" (printf "/etc/subzero/secrets/redis/%s" .key) -}}
+{{- if .passwordKey -}}
+{{- $_ := set $redis "password_file" (printf "/etc/subzero/secrets/redis/%s" .passwordKey) -}}
+{{- end -}}
+{{- $_ := set $own "store" (dict "redis" $redis) -}}
+{{- end -}}
 {{- end -}}
 {{- $routes := default list .Values.config.routes -}}
 {{- if and .Values.tests.enabled (not $isSidecar) -}}

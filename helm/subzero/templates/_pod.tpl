@@ -60,6 +60,9 @@ volumeMounts:
   {{- if .Values.api.enabled }}
   - { name: subzero-secret-api, mountPath: /etc/subzero/secrets/api, readOnly: true }
   {{- end }}
+  {{- if .Values.redis.url }}
+  - { name: subzero-secret-redis, mountPath: /etc/subzero/secrets/redis, readOnly: true }
+  {{- end }}
   {{- range .Values.secrets }}
   - { name: subzero-secret-{{ .name }}, mountPath: /etc/subzero/secrets/{{ .name }}, readOnly: true }
   {{- end }}
@@ -97,6 +100,10 @@ volumeMounts:
 {{- if .Values.api.enabled }}
 - name: subzero-secret-api
   secret: { secretName: {{ .Values.api.existingSecret }} }
+{{- end }}
+{{- if .Values.redis.url }}
+- name: subzero-secret-redis
+  secret: { secretName: {{ .Values.redis.existingSecret }} }
 {{- end }}
 {{- range .Values.secrets }}
 - name: subzero-secret-{{ .name }}

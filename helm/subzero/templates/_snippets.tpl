@@ -78,7 +78,6 @@ spec:
     timeout: 500ms
     failOpen: false
     statusOnError: 503
-    headersToExtAuth: [authorization, content-type, content-encoding, x-request-id, user-agent, origin, access-control-request-method]
     # A longer body is answered 413 by Envoy. Leave this out for routes with WebSocket upgrades.
     bodyToExtAuth: { maxRequestBytes: {{ include "subzero.maxBody" . }} }
     grpc:

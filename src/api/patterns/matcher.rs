@@ -21,7 +21,7 @@ enum Engine {
 
 /// Why a text's matches are not all known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum TooMuch {
+pub(crate) enum TooMuch {
     Matches,
     Time,
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::summary::{Lines, StepReport, Summary};
-use crate::analytics::{Latency, Report};
+use crate::{
+    analytics::{Latency, Report},
+    cli::columns::print as table,
+};
 
 pub(super) fn print(out: &mut impl Write, name: &str, summary: &Summary) -> io::Result<()> {
     let summary = summary.in_json();
@@ -140,27 +143,4 @@ fn rate(a_second: f64) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
-}
-
-/// Rows in columns as wide as their widest cell; the first `left` of them flush left.
-fn table(out: &mut impl Write, rows: &[Vec<String>], left: usize) -> io::Result<()> {
-    writeln!(out)?;
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
-    for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = widths[column];
-            let _ = if column < left {
-                write!(line, "{cell:<width$}  ")
-            } else {
-                write!(line, "{cell:>width$}  ")
-            };
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
 }

@@ -160,7 +160,7 @@ fn running(provider: &Provider, more: &Value) -> (Arc<Verifier>, JoinHandle<()>)
     let members = issuer.as_object_mut().expect("an object");
     members.extend(more.as_object().expect("an object").clone());
     let config = json!({"defaults": defaults(), "issuers": {"file": issuer},
-                        "token_cache": "1MiB", "revocation": revocation()});
+                        "token_cache": "1MiB", "revocation": revocation(), "dpop": dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     let clock = Clock::fixed(NOW);
     let verifier = Verifier::new(&config, Path::new("/"), clock, metrics().1, None);

@@ -28,11 +28,13 @@ fn verifier(
 ) -> Verifier {
     let defaults = json!({
         "algorithms": ["ES256"], "allow_private_addresses": false, "fetch_timeout": "2s",
-        "leeway": "30s", "max_stale": "24h", "refresh": "10m",
+        "introspection_keep": "1m", "introspection_keep_inactive": "5s",
+        "introspection_max_in_flight": 4, "leeway": "30s", "max_stale": "24h", "refresh": "10m",
         "unknown_kid_burst": 0, "unknown_kid_interval": "5s",
     });
     let config = json!({"defaults": defaults, "issuers": issuers, "token_cache": cache,
-                        "revocation": {"max_memory": "1MiB", "max_token_life": "1h"}});
+                        "revocation": {"max_memory": "1MiB", "max_token_life": "1h"},
+                        "dpop": {"max_age": "1m", "max_memory": "1MiB"}});
     let config: Config = serde_json::from_value(config).expect("config");
     let registry = prometheus::Registry::new();
     let upstream = upstream::Metrics::register(&registry).expect("register");
@@ -209,7 +211,7 @@ fn the_memory_is_bounded_whatever_is_sent() {
 }
 
 /// A lifetime and a key set as a proof has them.
-fn parts() -> (Lifetime, KeySetId) {
+fn parts() -> (Lifetime, Grounds) {
     let (_directory, _, verifier, token) = warm();
     let cache = verifier.cache.as_ref().expect("on");
     let key = Key {
@@ -217,7 +219,7 @@ fn parts() -> (Lifetime, KeySetId) {
         token: cache.digest(&token).expect("short"),
     };
     let proof = cache.get(&key).expect("warm");
-    (proof.lifetime, proof.keys)
+    (proof.lifetime, proof.grounds)
 }
 
 #[test]

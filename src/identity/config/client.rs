@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::web_address;
 use crate::{
-    identity::token_endpoint::{Credential, SigningKey},
+    identity::endpoint::{Credential, SigningKey},
     problem::Problem,
     units::Secret,
 };
@@ -76,6 +76,8 @@ pub(in crate::identity) enum EndpointAddress {
         allow_private: bool,
         document: Url,
         issuer: String,
+        /// What the address is called there.
+        member: &'static str,
     },
     /// Here.
     Known(Url),
@@ -102,8 +104,9 @@ impl ClientConfig {
             let text = format!("`{scope}` is no scope; write each as an item of its own");
             problems.push(Problem::new("scopes", text));
         }
-        let credential = self.credential(base_dir);
-        let address = self.address(allow_private, issuer);
+        let credential = self.proof().credential(base_dir);
+        let place = self.token_endpoint.as_deref();
+        let address = EndpointAddress::find("token_endpoint", place, allow_private, issuer);
         match (credential, address) {
             (Ok(credential), Ok(address)) if problems.is_empty() => Ok(Client {
                 address,
@@ -120,7 +123,27 @@ impl ClientConfig {
         }
     }
 
-    fn credential(&self, base_dir: &Path) -> Result<Credential, Problem> {
+    fn proof(&self) -> Proof<'_> {
+        Proof {
+            client_secret_file: self.client_secret_file.as_deref(),
+            secret_by: self.secret_by,
+            private_key_file: self.private_key_file.as_deref(),
+            key_id: self.key_id.as_deref(),
+        }
+    }
+}
+
+/// What a client says of how it proves itself, wherever in the configuration.
+pub(super) struct Proof<'a> {
+    pub(super) client_secret_file: Option<&'a Path>,
+    pub(super) secret_by: Option<SecretBy>,
+    pub(super) private_key_file: Option<&'a Path>,
+    pub(super) key_id: Option<&'a str>,
+}
+
+impl Proof<'_> {
+    /// Reads the file that it names.
+    pub(super) fn credential(&self, base_dir: &Path) -> Result<Credential, Problem> {
         let read = |key: &str, file: &Path| {
             let path = base_dir.join(file);
             let text = fs::read_to_string(&path).map_err(|error| {
@@ -132,7 +155,7 @@ impl ClientConfig {
             let text = format!("goes with `{of}`, which is not there; remove it");
             Err(Problem::new(key, text))
         };
-        match (&self.client_secret_file, &self.private_key_file) {
+        match (self.client_secret_file, self.private_key_file) {
             (Some(_), None) if self.key_id.is_some() => needless("key_id", "private_key_file"),
             (Some(file), None) => {
                 let secret = read("client_secret_file", file)?;
@@ -150,7 +173,7 @@ impl ClientConfig {
             }
             (None, Some(file)) => {
                 let pem = read("private_key_file", file)?;
-                let key = SigningKey::from_pem(pem, self.key_id.clone())
+                let key = SigningKey::from_pem(pem, self.key_id.map(str::to_owned))
                     .map_err(|text| Problem::new("private_key_file", text))?;
                 Ok(Credential::Key(Arc::new(key)))
             }
@@ -160,21 +183,30 @@ impl ClientConfig {
             )),
         }
     }
+}
 
-    fn address(&self, allow_private: bool, issuer: &str) -> Result<EndpointAddress, Problem> {
-        if let Some(text) = &self.token_endpoint {
+impl EndpointAddress {
+    /// The address that `place` writes out under the key `member`, else where it is discovered.
+    pub(super) fn find(
+        member: &'static str,
+        place: Option<&str>,
+        allow_private: bool,
+        issuer: &str,
+    ) -> Result<Self, Problem> {
+        if let Some(text) = place {
             let url = web_address(text, allow_private);
-            let url = url.map_err(|text| Problem::new("token_endpoint", text))?;
-            return Ok(EndpointAddress::Known(url));
+            let url = url.map_err(|text| Problem::new(member, text))?;
+            return Ok(Self::Known(url));
         }
         let document = super::settings::discovery(issuer, allow_private).map_err(|text| {
             let text = format!("is needed, since it cannot be discovered: {text}");
-            Problem::new("token_endpoint", text)
+            Problem::new(member, text)
         })?;
-        Ok(EndpointAddress::Discovered {
+        Ok(Self::Discovered {
             allow_private,
             document,
             issuer: issuer.to_owned(),
+            member,
         })
     }
 }

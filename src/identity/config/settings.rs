@@ -5,7 +5,7 @@ use std::{fs, path::Path, path::PathBuf, time::Duration};
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use reqwest::Url;
 
-use super::{Audiences, Client, IssuerConfig, IssuerDefaults};
+use super::{Audiences, Client, Introspection, IssuerConfig, IssuerDefaults};
 use crate::{problem::Problem, units::Secret};
 
 /// Everything about one issuer that is not its keys. Equal settings may share keys.
@@ -16,8 +16,10 @@ pub(in crate::identity) struct Settings {
     pub(in crate::identity) audiences: Audiences,
     pub(in crate::identity) exchange: Option<Client>,
     pub(in crate::identity) fetch_timeout: Duration,
+    pub(in crate::identity) introspection: Option<Introspection>,
     pub(in crate::identity) issuer: String,
     pub(in crate::identity) leeway: Duration,
+    pub(in crate::identity) logout_audiences: Vec<String>,
     pub(in crate::identity) max_stale: Duration,
     pub(in crate::identity) name: String,
     pub(in crate::identity) refresh: Duration,
@@ -67,6 +69,15 @@ impl Settings {
             });
             found.ok()
         });
+        let introspection = config.introspection.as_ref().and_then(|asking| {
+            let resolved =
+                asking.resolve(base_dir, allow_private_addresses, &config.issuer, defaults);
+            let found = resolved.map_err(|found| {
+                let found = found.into_iter();
+                problems.extend(found.map(|problem| problem.within("introspection")));
+            });
+            found.ok()
+        });
         let refresh = config.refresh.unwrap_or(defaults.refresh);
         let max_stale = config.max_stale.unwrap_or(defaults.max_stale);
         if max_stale < refresh {
@@ -84,8 +95,10 @@ impl Settings {
             audiences: config.audiences.clone(),
             exchange,
             fetch_timeout: config.fetch_timeout.unwrap_or(defaults.fetch_timeout).get(),
+            introspection,
             issuer: config.issuer.clone(),
             leeway: config.leeway.unwrap_or(defaults.leeway).get(),
+            logout_audiences: config.logout_audiences.clone(),
             max_stale: max_stale.get(),
             name: name.to_owned(),
             refresh: refresh.get(),
@@ -112,6 +125,10 @@ fn check_claims(config: &IssuerConfig) -> Vec<Problem> {
     {
         let cure = "needs at least one audience and none empty; write `any` to accept every token of this issuer";
         problems.push(Problem::new("audiences", cure));
+    }
+    if config.logout_audiences.iter().any(String::is_empty) {
+        let text = "has an empty one; write the client id that the issuer gave";
+        problems.push(Problem::new("logout_audiences", text));
     }
     problems
 }

@@ -11,8 +11,8 @@ fn outcome(values: &[&[u8]]) -> Result<String, Reason> {
     for value in values {
         headers.push("Authorization", value.to_vec());
     }
-    bearer(&headers)
-        .map(str::to_owned)
+    authorization(&headers)
+        .map(|credential| credential.token.to_owned())
         .map_err(|error| error.reason())
 }
 
@@ -20,6 +20,17 @@ fn outcome(values: &[&[u8]]) -> Result<String, Reason> {
 fn one_token_is_taken_whatever_the_case_of_its_scheme() {
     for value in ["Bearer a.b-_.c", "bearer a.b-_.c", "BEARER   a.b-_.c"] {
         assert_eq!(outcome(&[value.as_bytes()]), Ok("a.b-_.c".to_owned()));
+    }
+}
+
+#[test]
+fn opaque_tokens_and_the_scheme_of_proofs_are_taken_too() {
+    for value in ["Bearer a~b+c/d==", "DPoP a.b.c", "dpop a"] {
+        let (_, token) = value.split_once(' ').expect("two words");
+        assert_eq!(outcome(&[value.as_bytes()]), Ok(token.to_owned()));
+    }
+    for value in ["Bearer =", "Bearer a=b", "Bearer a:b"] {
+        assert_eq!(outcome(&[value.as_bytes()]), Err(Reason::TokenMalformed));
     }
 }
 
@@ -63,7 +74,7 @@ fn found(place: &Place, target: &str, headers: &[(&str, &str)]) -> Result<String
         body: Body::Absent,
     };
     find(&request, Some(place))
-        .map(str::to_owned)
+        .map(|credential| credential.token.to_owned())
         .map_err(|error| error.reason())
 }
 

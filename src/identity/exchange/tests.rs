@@ -6,26 +6,17 @@ use serde_json::json;
 
 use super::{
     super::tests::{
-        endpoint::{Endpoint, LIMITS, client, series, token},
+        endpoint::{Endpoint, client, token, way},
         mint::{NOW, claims},
     },
     *,
 };
-use crate::{
-    clock::Clock,
-    upstream::{Fetcher, Reach},
-};
+use crate::clock::Clock;
 
 fn exchange(server: &Endpoint, base: &Path, clock: &Clock) -> Exchange {
     let config = client(base, &json!({"audience": "https://other"}));
     let client = config.resolve(base, true, &server.issuer);
-    let endpoint = TokenEndpoint::new(
-        client.expect("a good client"),
-        clock.clone(),
-        Fetcher::new(Reach::Anywhere),
-        LIMITS,
-        series(),
-    );
+    let endpoint = TokenEndpoint::new(client.expect("a good client"), clock.clone(), way());
     Exchange::new(endpoint, &coalesce::Metrics::unseen())
 }
 

@@ -18,7 +18,7 @@ pub(in crate::identity) struct PublicKey {
 impl PublicKey {
     /// Parses `jwk` for those of `algorithms` that go with it. `None` for keys that are no
     /// signature keys, are weak, or are not understood: symmetric ones above all.
-    pub(super) fn parse(jwk: &Jwk, algorithms: &[Algorithm]) -> Option<Self> {
+    pub(in crate::identity) fn parse(jwk: &Jwk, algorithms: &[Algorithm]) -> Option<Self> {
         if !may_verify(jwk) {
             return None;
         }
@@ -39,7 +39,7 @@ impl PublicKey {
     }
 
     /// The parsed key for `algorithm`, if this key goes with it.
-    pub(super) fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+    pub(in crate::identity) fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
         let (_, key) = self.verifiers.iter().find(|(of, _)| *of == algorithm)?;
         Some(key)
     }
@@ -111,7 +111,22 @@ fn rsa_components(key: &RSAKeyParameters) -> Option<RsaPublicKeyComponents<Vec<u
     let bits = n.len() * 8 - first.leading_zeros() as usize;
     let odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
     let sound = RSA_BITS.contains(&bits) && odd(&n) && odd(&e) && e != [1] && e.len() <= 4;
-    sound.then_some(RsaPublicKeyComponents { n, e })
+    (sound && !is_factorable(&n)).then_some(RsaPublicKeyComponents { n, e })
+}
+
+/// Whether `modulus` has the shape that certain chips gave theirs (CVE-2017-15361, "ROCA"), by which
+/// it can be factored: modulo each of these primes it is a power of 65537. Others have it once in
+/// some hundred million.
+fn is_factorable(modulus: &[u8]) -> bool {
+    const PRIMES: [u32; 17] = [
+        11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
+    ];
+    PRIMES.iter().all(|prime| {
+        let digit = |rest: u32, byte: &u8| (rest << 8 | u32::from(*byte)) % prime;
+        let rest = modulus.iter().fold(0, digit);
+        let powers = std::iter::successors(Some(1), |power| Some(power * 65_537 % prime));
+        powers.take(*prime as usize).any(|power| power == rest)
+    })
 }
 
 fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {

@@ -202,7 +202,7 @@ fn with(cache: &str, previous: Option<&Verifier>) -> Verifier {
     let directory = directory(&key_set(&[&EC]));
     let issuer = json!({"issuer": ISSUER, "audiences": "any", "jwks_file": "keys.json"});
     let config = json!({"defaults": defaults(), "issuers": {"file": issuer},
-                        "token_cache": cache, "revocation": revocation()});
+                        "token_cache": cache, "revocation": revocation(), "dpop": dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     let clock = Clock::fixed(NOW);
     Verifier::new(&config, directory.path(), clock, metrics().1, previous)
@@ -258,7 +258,7 @@ async fn a_token_that_waits_for_its_key_is_refused_when_it_is_revoked_meanwhile(
     let issuer = json!({"issuer": provider.issuer(), "audiences": "any",
                         "allow_private_addresses": true});
     let config = json!({"defaults": defaults(), "issuers": {"file": issuer},
-                        "token_cache": "1MiB", "revocation": revocation()});
+                        "token_cache": "1MiB", "revocation": revocation(), "dpop": dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     let verifier = Verifier::new(
         &config,

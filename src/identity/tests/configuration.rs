@@ -166,7 +166,7 @@ fn a_configuration_reads_back_as_it_is_shown_and_shows_no_secret() {
     let issuers = json!({"a": {
         "issuer": "a", "audiences": ["x"], "secret_file": "secret", "algorithms": ["HS256"],
     }});
-    let config = json!({"defaults": super::defaults(), "issuers": issuers, "token_cache": "1MiB", "revocation": super::revocation()});
+    let config = json!({"defaults": super::defaults(), "issuers": issuers, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     let shown = serde_json::to_string(&config).expect("json");
     assert_eq!(
@@ -190,6 +190,9 @@ defaults:
   refresh: 10m
   unknown_kid_burst: 5
   unknown_kid_interval: 5s
+  introspection_keep: 1m
+  introspection_keep_inactive: 5s
+  introspection_max_in_flight: 4
 issuers:
   auth0:
     issuer: https://tenant.eu.auth0.com/
@@ -201,6 +204,7 @@ issuers:
     leeway: 1m
 token_cache: 16MiB
 revocation: { max_memory: 1MiB, max_token_life: 1h }
+dpop: { max_age: 1m, max_memory: 1MiB }
 ";
     let config: Config = serde_saphyr::from_str(text).expect("config");
     let defaults = serde_json::from_value(super::defaults()).expect("defaults");

@@ -18,8 +18,8 @@ use prometheus::Registry;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::super::config::ClientConfig;
-use crate::upstream::{self, Limits, Series};
+use super::super::{config::ClientConfig, endpoint::Way};
+use crate::upstream::{self, Fetcher, Limits, Reach};
 
 pub(in crate::identity) struct Endpoint {
     pub(in crate::identity) issuer: String,
@@ -53,6 +53,7 @@ impl Endpoint {
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/token", post(answer))
+            .route("/introspect", post(answer))
             .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             axum::serve(listener, routes).await.expect("serve");
@@ -93,19 +94,29 @@ pub(in crate::identity) fn client(directory: &std::path::Path, more: &Value) -> 
     serde_json::from_value(client).expect("a client")
 }
 
-pub(in crate::identity) const LIMITS: Limits = Limits {
-    bytes: super::super::token_endpoint::MAX_ANSWER,
-    time: Duration::from_secs(5),
-};
-
-pub(in crate::identity) fn series() -> Series {
+/// Anywhere, for five seconds.
+pub(in crate::identity) fn way() -> Way {
     let metrics = upstream::Metrics::register(&Registry::new()).expect("register");
-    metrics.series("token:test")
+    Way {
+        fetcher: Fetcher::new(Reach::Anywhere),
+        limits: Limits {
+            bytes: super::super::token_endpoint::MAX_ANSWER,
+            time: Duration::from_secs(5),
+        },
+        series: metrics.series("token:test"),
+    }
 }
 
 async fn discovery(State(shared): State<Arc<Shared>>) -> String {
     let issuer = &shared.issuer;
-    json!({"issuer": issuer, "token_endpoint": format!("{issuer}/token")}).to_string()
+    let at = |path: &str| format!("{issuer}/{path}");
+    json!({
+        "issuer": issuer,
+        "token_endpoint": at("token"),
+        "introspection_endpoint": at("introspect"),
+        "jwks_uri": at("keys"),
+    })
+    .to_string()
 }
 
 async fn answer(

@@ -26,7 +26,7 @@ struct Running {
 impl Running {
     /// Starts a verifier whose one issuer, called `file`, is `issuer`.
     fn start(issuer: &Value, previous: Option<&Verifier>) -> Self {
-        let config = json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB", "revocation": super::revocation()});
+        let config = json!({"defaults": defaults(), "issuers": {"file": issuer}, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()});
         let config: Config = serde_json::from_value(config).expect("config");
         let (_, metrics) = metrics();
         let verifier = Verifier::new(
@@ -147,6 +147,25 @@ async fn a_flood_of_unknown_keys_costs_its_budget_and_locks_nobody_out() {
         assert_eq!(running.refused(&name, &EC).await, None, "{count}");
     }
     assert_eq!(provider.key_fetches(), 1 + 3);
+}
+
+#[tokio::test]
+async fn a_client_with_a_withdrawn_key_does_not_spend_the_budget_of_a_new_one() {
+    let provider = Provider::start(&key_set(&[&EC])).await;
+    let limits = json!({"unknown_kid_burst": 2, "unknown_kid_interval": "1h", "refresh": "10m"});
+    let running = Running::start(&discovered(&provider, &limits), None);
+    let name = provider.issuer();
+    assert_eq!(running.refused(&name, &EC).await, None);
+    let [second, third] = ["second", "third"].map(|kid| Mint::new(Algorithm::ES256, kid));
+    for next in [&second, &third] {
+        provider.serve(&key_set(&[next]));
+        assert_eq!(running.refused(&name, next).await, None, "{}", next.kid);
+        for _ in 0..20 {
+            let old = running.refused(&name, &EC).await;
+            assert_eq!(old, Some(Reason::TokenSignature));
+        }
+    }
+    assert_eq!(provider.key_fetches(), 1 + 2);
 }
 
 #[tokio::test]
@@ -316,7 +335,7 @@ async fn a_key_file_is_read_again_when_it_changes_and_a_broken_one_is_not_used()
 async fn ages_and_fetches_are_counted() {
     let provider = Provider::start(&key_set(&[&EC])).await;
     let issuer = discovered(&provider, &json!({}));
-    let config = json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB", "revocation": super::revocation()});
+    let config = json!({"defaults": defaults(), "issuers": {"auth0": issuer}, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()});
     let config: Config = serde_json::from_value(config).expect("config");
     let (registry, metrics) = metrics();
     let clock = Clock::fixed(NOW);
@@ -345,7 +364,7 @@ async fn ages_and_fetches_are_counted() {
     task.abort();
 
     let none: Config = serde_json::from_value(
-        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB", "revocation": super::revocation()}),
+        json!({"defaults": defaults(), "issuers": {}, "token_cache": "1MiB", "revocation": super::revocation(), "dpop": super::dpop()}),
     )
     .expect("config");
     let empty = Verifier::new(

@@ -17,10 +17,19 @@ pub(super) struct Header {
     media_type: Option<String>,
 }
 
+/// What a token is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// Showing who calls.
+    Access,
+    /// Telling that a session has ended.
+    Logout,
+}
+
 impl Header {
-    /// What it says, if that is acceptable.
-    pub(super) fn meaning(self) -> Result<Meaning, Error> {
-        self.refuse_foreign_type()?;
+    /// What it says, if that is acceptable in a token for `purpose`.
+    pub(super) fn meaning(self, purpose: Purpose) -> Result<Meaning, Error> {
+        self.refuse_foreign_type(purpose)?;
         Ok((self.algorithm()?, self.kid.map(Arc::from)))
     }
 
@@ -34,13 +43,17 @@ impl Header {
 
     /// Refuses tokens that say they are of another kind, such as `logout+jwt` (RFC 8725, 3.11).
     /// Access tokens say `JWT`, `at+jwt` or nothing.
-    fn refuse_foreign_type(&self) -> Result<(), Error> {
+    fn refuse_foreign_type(&self, purpose: Purpose) -> Result<(), Error> {
         let Some(media_type) = &self.media_type else {
             return Ok(());
         };
         let media_type = media_type.to_ascii_lowercase();
         let short = media_type.trim_start_matches("application/");
-        if short.ends_with("+jwt") && short != "at+jwt" {
+        let own = match purpose {
+            Purpose::Access => "at+jwt",
+            Purpose::Logout => "logout+jwt",
+        };
+        if short.ends_with("+jwt") && short != own {
             return Err(Error::Malformed("the token is of another type"));
         }
         Ok(())

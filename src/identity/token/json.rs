@@ -12,7 +12,7 @@ use serde::{
 use serde_json::{Map, Number, Value};
 
 /// A value whose objects have no duplicate members, at any depth.
-pub(super) struct Unique(pub(super) Value);
+pub(in crate::identity) struct Unique(pub(in crate::identity) Value);
 
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -8,18 +8,16 @@ use serde_json::{Value, json};
 use super::{
     super::{
         config::ClientConfig,
-        tests::endpoint::{Endpoint, LIMITS, client, series, token},
+        tests::endpoint::{Endpoint, client, token, way},
     },
     *,
 };
-use crate::upstream::Reach;
 
 const NOW: u64 = 1_800_000_000;
 
 fn endpoint(config: &ClientConfig, base: &Path, issuer: &str) -> TokenEndpoint {
     let client = config.resolve(base, true, issuer).expect("a good client");
-    let fetcher = Fetcher::new(Reach::Anywhere);
-    TokenEndpoint::new(client, Clock::fixed(NOW), fetcher, LIMITS, series())
+    TokenEndpoint::new(client, Clock::fixed(NOW), way())
 }
 
 fn question() -> Form {

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{
-    super::tests::endpoint::{Endpoint, client, series, token},
+    super::tests::endpoint::{Endpoint, client, token, way},
     *,
 };
 
@@ -20,7 +20,7 @@ fn source(server: &Endpoint, clock: &Clock) -> TokenSource {
         Reach::Anywhere,
         Duration::from_secs(5),
         clock.clone(),
-        series(),
+        way().series,
     )
     .expect("a good client")
 }

@@ -316,6 +316,7 @@ tuples:
     fs::write(folder.path().join("store.fga.yaml"), model).unwrap();
     let config = Config {
         store_file: Some(PathBuf::from("store.fga.yaml")),
+        openfga: None,
     };
     let authorizer = Authorizer::load(&config, folder.path()).unwrap();
     let mut questions = vec![Question::new("user:a", "viewer", "doc:1"); 20];
@@ -339,7 +340,10 @@ tuples:
 
 #[test]
 fn without_a_store_there_is_no_batch() {
-    let config = Config { store_file: None };
+    let config = Config {
+        store_file: None,
+        openfga: None,
+    };
     let authorizer = Authorizer::load(&config, std::path::Path::new(".")).unwrap();
     let refused = Batch::new(&authorizer, many("user:7", "viewer", 1)).err();
     assert_eq!(refused, Some(Error::NoStore));

@@ -78,14 +78,36 @@ impl Possible {
     }
 }
 
-struct Reference<'a> {
+pub(in crate::permission) struct Reference<'a> {
     model: &'a Model,
     /// `user relation object`.
     tuples: &'a [String],
     user: &'a str,
 }
 
-impl Reference<'_> {
+impl<'a> Reference<'a> {
+    pub(in crate::permission) fn new(
+        model: &'a Model,
+        tuples: &'a [String],
+        user: &'a str,
+    ) -> Self {
+        Self {
+            model,
+            tuples,
+            user,
+        }
+    }
+
+    /// Whether the answer is one that luck allows.
+    pub(in crate::permission) fn allows(&self, object: &str, relation: &str, answer: bool) -> bool {
+        let possible = self.check(object, relation, &mut Vec::new());
+        if answer {
+            possible.has(YES)
+        } else {
+            possible.has(NO) || possible.has(CYCLE)
+        }
+    }
+
     fn check(&self, object: &str, relation: &str, path: &mut Vec<String>) -> Possible {
         let key = format!("{object}#{relation}");
         if path.contains(&key) {
@@ -290,11 +312,7 @@ fn compare(seed: u64) -> usize {
         for number in 0..4 {
             for relation in ["r0", "r1", "r2", "r3", "r4"] {
                 let object = &format!("doc:{number}");
-                let reference = Reference {
-                    model: &model,
-                    tuples: &tuples,
-                    user,
-                };
+                let reference = Reference::new(&model, &tuples, user);
                 let possible = reference.check(object, relation, &mut Vec::new());
                 let found = store.check(&Ask::new(user, relation, object));
                 let split = disguised.store.check(&Ask {

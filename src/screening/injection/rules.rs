@@ -151,7 +151,7 @@ pub(super) const RULES: &[Rule] = &[
     // Getting data out.
     rule("injection.exfiltration",
         &["](http", "]: http", "src=\"http", "src='http", "](//", "]: ht"],
-        r"(?:!?\[[^\]]{0,80}\](?:\(|: ?)https?://[^ )]{1,200}(?:\[[a-z_ -]{2,60}\]|\{\{?[a-z_ .-]{2,60}\}|<[a-z_ -]{2,60}>|%7b|\$\{|=(?:summary|data|secret|conversation|history|password|info|key|token)\b)|<img[^>]{0,80}src=[\x22']https?://[^\x22' >]{1,200}(?:\[[a-z_ -]{2,60}\]|\{\{?[a-z_ .-]{2,60}\}|\$\{))"),
+        r"(?:!?\[[^\]]{0,80}\](?:\(|: ?)https?://[^ )]{1,200}(?:\[[a-z_ -]{2,60}\]|\{\{?[a-z_ .-]{2,60}\}|=<[a-z_ -]{2,60}>|%7b|\$\{|=(?:summary|data|secret|conversation|history|password|info|key|token)\b)|<img[^>]{0,80}src=[\x22']https?://[^\x22' >]{1,200}(?:\[[a-z_ -]{2,60}\]|\{\{?[a-z_ .-]{2,60}\}|\$\{))"),
     rule("injection.exfiltration",
         &["conversation", "chat history", "chat log", "system prompt", "credential", "password", "api key", "secret", "env variable", "environment variable", "private data", "private key", "private info", "user data", "user's ", "user info", "user email", ".env", "ssh key", " emails", "last message", "all messages"],
         r"\b(?:send|forward|exfiltrate|upload|post|append|transmit|leak|email)(?:ing)? (?:\w+ ){0,5}?(?:conversation|chat (?:history|log)|system prompt|credentials|passwords?|api keys?|secrets?|env(?:ironment)? variables|private (?:data|key|information)|user(?:'s)? (?:data|information|emails?)|\.env|ssh keys?|(?:last|previous|all) (?:\w+ )?(?:emails|messages))(?: [^ .]+){0,4}? (?:to|at|via) (?:https?://|the (?:url|server|address|endpoint|attacker)|attacker|this (?:url|address|server|email)|[\w.+-]+@[\w-]+\.|[\w-]+\.(?:com|net|org|io))"),

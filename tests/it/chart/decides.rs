@@ -38,10 +38,9 @@ pub(super) fn laid_out(objects: &[Value]) -> TempDir {
             .expect("runs");
         write(path, &String::from_utf8_lossy(&minted.stdout));
     }
-    write(
-        &format!("{at}/secrets/partner/client-secret"),
-        "not a secret",
-    );
+    for secret in ["partner/client-secret", "redis/key", "redis/password"] {
+        write(&format!("{at}/secrets/{secret}"), "sixteen bytes and more");
+    }
     folder
 }
 

@@ -1,4 +1,4 @@
-//! How a client proves itself to a token endpoint: by a secret, or by signing (RFC 7523).
+//! How a client proves itself to an issuer's endpoint: by a secret, or by signing (RFC 7523).
 
 use std::fmt;
 

@@ -1,0 +1,179 @@
+//! What coalescing saves, and what it costs: `cargo bench --bench burst`, about a minute.
+//!
+//! A backend that takes its time is asked by bursts in which some ask the same, with coalescing and
+//! without, side by side in one run; and the processor time of one follower in a herd of 1,000. The
+//! backend is a timer: what is measured is what is in front of it. The tables are written to
+//! `benches/results/burst.md` too.
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use subzero::{
+    check::Key,
+    coalesce::{Coalescer, Kind, Metrics},
+};
+use tokio::{runtime::Builder, task::JoinSet, time::sleep};
+
+/// Requests of one burst, which arrive within [`WINDOW`].
+const REQUESTS: u64 = 1_000;
+const WINDOW: Duration = Duration::from_millis(100);
+const BURSTS: u64 = 3;
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn main() {
+    let mut report = String::from(
+        "# Bursts, with coalescing and without\n\nWritten by `cargo bench --bench burst`: bursts of 1,000 requests within 100 ms on two threads; the better of\nboth would be as many calls as there are different questions, and no added time. Added p99 is beyond the\nbackend's own time.\n\n| backend | same question | calls, on | calls, off | added p99, on | added p99, off |\n|---|---|---|---|---|---|\n",
+    );
+    for backend in [5, 50, 500].map(Duration::from_millis) {
+        for same in [0, 50, 90, 99] {
+            let on = burst(backend, same, true);
+            let off = burst(backend, same, false);
+            let line = format!(
+                "| {backend:?} | {same} % | {} | {} | {:.1?} | {:.1?} |\n",
+                on.calls, off.calls, on.added, off.added
+            );
+            print!("{line}");
+            report.push_str(&line);
+        }
+    }
+    let _ = write!(
+        report,
+        "\nProcessor time a caller in a herd of 1,000 on one thread, before a backend of 20 ms, medians of 51 herds:\n\n| | a caller |\n|---|---|\n"
+    );
+    let herds = [
+        ("a task that does nothing, for comparison", herd(Way::Idle)),
+        ("a task that joins a flight", herd(Way::Same)),
+        ("a task that leads a flight of its own", herd(Way::Apart)),
+    ];
+    for (name, each) in herds {
+        let line = format!("| {name} | {:.2} µs |\n", each.as_secs_f64() * 1e6);
+        print!("{line}");
+        report.push_str(&line);
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
+    fs::create_dir_all(folder).expect("benches/results can be made");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results/burst.md");
+    fs::write(path, report).expect("benches/results can be written");
+}
+
+struct Burst {
+    /// Backend calls for 1,000 requests.
+    calls: u64,
+    added: Duration,
+}
+
+/// `same` percent of the requests ask one question, the others each their own.
+fn burst(backend: Duration, same: u64, is_on: bool) -> Burst {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let calls = Arc::new(AtomicU64::new(0));
+    let mut took = Vec::new();
+    for burst in 0..BURSTS {
+        let coalescer: Coalescer<u64> = Coalescer::new(Kind::Permission, LIMIT, &Metrics::unseen());
+        let times = runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for number in 0..REQUESTS {
+                let (coalescer, calls) = (coalescer.clone(), Arc::clone(&calls));
+                let question = if number % 100 < same { 0 } else { number + 1 };
+                tasks.spawn(async move {
+                    // Spread evenly, in an order in which same ones come all the time.
+                    sleep(
+                        WINDOW * u32::try_from(number * 7 % REQUESTS).unwrap_or_default() / 1_000,
+                    )
+                    .await;
+                    let began = Instant::now();
+                    let call = || async move {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        sleep(backend).await;
+                        question
+                    };
+                    let answer = if is_on {
+                        let key = Key::of("burst", |fields| {
+                            fields.number(burst).number(question);
+                        });
+                        let answer = coalescer.join(key, began + LIMIT, call).await;
+                        answer.expect("an answer")
+                    } else {
+                        call().await
+                    };
+                    assert_eq!(answer, question, "nobody gets another's");
+                    began.elapsed()
+                });
+            }
+            tasks.join_all().await
+        });
+        took.extend(times);
+    }
+    took.sort_unstable();
+    let p99 = took[took.len() * 99 / 100];
+    Burst {
+        calls: calls.load(Ordering::Relaxed) / BURSTS,
+        added: p99.saturating_sub(backend),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Apart,
+    Idle,
+    Same,
+}
+
+/// Processor time of one of 1,000 callers: what the process took, shared out.
+fn herd(way: Way) -> Duration {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let coalescer: Coalescer<u64> = Coalescer::new(Kind::Permission, LIMIT, &Metrics::unseen());
+    let backend = Duration::from_millis(20);
+    let mut herds: Vec<Duration> = (0..51)
+        .map(|herd| {
+            let before = cpu();
+            runtime.block_on(async {
+                let mut tasks = JoinSet::new();
+                for caller in 0..REQUESTS {
+                    let coalescer = coalescer.clone();
+                    tasks.spawn(async move {
+                        let call = || async move {
+                            sleep(backend).await;
+                            caller
+                        };
+                        let question = match way {
+                            Way::Idle => return caller,
+                            Way::Apart => caller,
+                            Way::Same => 0,
+                        };
+                        let key = Key::of("herd", |fields| {
+                            fields.number(herd).number(question);
+                        });
+                        let answer = coalescer.join(key, Instant::now() + LIMIT, call).await;
+                        answer.expect("an answer")
+                    });
+                }
+                while tasks.join_next().await.is_some() {}
+            });
+            cpu().saturating_sub(before) / 1_000
+        })
+        .collect();
+    herds.sort_unstable();
+    herds[herds.len() / 2]
+}
+
+/// What this thread has run so far.
+fn cpu() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel tells");
+    let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.expect("nanoseconds"))
+}

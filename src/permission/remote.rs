@@ -1,0 +1,468 @@
+//! Permissions from an `OpenFGA` or Auth0 FGA server, over HTTP and JSON.
+//!
+//! ```text
+//! check -> kept?  answered, with its age
+//!       -> the same under way?  waits for that answer
+//!       -> alone, or gathered with others for a moment (dispatch says)  -> server
+//! ```
+//!
+//! # What a reader would get wrong
+//!
+//! - The server has the last word about every question. Here only its form is looked at: one that no
+//!   server takes would make a whole batch fail, and with it everybody else's checks in it.
+//! - "Could not decide" has many causes and one meaning. A server that is away, slow, busy, speaks
+//!   nonsense or has lost its model gives [`Error::Unavailable`], never a no.
+//! - A question with `HIGHER_CONSISTENCY` is asked afresh: it neither finds a kept answer nor waits
+//!   for one that was asked before it, since what it wants to see may have been written in between.
+//!
+//! # Cost
+//!
+//! A kept answer: some 300 ns, most of it for the key. Else the server's time and two changes of
+//! thread.
+
+mod cache;
+mod exchange;
+mod gather;
+mod models;
+mod server;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod wire;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream};
+
+use self::{
+    cache::Cache,
+    exchange::Exchange,
+    gather::Gatherer,
+    models::{Model, Models},
+    server::Server,
+    thread::Thread,
+    wire::{Item, MAX_TOGETHER, MAX_TOGETHER_BYTES},
+};
+use super::{
+    Answer, Ask, Consistency, Error, MAX_CONTEXTUAL_TUPLES, Metrics, Origin, Question,
+    config::Server as Config,
+};
+use crate::{
+    check::{Fields, Key},
+    coalesce::{Coalescer, Kind},
+    dispatch::{Dispatcher, Gathering, Operation, Report, Sending, Strategy},
+    problem::Problem,
+};
+
+/// One server, with all that is kept of it. A reload that does not change it keeps this.
+#[derive(Debug)]
+pub(super) struct Remote {
+    config: Config,
+    inner: Arc<Inner>,
+    started: OnceLock<()>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cache: Option<Cache>,
+    coalescer: Coalescer<Result<bool, Error>>,
+    exchange: Arc<Exchange>,
+    gatherer: Option<Gatherer>,
+    metrics: Metrics,
+    store: String,
+    thread: Thread,
+}
+
+/// A question made ready.
+struct Ready {
+    item: Item,
+    key: Key,
+}
+
+impl Remote {
+    /// The server that `config` names. Nobody is asked yet.
+    pub(super) fn new(
+        config: Config,
+        metrics: &Metrics,
+        dispatcher: &Dispatcher,
+    ) -> Result<Self, Vec<Problem>> {
+        let exchange = Arc::new(Exchange {
+            dispatcher: dispatcher.clone(),
+            gathering: Gathering::new(config.gather, MAX_TOGETHER),
+            metrics: metrics.clone(),
+            models: Models::new(config.model.as_deref(), config.poll, metrics.clone()),
+            server: Server::new(&config, metrics.clone())?,
+        });
+        let refused = |error| {
+            let message = format!("its thread cannot be started: {error}");
+            vec![Problem::new("", message)]
+        };
+        let thread = Thread::start("openfga").map_err(refused)?;
+        let gatherer = config
+            .gather
+            .map(|window| Gatherer::start(window, Arc::clone(&exchange), thread.handle().clone()));
+        let inner = Inner {
+            cache: Cache::new(config.memory, config.ttl),
+            // Whoever gathers waits before the server's time begins.
+            coalescer: Coalescer::new(
+                Kind::Permission,
+                2 * config.timeout + config.gather.unwrap_or_default(),
+                &metrics.coalesce,
+            ),
+            exchange,
+            gatherer: gatherer.transpose().map_err(refused)?,
+            metrics: metrics.clone(),
+            store: config.store.clone(),
+            thread,
+        };
+        Ok(Self {
+            config,
+            inner: Arc::new(inner),
+            started: OnceLock::new(),
+        })
+    }
+
+    /// Whether this is the server that `config` names.
+    pub(super) fn is(&self, config: &Config) -> bool {
+        self.config == *config
+    }
+
+    /// Makes connections possible and follows the server's models from now on. Does nothing the
+    /// second time.
+    pub(super) fn start(&self) {
+        self.started.get_or_init(|| {
+            let exchange = Arc::clone(&self.inner.exchange);
+            self.inner.thread.handle().spawn(async move {
+                exchange.server.prepare();
+                exchange.models.follow(&exchange.server).await;
+            });
+        });
+    }
+
+    /// The answer to `ask`, by `deadline`.
+    pub(super) async fn ask(
+        &self,
+        ask: &Ask<'_>,
+        consistency: Consistency,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        self.start();
+        let inner = &self.inner;
+        let item = ready(ask)?;
+        let model = inner.exchange.models.current(deadline).await?;
+        let ready = Ready {
+            key: inner.key(ask, &model.id),
+            item,
+        };
+        if consistency == Consistency::HigherConsistency {
+            let asked = Arc::clone(inner).find(ready, model, consistency);
+            let answer = tokio::time::timeout_at(deadline.into(), asked).await;
+            let allowed = answer.map_err(|_| Error::Unavailable(LATE.to_owned()))??;
+            return Ok(Answer::from_server(allowed));
+        }
+        if let Some(answer) = inner.kept(ready.key) {
+            return Ok(answer);
+        }
+        let key = ready.key;
+        let lead = || Arc::clone(inner).find_and_keep(ready, model);
+        let answer = inner.coalescer.join(key, deadline, lead).await;
+        let answer = answer.map_err(|error| Error::Unavailable(error.to_string()));
+        answer?.map(Answer::from_server)
+    }
+
+    /// The answer to each of `questions`, in their order, by `deadline`: kept ones first, the others
+    /// in batches, several at a time.
+    pub(super) async fn ask_all(
+        &self,
+        questions: &[Question],
+        deadline: Instant,
+    ) -> (Vec<Result<Answer, Error>>, Report) {
+        self.start();
+        let began = Instant::now();
+        let inner = &self.inner;
+        let mut bytes = 0;
+        let mut asked = 0;
+        let answers = match inner.exchange.models.current(deadline).await {
+            Err(error) => questions.iter().map(|_| Err(error.clone())).collect(),
+            Ok(model) => {
+                let (mut answers, open) = inner.sort(questions, &model);
+                asked = open.len();
+                bytes = open.iter().map(|open| open.ready.item.len()).sum();
+                for (places, answer) in inner.find_all(open, model, deadline).await {
+                    for place in places {
+                        answers[place] = answer.clone().map(Answer::from_server);
+                    }
+                }
+                answers
+            }
+        };
+        let micros = |span: Duration| (span.as_secs_f64() * 1e7).round() / 10.0;
+        let report = Report {
+            operation: Operation::Permission,
+            strategy: Strategy::Async,
+            items: questions.len(),
+            bytes,
+            predicted_us: micros(inner.exchange.gathering.foretell(asked)),
+            actual_us: micros(began.elapsed()),
+            break_even_items: None,
+        };
+        (answers, report)
+    }
+
+    /// The model in use, if one is known.
+    pub(super) fn model(&self) -> Option<Arc<Model>> {
+        self.inner.exchange.models.known()
+    }
+
+    /// Whether a model was learned since this was last asked.
+    pub(super) fn take_news(&self) -> bool {
+        self.inner.exchange.models.take_news()
+    }
+
+    /// Why nothing can be asked yet.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.inner.exchange.models.trouble()
+    }
+
+    /// Brings sizes up to now: call it before each scrape.
+    pub(super) fn refresh(&self) {
+        let bytes = self.inner.cache.as_ref().map_or(0, Cache::bytes);
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.inner.metrics.cache.bytes.set(bytes);
+    }
+}
+
+/// A question of a batch that is not answered yet, and where its answer goes.
+struct Open {
+    places: Vec<usize>,
+    ready: Ready,
+}
+
+impl Inner {
+    /// What is kept under `key`, counted.
+    fn kept(&self, key: Key) -> Option<Answer> {
+        let cache = self.cache.as_ref()?;
+        let Some((allowed, age)) = cache.find(key) else {
+            self.metrics.cache.misses.inc();
+            return None;
+        };
+        self.metrics.cache.hits.inc();
+        self.metrics.ages.observe(age.as_secs_f64());
+        Some(Answer {
+            allowed,
+            origin: Origin::Cache(age),
+        })
+    }
+
+    async fn find_and_keep(
+        self: Arc<Self>,
+        ready: Ready,
+        model: Arc<Model>,
+    ) -> Result<bool, Error> {
+        let (asked, key) = (Instant::now(), ready.key);
+        let inner = Arc::clone(&self);
+        let answer = inner.find(ready, model, Consistency::MinimizeLatency).await;
+        if let (Some(cache), Ok(allowed)) = (&self.cache, &answer) {
+            cache.keep(key, *allowed, asked);
+        }
+        answer
+    }
+
+    /// Asks the server, alone or in company.
+    async fn find(
+        self: Arc<Self>,
+        ready: Ready,
+        model: Arc<Model>,
+        consistency: Consistency,
+    ) -> Result<bool, Error> {
+        let sending = self.exchange.gathering.choose();
+        if let (Sending::Together, Some(gatherer)) = (sending, &self.gatherer) {
+            self.metrics.gather[1].inc();
+            return gatherer.ask(ready.item, model, consistency).await;
+        }
+        self.metrics.gather[0].inc();
+        let exchange = Arc::clone(&self.exchange);
+        let asked = async move { exchange.alone(&ready.item, &model, consistency).await };
+        self.thread.run(asked).await.unwrap_or_else(|| Err(lost()))
+    }
+
+    /// Answers what is kept or cannot be asked, and lists the rest, each question once.
+    fn sort(
+        &self,
+        questions: &[Question],
+        model: &Model,
+    ) -> (Vec<Result<Answer, Error>>, Vec<Open>) {
+        let mut open: Vec<Open> = Vec::new();
+        let mut known: HashMap<Key, usize> = HashMap::new();
+        let mut answers = Vec::with_capacity(questions.len());
+        for (place, question) in questions.iter().enumerate() {
+            let answer = question.put(|ask| {
+                let item = ready(ask)?;
+                let key = self.key(ask, &model.id);
+                if let Some(&at) = known.get(&key) {
+                    open[at].places.push(place);
+                } else if let Some(answer) = self.kept(key) {
+                    return Ok(answer);
+                } else {
+                    known.insert(key, open.len());
+                    open.push(Open {
+                        places: vec![place],
+                        ready: Ready { item, key },
+                    });
+                }
+                Err(lost())
+            });
+            answers.push(answer);
+        }
+        (answers, open)
+    }
+
+    async fn find_all(
+        self: &Arc<Self>,
+        open: Vec<Open>,
+        model: Arc<Model>,
+        deadline: Instant,
+    ) -> Vec<(Vec<usize>, Result<bool, Error>)> {
+        let batches = stream::iter(batches(open)).map(|batch| {
+            let (inner, model) = (Arc::clone(self), Arc::clone(&model));
+            async move { inner.find_batch(batch, &model, deadline).await }
+        });
+        let found = batches.buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+        let found = found.await;
+        found.into_iter().flatten().collect()
+    }
+
+    async fn find_batch(
+        self: Arc<Self>,
+        batch: Vec<Open>,
+        model: &Arc<Model>,
+        deadline: Instant,
+    ) -> Vec<(Vec<usize>, Result<bool, Error>)> {
+        let asked = Instant::now();
+        let left = deadline.saturating_duration_since(asked);
+        let most = left.min(LONGER * self.exchange.server.timeout());
+        let (mut items, mut whose) = (Vec::new(), Vec::new());
+        for Open { places, ready } in batch {
+            items.push(ready.item);
+            whose.push((places, ready.key));
+        }
+        let (exchange, model) = (Arc::clone(&self.exchange), Arc::clone(model));
+        let consistency = Consistency::MinimizeLatency;
+        let answers = self.thread.run(async move {
+            let answers = exchange.together(&items, &model, consistency, Some(most));
+            answers.await
+        });
+        let answers = answers.await.unwrap_or_default();
+        let answers = answers.into_iter().map(Some).chain(std::iter::repeat(None));
+        let keep = |((places, key), answer): ((Vec<usize>, Key), Option<_>)| {
+            let answer = answer.unwrap_or_else(|| Err(lost()));
+            if let (Some(cache), Ok(allowed)) = (&self.cache, &answer) {
+                cache.keep(key, *allowed, asked);
+            }
+            (places, answer)
+        };
+        whose.into_iter().zip(answers).map(keep).collect()
+    }
+
+    /// Everything that can change the answer.
+    fn key(&self, ask: &Ask<'_>, model: &str) -> Key {
+        Key::of("permission", |fields| {
+            fields.text(&self.store).text(model);
+            fields.text(ask.user).text(ask.relation).text(ask.object);
+            context(fields, ask.context);
+            fields.list(ask.contextual_tuples, |fields, tuple| {
+                fields
+                    .text(tuple.user)
+                    .text(tuple.relation)
+                    .text(tuple.object);
+                fields.maybe(tuple.condition.map(|condition| condition.name));
+                context(
+                    fields,
+                    tuple.condition.and_then(|condition| condition.context),
+                );
+            });
+        })
+    }
+}
+
+fn context(fields: &mut Fields, context: Option<&super::condition::Json>) {
+    match context {
+        None => fields.maybe(None),
+        Some(context) => fields.object(context),
+    };
+}
+
+/// Batches that a server takes.
+fn batches(open: Vec<Open>) -> Vec<Vec<Open>> {
+    let mut batches: Vec<Vec<Open>> = Vec::new();
+    let mut bytes = 0;
+    for one in open {
+        bytes += one.ready.item.len();
+        match batches.last_mut() {
+            Some(last) if last.len() < MAX_TOGETHER && bytes <= MAX_TOGETHER_BYTES => {
+                last.push(one);
+            }
+            _ => {
+                bytes = one.ready.item.len();
+                batches.push(vec![one]);
+            }
+        }
+    }
+    batches
+}
+
+/// `ask` for the wire, if its form is one that servers take.
+fn ready(ask: &Ask<'_>) -> Result<Item, Error> {
+    form(ask.user, ask.relation, ask.object).map_err(Error::Invalid)?;
+    if ask.contextual_tuples.len() > MAX_CONTEXTUAL_TUPLES {
+        let most = MAX_CONTEXTUAL_TUPLES;
+        return Err(Error::Invalid(format!(
+            "more than {most} contextual tuples"
+        )));
+    }
+    for (index, tuple) in ask.contextual_tuples.iter().enumerate() {
+        let condition = tuple.condition.map_or("..", |condition| condition.name);
+        let formed = form(tuple.user, tuple.relation, tuple.object)
+            .and_then(|()| bounded("condition", condition, 2, 256, ""));
+        formed.map_err(|why| Error::ContextualTuple(format!("{index}: {why}")))?;
+    }
+    Item::new(ask)
+}
+
+fn form(user: &str, relation: &str, object: &str) -> Result<(), String> {
+    bounded("user", user, 2, 512, "")?;
+    bounded("relation", relation, 1, 50, ":#@")?;
+    bounded("object", object, 2, 256, "")
+}
+
+/// Lengths are in bytes here and in characters there: no text that passes is refused there.
+fn bounded(what: &str, text: &str, least: usize, most: usize, without: &str) -> Result<(), String> {
+    let wrong = |c: char| c.is_whitespace() || without.contains(c);
+    if text.chars().take(least).count() < least || text.len() > most || text.contains(wrong) {
+        return Err(format!(
+            "the {what} must have {least} to {most} bytes, no white space{}",
+            if without.is_empty() {
+                ""
+            } else {
+                " and none of `:#@`"
+            }
+        ));
+    }
+    Ok(())
+}
+
+fn lost() -> Error {
+    Error::Unavailable("the question was dropped".to_owned())
+}
+
+const LATE: &str = "no answer before the deadline";
+
+/// Batches of one call that are on their way at once.
+const AT_ONCE: usize = 8;
+
+/// A batch may take so many times as long as a check.
+const LONGER: u32 = 10;

@@ -1,0 +1,157 @@
+//! Many who ask the same at once cause one piece of work, and many who ask for different things
+//! never share: through the real doors, before real servers that take their time.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::{
+    support::{
+        client::Request,
+        door::{Answer, Door},
+        faults::{Fault, Proxy},
+        metrics::Metrics,
+        oidc::Oidc,
+    },
+    world::{self, AUDIENCE, Keys},
+};
+
+const UPSTREAM: Duration = Duration::from_millis(50);
+
+/// An issuer whose keys and tokens come through `proxy`.
+fn config(provider: &Oidc, proxy: &Proxy) -> String {
+    format!(
+        "limits: {{ deadline: 20s }}
+identity:
+  issuers:
+    provider:
+      issuer: '{}'
+      jwks_uri: 'http://{at}/jwks'
+      allow_private_addresses: true
+      audiences: ['{AUDIENCE}']
+      exchange: {{ client_id: alice, client_secret_file: secret, secret_by: post, audience: '{AUDIENCE}', token_endpoint: 'http://{at}/token' }}
+routes:
+  - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [provider] }} }}
+",
+        provider.issuer,
+        at = proxy.address
+    )
+}
+
+fn coalesced(metrics: &Metrics, kind: &str, role: &str) -> u64 {
+    metrics.count("subzero_coalesced_total", &[("kind", kind), ("role", role)])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_checks_with_a_key_that_is_not_there_yet_cause_one_fetch() {
+    let provider = Oidc::start().await;
+    let proxy = Proxy::start(provider.address).await;
+    let subzero = world::subzero(&config(&provider, &proxy), &Keys::generate());
+    let mut subzero = subzero.file("secret", "alice-secret\n").start().await;
+    let has_keys = |metrics: &Metrics| {
+        metrics.count("subzero_upstream_requests_total", &[("outcome", "ok")]) >= 1
+    };
+    subzero.until_metrics("fetch the key set", has_keys).await;
+    provider.rotate(true).await;
+    let token = provider.token("alice", "docs").await;
+    let bearer = format!("Bearer {token}");
+    proxy.set(Fault::Slow(Duration::from_millis(500)));
+    let before = provider.count("jwks").await;
+    let doors = join_all((0..4).map(|_| Door::dial(subzero.grpc))).await;
+    // The first caller hangs up while its question is under way.
+    let (door, header) = (doors[0].clone(), bearer.clone());
+    let first = tokio::spawn(async move {
+        let headers = [("authorization", header.as_str())];
+        door.ask("/me", &headers, b"").await
+    });
+    tokio::time::sleep(UPSTREAM).await;
+    first.abort();
+    let headers = [("authorization", bearer.as_str())];
+    let answers = (0..1_000).map(|at| doors[at % 4].ask("/me", &headers, b""));
+    for answer in join_all(answers).await {
+        assert_eq!(answer, Answer::Allowed);
+    }
+    assert_eq!(provider.count("jwks").await - before, 1);
+    let metrics = subzero.metrics().await;
+    assert_eq!(coalesced(&metrics, "keys", "leader"), 1);
+    assert!(coalesced(&metrics, "keys", "follower") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_ins_with_one_token_cause_one_exchange_and_with_different_ones_each_its_own() {
+    const CALLERS: usize = 200;
+    let provider = Oidc::start().await;
+    let proxy = Proxy::start(provider.address).await;
+    let subzero = world::subzero(&config(&provider, &proxy), &Keys::generate());
+    let subzero = subzero.file("secret", "alice-secret\n").start().await;
+    proxy.set(Fault::Slow(UPSTREAM));
+    let sign_in = async |token: &str| {
+        let request = Request::post("/auth/authenticate", &json!({ "token": token }));
+        let answer = request.header("host", "localhost").send(subzero.http).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["access_token"].as_str().map(str::to_owned)
+    };
+    let token = provider.token("bob", "docs").await;
+    let before = provider.count("token").await;
+    let given = join_all((0..CALLERS).map(|_| sign_in(&token))).await;
+    assert!(given[0].is_some() && given.iter().all(|one| *one == given[0]));
+    assert_eq!(provider.count("token").await - before, 1);
+
+    let mut tokens = Vec::new();
+    for _ in 0..CALLERS {
+        tokens.push(provider.token("bob", "docs").await);
+    }
+    let before = provider.count("token").await;
+    let mut given = join_all(tokens.iter().map(|token| sign_in(token))).await;
+    assert_eq!(provider.count("token").await - before, CALLERS as u64);
+    given.sort_unstable();
+    given.dedup();
+    assert_eq!(given.len(), CALLERS, "nobody got another's");
+    let metrics = subzero.metrics().await;
+    assert_eq!(coalesced(&metrics, "token", "leader"), 1 + CALLERS as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_bodies_sent_at_once_are_screened_once_and_different_ones_each() {
+    const CALLERS: usize = 200;
+    let config = "limits: { deadline: 20s }
+routes:
+  - { name: chat, match: { path: /chat }, screening: { injection: deny } }
+";
+    let subzero = world::subzero(config, &Keys::generate()).start().await;
+    let door = Door::dial(subzero.grpc).await;
+    let body = |mark: usize| {
+        let text = format!(
+            "{mark} {}",
+            "tell me about the sea and its fish. ".repeat(1_500)
+        );
+        json!({"model": "m", "messages": [{"role": "user", "content": text}]}).to_string()
+    };
+    let headers = [("content-type", "application/json")];
+    let ask = async |body: &str| door.ask("/chat", &headers, body.as_bytes()).await;
+    let same = body(0);
+    let answers = join_all((0..CALLERS).map(|_| ask(&same))).await;
+    assert!(
+        answers.iter().all(|answer| *answer == Answer::Allowed),
+        "{:?}",
+        answers[0]
+    );
+    let metrics = subzero.metrics().await;
+    let (led, followed) = (
+        coalesced(&metrics, "prompt", "leader"),
+        coalesced(&metrics, "prompt", "follower"),
+    );
+    assert_eq!(led + followed, CALLERS as u64);
+    assert!(led < followed, "{led} screened for {CALLERS}");
+
+    let bodies: Vec<String> = (1..=CALLERS).map(body).collect();
+    let answers = join_all(bodies.iter().map(|body| ask(body))).await;
+    assert!(answers.iter().all(|answer| *answer == Answer::Allowed));
+    let metrics = subzero.metrics().await;
+    assert_eq!(
+        coalesced(&metrics, "prompt", "leader") - led,
+        CALLERS as u64
+    );
+    assert_eq!(coalesced(&metrics, "prompt", "follower"), followed);
+}

@@ -1,0 +1,151 @@
+//! Tokens that are bound to their sender, through Envoy: keys proven by `DPoP` at a certified provider,
+//! and client certificates.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    support::{
+        client::Request,
+        envoy,
+        keys::{Algorithm, Key, Token},
+        oidc::Oidc,
+        tls::Authority,
+        upstream::Upstream,
+    },
+    world::{self, AUDIENCE, ISSUER, Keys, World, token},
+};
+
+fn sha256(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
+}
+
+/// A proof by `key` for a request, and for `token` if there is one yet.
+fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
+    let mut jwk = key.jwk();
+    let members = jwk.as_object_mut().expect("an object");
+    for name in ["kid", "use", "alg"] {
+        members.remove(name);
+    }
+    let id = uuid::Uuid::now_v7().to_string();
+    let proof = Token::new("", "", "")
+        .without("iss")
+        .without("aud")
+        .without("sub")
+        .without("exp")
+        .header("typ", json!("dpop+jwt"))
+        .header("jwk", jwk)
+        .claim("jti", json!(id))
+        .claim("htm", json!(method))
+        .claim("htu", json!(url));
+    match token {
+        Some(token) => proof.claim("ath", json!(sha256(token.as_bytes()))),
+        None => proof,
+    }
+    .sign(key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_the_provider_bound_to_a_key_is_good_with_its_proofs_alone() {
+    let provider = Oidc::start().await;
+    let config = format!(
+        "identity: {{ issuers: {{ provider: {{ issuer: '{}', allow_private_addresses: true, audiences: ['{}'] }} }} }}
+routes:
+  - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [provider] }} }}
+  - {{ name: bound, match: {{ path: /bound }}, identity: {{ issuers: [provider], sender: dpop }} }}
+",
+        provider.issuer, provider.audience
+    );
+    let world = World::with(&config, |envoy| envoy).await;
+    let key = Key::generate(Algorithm::Es256, "");
+    let asking = proof(&key, "POST", &format!("{}/token", provider.issuer), None);
+    let with_proof = |request: Request| request.header("dpop", &asking);
+    let bound = provider.token_with("alice", "docs", with_proof).await;
+    let free = provider.token("alice", "docs").await;
+    let send = async |path: &str, scheme: &str, token: &str, proof: Option<&str>| {
+        let request = Request::get(path).header("authorization", &format!("{scheme} {token}"));
+        let request = match proof {
+            Some(proof) => request.header("dpop", proof),
+            None => request,
+        };
+        world.send(request).await
+    };
+    let url = |path: &str| format!("https://service.example{path}");
+    for path in ["/me", "/bound", "/me"] {
+        let proof = proof(&key, "GET", &url(path), Some(&bound));
+        let passed = send(path, "DPoP", &bound, Some(&proof)).await;
+        assert_eq!(passed.status, 200, "{}", passed.text());
+        let again = send(path, "DPoP", &bound, Some(&proof)).await;
+        assert_eq!((again.status, again.reason()), (401, "token_signature"));
+        let challenge = again.header("www-authenticate").unwrap_or_default();
+        let expected = "DPoP error=\"invalid_token\"";
+        assert!(challenge.starts_with(expected), "{challenge}");
+        assert!(
+            challenge.ends_with("algs=\"ES256 ES384 EdDSA PS256 PS384 PS512 RS256 RS384 RS512\"")
+        );
+        for scheme in ["Bearer", "DPoP"] {
+            let stolen = send(path, scheme, &bound, None).await;
+            assert_eq!(stolen.reason(), "token_signature");
+        }
+    }
+    assert_eq!(send("/me", "Bearer", &free, None).await.status, 200);
+    assert_eq!(
+        send("/bound", "Bearer", &free, None).await.reason(),
+        "token_malformed"
+    );
+    let nothing = world.send(Request::get("/bound")).await;
+    let challenge = nothing.header("www-authenticate").unwrap_or_default();
+    assert!(challenge.starts_with("DPoP algs="), "{challenge}");
+    let nothing = world.send(Request::get("/me")).await;
+    assert_eq!(nothing.header("www-authenticate"), Some("Bearer"));
+    let mut batch = Request::post("/auth/verify/batch", &json!({"tokens": [bound, free]}));
+    batch = batch.header("host", "localhost");
+    let batch = batch.send(world.subzero.http).await.json();
+    let valid: Vec<&Value> = [0, 1].map(|at| &batch["results"][at]["valid"]).into();
+    assert_eq!(valid, [false, true], "a batch has no proofs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_bound_to_a_certificate_comes_over_its_connection() {
+    let keys = Keys::generate();
+    let service = Upstream::start().await;
+    let authority = Authority::new();
+    let config = format!(
+        "identity: {{ issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: ['{AUDIENCE}'] }} }} }}
+routes:
+  - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [main] }} }}
+  - {{ name: bound, match: {{ path: /bound }}, identity: {{ issuers: [main], sender: mtls }} }}
+"
+    );
+    let subzero = world::subzero(&config, &keys).start().await;
+    let setup = envoy::Setup::new("sidecar.yaml", service.address, &subzero.socket);
+    let envoy = authority.guard(setup).start().await;
+    let [own, other] = ["own", "other"].map(|name| authority.caller(name, &[]));
+    let text: String = own
+        .pem
+        .lines()
+        .filter(|line| !line.starts_with('-'))
+        .collect();
+    let thumbprint = sha256(&STANDARD.decode(text).expect("PEM"));
+    let bound = token("alice").claim("cnf", json!({"x5t#S256": thumbprint}));
+    let (bound, free) = (bound.sign(&keys.rs256), keys.token("alice"));
+    for (path, token, caller, reason) in [
+        ("/me", &bound, Some(&own), ""),
+        ("/bound", &bound, Some(&own), ""),
+        ("/me", &bound, Some(&other), "token_signature"),
+        ("/me", &bound, None, "token_signature"),
+        ("/me", &free, None, ""),
+        ("/me", &free, Some(&other), ""),
+        ("/bound", &free, Some(&own), "token_malformed"),
+    ] {
+        let request = Request::get(path).bearer(token);
+        let answer = request.send_tls(envoy.address, &authority, caller).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.reason(), reason, "{path}");
+        assert_eq!(answer.status, if reason.is_empty() { 200 } else { 401 });
+    }
+}
