@@ -24,11 +24,11 @@ demo:
 	@ONCE=$(ONCE) cargo run --quiet --release --locked --example demo
 
 test:
-	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint
+	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint chromium
 	cargo test --locked
 
 chart:
-	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint
+	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint chromium
 	cargo test --locked --test it -- chart:: watching:: image::
 
 fmt:

@@ -5,14 +5,12 @@
 
 mod decisions;
 mod failures;
+mod home;
+mod readiness;
 
 use std::{
-    collections::BTreeMap,
     net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -21,11 +19,11 @@ use axum::{
     Json, Router,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus::{Encoder, Registry, TextEncoder};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     decisions::Recorder,
@@ -33,7 +31,7 @@ use crate::{
     ext_authz::Serving,
     identity,
     store::Store,
-    upstream::{self, Standing},
+    upstream,
 };
 
 /// What the pages show.
@@ -66,7 +64,7 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let pages = Router::new()
-        .route("/", get(index))
+        .route("/", get(home::page))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(readiness))
@@ -76,23 +74,6 @@ pub async fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Resul
         .merge(decisions::pages())
         .with_state(status);
     axum::serve(listener, pages).await
-}
-
-async fn index() -> Html<&'static str> {
-    Html(concat!(
-        "<!doctype html><meta charset=utf-8><title>subzero</title><h1>subzero ",
-        env!("CARGO_PKG_VERSION"),
-        "</h1><ul>",
-        "<li><a href=/metrics>metrics</a>: for Prometheus",
-        "<li><a href=/healthz>healthz</a>: the process is alive",
-        "<li><a href=/readyz>readyz</a>: checks are answered; issuers and the last reload",
-        "<li><a href=/config>config</a>: the configuration in force",
-        "<li><a href=/dispatch>dispatch</a>: where work runs, and why",
-        "<li><a href=/failure-table>failure-table</a>: what is decided when something fails",
-        "<li><a href=/decisions>decisions</a>: the last ones; /decisions/ID tells why",
-        "<li><a href=/analytics?window=5m>analytics</a>: what they add up to, up to 1h",
-        "</ul>",
-    ))
 }
 
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
@@ -108,60 +89,15 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
     }
 }
 
-/// 200 while checks are answered. An issuer without keys is told, not failed: its tokens are
-/// denied, and taking the whole process out of service would deny everybody else's too.
+/// 200 while checks are answered.
 async fn readiness(State(status): State<Arc<Status>>) -> Response {
-    let ready = status.ready.load(Ordering::Acquire);
-    let serving = status.serving.load_full();
-    let issuers = serving.pipeline.verifier().readiness();
-    let permission = match serving.pipeline.authorizer().readiness() {
-        None => json!("none or embedded"),
-        Some(Ok(())) => json!("ready"),
-        Some(Err(why)) => json!({ "failed": why }),
-    };
-    let reload = match &**status.last_reload.load() {
-        None => json!("none"),
-        Some(Ok(())) => json!("ok"),
-        Some(Err(problems)) => json!({ "failed": problems }),
-    };
-    let redis = status.store.as_ref().and_then(Store::health);
-    let is_away = redis.as_ref().is_some_and(|redis| !redis.connected);
-    let breakers = status.upstream.breakers();
-    let is_shut = |(_, standing): &(String, Standing)| *standing != Standing::Closed;
-    let degraded = breakers.iter().any(is_shut)
-        || issuers.iter().any(|issuer| !issuer.ready)
-        || permission.is_object()
-        || reload.is_object()
-        || is_away;
-    let word = match (ready, degraded) {
-        (false, _) => "not ready",
-        (true, true) => "degraded",
-        (true, false) => "ready",
-    };
-    let issuers: Vec<Value> = issuers
-        .iter()
-        .map(|issuer| json!({ "issuer": issuer.name, "ready": issuer.ready, "detail": issuer.detail }))
-        .collect();
-    let code = if ready {
-        StatusCode::OK
-    } else {
+    let readiness = status.readiness();
+    let code = if readiness.word == "not ready" {
         StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
     };
-    let breakers: BTreeMap<String, &str> = breakers
-        .into_iter()
-        .map(|(upstream, standing)| (upstream, standing.as_str()))
-        .collect();
-    let mut page = json!({
-        "status": word,
-        "issuers": issuers,
-        "breakers": breakers,
-        "permission": permission,
-        "last_reload": reload,
-    });
-    if let Some(redis) = redis {
-        page["redis"] = json!({ "ready": redis.connected, "detail": redis.detail });
-    }
-    (code, Json(page)).into_response()
+    (code, Json(readiness.page)).into_response()
 }
 
 async fn config(State(status): State<Arc<Status>>) -> Json<Value> {

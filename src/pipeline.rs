@@ -135,7 +135,7 @@ impl Pipeline {
             verifier,
             authorizer,
             screener,
-            prompts: Coalescer::new(Kind::Prompt, screen::LIMIT, &metrics.coalesced),
+            prompts: Coalescer::new(Kind::Prompt, screen::LAST_RESORT, &metrics.coalesced),
             metrics,
         }
     }

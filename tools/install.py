@@ -6,7 +6,8 @@
     python3 tools/install.py --list        what there is
 
 Versions are pinned here and in tests/oidc/package-lock.json. Nothing outside target/tools is
-touched but the package managers' own caches, and root is not needed. What is already there is left
+touched but the package managers' own caches, and root is not needed, but for a browser that is
+missing: that is installed as Debian's package. What is already there is left
 alone, so a second run takes well under a second. Needs Python 3.9 or later and nothing else; Node and
 Go are fetched if they are missing.
 """
@@ -231,6 +232,33 @@ def nginx():
     return link
 
 
+def chromium():
+    """A browser without a window, from PATH; with root, Debian's package: it needs a hundred libraries."""
+    link = TOOLS / "bin" / "chromium"
+    if link.exists():
+        return link
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)  # one that points nowhere
+    cure = "install Chromium with your system's package manager so that `chromium` is on PATH, then run this again"
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if not found:
+        if not shutil.which("apt-get") or os.geteuid() != 0:
+            raise Failed("find `chromium` on PATH, then `apt-get` as root", "neither is there", cure)
+        say("  apt-get install chromium")
+        install = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        try:
+            run(install, cure, env=quiet)
+        except Failed:
+            run(["apt-get", "update"], cure)
+            run(install, cure, env=quiet)
+        found = shutil.which("chromium")
+    run([found, "--version"], cure)
+    link.symlink_to(found)
+    return link
+
+
 def deny():
     """The check of dependencies (cargo-deny), for CI; no test needs it."""
     link = TOOLS / "bin" / "cargo-deny"
@@ -423,6 +451,7 @@ def redis():
 PARTS = {
     "envoy": envoy,
     "nginx": nginx,
+    "chromium": chromium,
     "oidc": oidc,
     "openfga": openfga,
     "fga": fga,

@@ -110,6 +110,16 @@ pub struct Latency {
     pub max_us: f64,
 }
 
+impl Verdicts {
+    pub(super) fn add(&mut self, outcome: Outcome, checks: u64) {
+        *match outcome {
+            Outcome::Allow => &mut self.allow,
+            Outcome::Deny => &mut self.deny,
+            Outcome::Error => &mut self.error,
+        } += checks;
+    }
+}
+
 impl Latency {
     /// The quantiles of costs counted in [`super::tally`]'s unit.
     pub(super) fn of(costs: &Histogram<u64>) -> Self {
@@ -145,11 +155,7 @@ impl Gathering {
 
     pub(super) fn add(&mut self, outcome: Outcome, reason: Reason, costs: &Histogram<u64>) {
         let count = costs.len();
-        *match outcome {
-            Outcome::Allow => &mut self.verdicts.allow,
-            Outcome::Deny => &mut self.verdicts.deny,
-            Outcome::Error => &mut self.verdicts.error,
-        } += count;
+        self.verdicts.add(outcome, count);
         if reason.class() == Class::Undecided {
             self.undecided += count;
         }

@@ -32,7 +32,7 @@ use std::{
 use hdrhistogram::Histogram;
 
 use super::{
-    report::Report,
+    report::{Report, Verdicts},
     tally::{Route, Tally, empty, units},
 };
 use crate::{
@@ -139,6 +139,31 @@ impl Windows {
     #[must_use]
     pub fn report(&self, window: Duration) -> Report {
         self.report_at(self.started.elapsed(), window)
+    }
+
+    /// Verdicts of the last hour, a minute each, the oldest first and the current one last.
+    #[must_use]
+    pub fn timeline(&self) -> Vec<Verdicts> {
+        self.timeline_at(self.started.elapsed())
+    }
+
+    fn timeline_at(&self, now: Duration) -> Vec<Verdicts> {
+        self.collect_at(now);
+        let per_minute = MINUTE.as_secs() / SLICE.as_secs();
+        let last = slice_at(now) / per_minute;
+        let mut minutes = vec![Verdicts::default(); MINUTES];
+        let history = lock(&self.history);
+        for slice in &history.slices {
+            let back = usize::try_from(last.saturating_sub(slice.number / per_minute));
+            let Some(minute) = back.ok().and_then(|back| minutes.iter_mut().nth_back(back)) else {
+                continue;
+            };
+            for ((_, outcome, _), counts) in &slice.counts {
+                let checks = counts.iter().map(|count| u64::from(count.checks)).sum();
+                minute.add(*outcome, checks);
+            }
+        }
+        minutes
     }
 
     fn report_at(&self, now: Duration, window: Duration) -> Report {
@@ -274,6 +299,11 @@ impl fmt::Debug for Windows {
 }
 
 const SLICE: Duration = SHORTEST_WINDOW;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// In a timeline.
+const MINUTES: usize = 60;
 
 /// Most memory for the hour: enough for 20 routes with 3 reasons each and 100 different costs in
 /// every slice.

@@ -80,7 +80,7 @@ impl Pipeline {
         };
         match key {
             Some(key) => {
-                let until = Instant::now() + LIMIT;
+                let until = deadline.max(Instant::now() + LEAST);
                 let lead = || job(until, request.clone()).done();
                 let found = self.prompts.join(key, deadline, lead).await;
                 found.unwrap_or_else(|error| {
@@ -138,6 +138,10 @@ fn bytes_of(request: &HttpRequest) -> usize {
     }
 }
 
-/// The longest that a body may take which several callers wait for, whatever their own deadlines:
-/// the worst body of the greatest size takes some tens of milliseconds.
-pub(super) const LIMIT: Duration = Duration::from_secs(2);
+/// The least that a body may take which several callers wait for, however little time the first of
+/// them has: the worst body of the greatest size takes some tens of milliseconds, beside its wait for
+/// the pool.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// What takes longer than any check may is lost.
+pub(super) const LAST_RESORT: Duration = Duration::from_mins(1);

@@ -25,6 +25,7 @@ mod forgeries;
 mod forward;
 mod herds;
 mod histories;
+mod home;
 mod image;
 mod issuers;
 mod layers;

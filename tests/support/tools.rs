@@ -71,3 +71,8 @@ pub(crate) fn prometheus(name: &str) -> PathBuf {
 pub(crate) fn hadolint() -> PathBuf {
     path("hadolint", "venv/bin/hadolint")
 }
+
+/// A browser without a window.
+pub(crate) fn chromium() -> PathBuf {
+    path("chromium", "bin/chromium")
+}
