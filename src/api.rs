@@ -52,6 +52,7 @@ pub use self::{
 };
 pub(crate) use self::{hash::Digests, patterns::Search};
 use crate::{
+    admission::{Admission, Arrival},
     decisions::Recorder,
     dispatch::{Dispatcher, Done, Lane, Work},
     ext_authz::Serving,
@@ -71,6 +72,7 @@ struct Inner {
     dispatcher: Dispatcher,
     recorder: Recorder,
     places: Arc<Semaphore>,
+    admission: Admission,
 }
 
 impl Api {
@@ -81,6 +83,7 @@ impl Api {
         settings: Arc<ArcSwap<Settings>>,
         dispatcher: Dispatcher,
         recorder: Recorder,
+        admission: Admission,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -89,6 +92,7 @@ impl Api {
                 dispatcher,
                 recorder,
                 places: Arc::new(Semaphore::new(MAX_CALLS)),
+                admission,
             }),
         }
     }
@@ -107,6 +111,10 @@ impl Api {
 
     fn recorder(&self) -> &Recorder {
         &self.inner.recorder
+    }
+
+    fn arrive(&self) -> Arrival {
+        self.inner.admission.arrive()
     }
 
     fn places(&self) -> &Arc<Semaphore> {

@@ -83,9 +83,11 @@ pub fn door(file: &Path) -> Result<Door, Vec<String>> {
     let threads = runtime::worker_count(loaded.config.runtime.workers);
     let recorder =
         record(&loaded, &instruments, threads).map_err(|problems| loaded.locate(&problems))?;
+    let admission = instruments.admission(loaded.config.admission);
     Ok(Door::new(
         Arc::new(ArcSwap::from_pointee(serving)),
         recorder,
+        admission.map_err(|error| vec![error.to_string()])?,
     ))
 }
 
@@ -226,15 +228,18 @@ impl Running {
         let listeners = Listeners::bind(&config.listen)?;
         let (stop, stopping) = watch::channel(false);
         let recorder = self.status.recorder.clone();
-        let door = Door::new(Arc::clone(&self.status.serving), recorder.clone());
+        let admission = self.instruments.admission(config.admission)?;
+        let serving = Arc::clone(&self.status.serving);
+        let door = Door::new(serving, recorder.clone(), admission.clone());
         let api = Api::new(
             Arc::clone(&self.status.serving),
             Arc::clone(&self.settings),
             self.status.dispatcher.clone(),
             recorder.clone(),
+            admission.clone(),
         );
-        let workers = Workers::start(self.workers, &door, &api, &stopping)?;
-        let http = self.serve_api(api)?;
+        let workers = Workers::start(self.workers, &door, &api, &admission, &stopping)?;
+        let http = self.serve_api(api, door)?;
         let admin = self.serve_admin()?;
         let (bound, accepting) = listeners.accept(workers.intakes(), &stopping);
         let reloader = Reloader::new(
@@ -287,13 +292,9 @@ impl Running {
         beside("admin", address, |listener| admin::serve(listener, status))
     }
 
-    fn serve_api(&self, api: Api) -> anyhow::Result<SocketAddr> {
+    fn serve_api(&self, api: Api, door: Door) -> anyhow::Result<SocketAddr> {
         let config = &self.loaded.config;
         let reach = listen::reach(config.listen.http);
-        let door = Door::new(
-            Arc::clone(&self.status.serving),
-            self.status.recorder.clone(),
-        );
         let forward_auth = forward_auth::router(door, config.forward_auth);
         beside("http", config.listen.http, move |listener| {
             api::serve(listener, api, reach, forward_auth)

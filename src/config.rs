@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::listen::{Address, Listen, SocketMode};
 use self::source::Source;
 use crate::{
-    api, decisions, dispatch, forward_auth, identity, permission,
+    admission, api, decisions, dispatch, forward_auth, identity, permission,
     policy::{self, RouteConfig},
     problem::Problem,
     risk, screening, store,
@@ -34,6 +34,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where work runs. Changed by a restart only.
     pub dispatch: dispatch::Config,
+    /// How much may be in flight. Changed by a restart only.
+    pub admission: admission::Config,
     /// How many threads answer. Changed by a restart only.
     pub runtime: Runtime,
     /// Bounds of one check.

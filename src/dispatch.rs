@@ -47,6 +47,8 @@ use std::{
     time::Instant,
 };
 
+use prometheus::IntCounter;
+
 pub use self::{
     calibrate::Effort,
     choose::Load,
@@ -143,6 +145,12 @@ impl Dispatcher {
                 usual: Default::default(),
             }),
         }
+    }
+
+    /// `subzero_shed_total` by lane, for whoever turns work away before it comes here.
+    #[must_use]
+    pub fn shed(&self) -> [IntCounter; Lane::ALL.len()] {
+        Lane::ALL.map(|lane| self.inner.metrics.shed.with_label_values(&[lane.as_str()]))
     }
 
     /// Cores counted on, as a fraction.

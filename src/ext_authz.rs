@@ -24,11 +24,14 @@ use self::{
     encode::{encode, metadata},
 };
 use crate::{
+    admission::{Admission, Arrival, Full},
     check::Check,
     decisions::Recorder,
+    dispatch::Lane,
     pipeline::{Decision, Pipeline},
     proto::{Authorization, CheckRequest, CheckResponse},
     reply::Reply,
+    verdict::Reason,
 };
 
 /// What the door itself must know, besides the pipeline it asks.
@@ -54,14 +57,25 @@ pub struct Serving {
 pub struct Door {
     serving: Arc<ArcSwap<Serving>>,
     recorder: Recorder,
+    admission: Admission,
 }
 
 impl Door {
     /// A door onto whatever `serving` holds at the time of each check. `recorder` keeps what was
     /// decided.
     #[must_use]
-    pub fn new(serving: Arc<ArcSwap<Serving>>, recorder: Recorder) -> Self {
-        Self { serving, recorder }
+    pub fn new(serving: Arc<ArcSwap<Serving>>, recorder: Recorder, admission: Admission) -> Self {
+        Self {
+            serving,
+            recorder,
+            admission,
+        }
+    }
+
+    /// Counts a question that was seen just now.
+    #[must_use]
+    pub fn arrive(&self) -> Arrival {
+        self.admission.arrive()
     }
 
     /// The bounds in force now.
@@ -70,28 +84,43 @@ impl Door {
         self.serving.load().limits
     }
 
-    /// Decides what `read` makes of the bounds in force, with `timeout` left to live, and records it.
-    /// Every door that asks the pipeline goes through here.
+    /// Decides what `read` makes of the bounds in force, and records it. It had `timeout` left to live
+    /// when it arrived, and what has waited longer than that is not begun. Every door that asks the
+    /// pipeline goes through here.
     pub async fn decide(
         &self,
+        arrival: &mut Arrival,
         timeout: Option<Duration>,
         read: impl FnOnce(Instant, Limits) -> Check,
     ) -> (Check, Arc<Decision>) {
-        let arrived = Instant::now();
         // A check finishes on the configuration it began with.
         let serving = self.serving.load_full();
         let limits = serving.limits;
         let span = timeout.map_or(limits.deadline, |theirs| theirs.min(limits.deadline));
-        let check = read(arrived + span, limits);
-        let decision = serving.pipeline.decide(&check).await;
+        let check = read(arrival.at() + span, limits);
+        let refused = match arrival.admit(Lane::Critical) {
+            Err(Full(_)) => Some(Reason::Overloaded),
+            Ok(()) if Instant::now() > check.deadline => Some(Reason::Deadline),
+            Ok(()) => None,
+        };
+        let decision = serving.pipeline.decide_unless(refused, &check).await;
         let decision = self.recorder.record(&check, decision);
         (check, decision)
     }
 
-    /// Decides one request of Envoy's that arrived with `timeout` left to live.
+    /// Decides one request of Envoy's that arrives now, with `timeout` left to live.
     pub async fn answer(&self, request: CheckRequest, timeout: Option<Duration>) -> CheckResponse {
+        self.answer_to(&mut self.arrive(), request, timeout).await
+    }
+
+    async fn answer_to(
+        &self,
+        arrival: &mut Arrival,
+        request: CheckRequest,
+        timeout: Option<Duration>,
+    ) -> CheckResponse {
         let read = |deadline, limits: Limits| decode(request, deadline, limits.max_body_bytes);
-        let (check, decision) = self.decide(timeout, read).await;
+        let (check, decision) = self.decide(arrival, timeout, read).await;
         encode(Reply::new(&check, &decision), metadata(&decision))
     }
 }
@@ -100,14 +129,17 @@ impl Door {
 impl Authorization for Door {
     async fn check(
         &self,
-        request: Request<CheckRequest>,
+        mut request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, tonic::Status> {
         let timeout = request
             .metadata()
             .get("grpc-timeout")
             .and_then(|value| value.to_str().ok())
             .and_then(grpc_timeout);
-        let answer = AssertUnwindSafe(self.answer(request.into_inner(), timeout));
+        let arrival = request.extensions_mut().remove::<Arrival>();
+        let mut arrival = arrival.unwrap_or_else(|| self.arrive());
+        let answer = self.answer_to(&mut arrival, request.into_inner(), timeout);
+        let answer = AssertUnwindSafe(answer);
         // AssertUnwindSafe: what checks share is changed whole, under a lock, or not at all.
         let answer = answer
             .catch_unwind()

@@ -22,7 +22,7 @@
 mod answer;
 mod asked;
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::panic::AssertUnwindSafe;
 
 use axum::{
     Router,
@@ -111,17 +111,16 @@ async fn answer(State(desk): State<Desk>, request: Request) -> Response {
 
 impl Desk {
     async fn answer(&self, request: Request) -> Response {
-        let arrived = Instant::now();
+        let mut arrival = self.door.arrive();
         let (head, body) = request.into_parts();
         let limits = self.door.limits();
         let body = timeout(limits.deadline, read(body, limits.max_body_bytes)).await;
         let asked = Asked::new(&head, self.config);
         let patience = asked.patience.unwrap_or(limits.deadline);
-        let patience = patience.saturating_sub(arrived.elapsed());
         let proxy = asked.proxy;
         let (check, decision) = self
             .door
-            .decide(Some(patience), |deadline, limits| {
+            .decide(&mut arrival, Some(patience), |deadline, limits| {
                 asked.into_check(deadline, |headers| match body {
                     Ok(Some(bytes)) => body_state(bytes.into(), headers, 0, limits.max_body_bytes),
                     // Over the limit, broken off or too slow: there is more than was read.

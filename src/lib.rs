@@ -33,6 +33,7 @@ pub mod verdict;
 pub mod coalesce;
 pub mod dispatch;
 
+pub mod admission;
 pub mod store;
 
 pub mod identity;

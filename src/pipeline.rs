@@ -172,13 +172,20 @@ impl Pipeline {
 
     /// Decides one check. Never fails: a panic in a step is a denial with reason `internal`.
     pub async fn decide(&self, check: &Check) -> Decision {
+        self.decide_unless(None, check).await
+    }
+
+    /// Decides, or, when there is a reason not to, refuses for it without running a step. Routes in
+    /// shadow mode let pass what is refused.
+    pub async fn decide_unless(&self, refused: Option<Reason>, check: &Check) -> Decision {
         let started = Instant::now();
         if let Some(request) = &check.http {
             self.metrics.body(request.body.state());
         }
         let mut progress = Progress::default();
-        let (route, ending) = match self.policy.route(check) {
-            Ok((route, matched)) => {
+        let (route, ending) = match (self.policy.route(check), refused) {
+            (Ok((route, _)), Some(reason)) => (Some(Arc::clone(route)), Err(Stop::denied(reason))),
+            (Ok((route, matched)), None) => {
                 let steps = self.steps(check, route, &matched, &mut progress);
                 // AssertUnwindSafe: after a panic only plain data in `progress` is read.
                 let ending = std::panic::AssertUnwindSafe(steps).catch_unwind().await;
@@ -187,7 +194,7 @@ impl Pipeline {
                     ending.unwrap_or(Err(Stop::denied(Reason::Internal))),
                 )
             }
-            Err(reason) => (None, Err(Stop::denied(reason))),
+            (Err(reason), _) => (None, Err(Stop::denied(reason))),
         };
         let ending = match ending {
             Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),

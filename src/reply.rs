@@ -102,6 +102,9 @@ impl Refusal {
         } else {
             reason.http_status()
         };
+        if reason == Reason::Overloaded {
+            headers.push(("retry-after", RETRY_AFTER.to_owned()));
+        }
         if let Some(challenge) = challenge(check, decision) {
             headers.push(("www-authenticate", challenge));
         }
@@ -140,6 +143,9 @@ impl Refusal {
         grpc_code(self.status)
     }
 }
+
+/// Seconds after which an overload is over, or has let in others.
+const RETRY_AFTER: &str = "1";
 
 /// How the caller wants to be refused.
 enum Caller {

@@ -101,6 +101,12 @@ OPERATOR = [
         "short",
         [(gauge("max", "subzero_queue_depth", "lane"), "{{lane}}")],
     ),
+    (
+        "Limit of what is in flight",
+        "As admission found it out, by instance.",
+        "short",
+        [(gauge("min", "subzero_admission_limit", "instance"), "{{instance}}")],
+    ),
     ("Refused because a lane was full", "Work that was shed.", "reqps", [(rate("subzero_shed_total", "lane"), "{{lane}}")]),
     ("Caches", "Memory they hold.", "bytes", [(gauge("sum", "subzero_cache_bytes", "cache"), "{{cache}}")]),
     (

@@ -53,7 +53,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Every row.
-pub(super) const TABLE: [Row; 19] = [
+pub(super) const TABLE: [Row; 21] = [
     row(
         KEYS,
         "refused, reset or unreachable, without a set younger than `max_stale`",
@@ -153,6 +153,20 @@ pub(super) const TABLE: [Row; 19] = [
         "`subzero_shed_total`, `Retry-After`",
     ),
     row(
+        ADMISSION,
+        "more is in flight than its limit, for a check",
+        Verdict::Denied(503),
+        Some(Reason::Overloaded),
+        "`subzero_shed_total`, `subzero_admission_limit`, `Retry-After`",
+    ),
+    row(
+        ADMISSION,
+        "more is in flight than the lane's share, for a call of the API",
+        Verdict::Refused(429),
+        Some(Reason::Overloaded),
+        "the same; batches go first, checks last",
+    ),
+    row(
         "decision log",
         "full, gone or stuck",
         Verdict::Usual,
@@ -189,6 +203,7 @@ pub(super) const TABLE: [Row; 19] = [
     ),
 ];
 
+const ADMISSION: &str = "admission";
 const ENDPOINT: &str = "token endpoint";
 const INTROSPECTION: &str = "introspection";
 const KEYS: &str = "issuer's keys";

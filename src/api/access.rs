@@ -35,6 +35,10 @@ use super::{
     refusal::Refusal,
     tls::{Names, Tls},
 };
+use crate::{
+    admission::{Arrival, Full},
+    dispatch::Lane,
+};
 
 /// Who can reach a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,7 +61,9 @@ pub(super) struct Shown<'a> {
 
 /// A place among the calls being answered, until the last clone is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+pub(super) struct Place(
+    #[expect(dead_code, reason = "held, not read")] Arc<(OwnedSemaphorePermit, Arrival)>,
+);
 
 /// What stands before every JSON path that asks something.
 #[derive(Clone, Debug)]
@@ -73,6 +79,7 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let arrival = guard.api.arrive();
     let headers = request.headers();
     let shown = Shown {
         reach: guard.reach,
@@ -81,7 +88,7 @@ pub(super) async fn guard(
     };
     let admitted = guard
         .origin(headers, request.uri(), shown.names.is_some())
-        .and_then(|()| guard.api.admit(shown, guard.scope));
+        .and_then(|()| guard.api.admit(shown, guard.scope, arrival));
     match admitted {
         Ok(place) => {
             // A streamed answer takes it along and keeps it to its end.
@@ -122,12 +129,23 @@ impl Guard {
 
 impl Api {
     /// Admits a call that shows this.
-    pub(super) fn admit(&self, shown: Shown<'_>, scope: Scope) -> Result<Place, Refusal> {
+    pub(super) fn admit(
+        &self,
+        shown: Shown<'_>,
+        scope: Scope,
+        mut arrival: Arrival,
+    ) -> Result<Place, Refusal> {
         let settings = self.settings();
         may_call(settings.keys().as_deref(), settings.tls(), shown, scope)?;
+        let lane = match scope {
+            Scope::Batch => Lane::Batch,
+            Scope::Read | Scope::Revoke => Lane::High,
+        };
+        let admitted = arrival.admit(lane);
+        admitted.map_err(|Full(wait)| Refusal::overloaded(wait))?;
         let place = Arc::clone(self.places()).try_acquire_owned();
         place
-            .map(|place| Place(Arc::new(place)))
+            .map(|place| Place(Arc::new((place, arrival))))
             .map_err(|_| Refusal::overloaded(RETRY_AFTER))
     }
 }

@@ -72,14 +72,16 @@ struct Twin {
 
 impl Twin {
     /// What stands before every call: the key, the place, the size.
-    fn admit<T: Message>(&self, request: &Request<T>, scope: Scope) -> Result<Place, Refusal> {
+    fn admit<T: Message>(&self, request: &mut Request<T>, scope: Scope) -> Result<Place, Refusal> {
+        let arrival = request.extensions_mut().remove();
+        let arrival = arrival.unwrap_or_else(|| self.api.arrive());
         let authorization = request.metadata().get("authorization");
         let shown = Shown {
             reach: self.reach,
             authorization: authorization.map(MetadataValue::as_bytes),
             names: None,
         };
-        let place = self.api.admit(shown, scope)?;
+        let place = self.api.admit(shown, scope, arrival)?;
         let most = self.api.settings().max_body;
         if request.get_ref().encoded_len() > most {
             let wrong = format!(
@@ -92,7 +94,7 @@ impl Twin {
 
     async fn answer<T, Q, A, R, F>(
         &self,
-        request: Request<T>,
+        mut request: Request<T>,
         scope: Scope,
         ask: impl FnOnce(Q) -> F,
     ) -> Result<Response<R>, Status>
@@ -102,7 +104,7 @@ impl Twin {
         F: Future<Output = Result<A, Refusal>>,
         R: From<A>,
     {
-        let place = self.admit(&request, scope)?;
+        let place = self.admit(&mut request, scope)?;
         let answer = ask(Q::try_from(request.into_inner())?).await?;
         drop(place);
         Ok(Response::new(answer.into()))
@@ -197,9 +199,9 @@ impl Prompts for Twin {
 
     async fn validate_stream(
         &self,
-        request: Request<ValidateBatchRequest>,
+        mut request: Request<ValidateBatchRequest>,
     ) -> Result<Response<Self::ValidateStreamStream>, Status> {
-        let place = self.admit(&request, Scope::Batch)?;
+        let place = self.admit(&mut request, Scope::Batch)?;
         let asked = ai::Questions::try_from(request.into_inner())?;
         let events = self.api.validate_stream(asked)?.flat_map(move |event| {
             // The place among the calls in flight is free when the stream is dropped.

@@ -6,6 +6,7 @@ use prometheus::{IntCounterVec, Registry};
 
 use super::runtime::MAX_BODY_BYTES;
 use crate::{
+    admission::{self, Admission},
     api,
     clock::Clock,
     coalesce,
@@ -89,6 +90,12 @@ impl Instruments {
 }
 
 impl Instruments {
+    /// Who may come in, as `config` has it. Once: its limit is a series.
+    pub(super) fn admission(&self, config: admission::Config) -> prometheus::Result<Admission> {
+        let metrics = admission::Metrics::register(&self.registry, self.dispatcher.shed())?;
+        Ok(Admission::new(config, metrics))
+    }
+
     /// The same, with a pool as `config` has it.
     pub(super) fn with_pool(self, config: &dispatch::Config) -> anyhow::Result<Self> {
         let metrics = dispatch::Metrics::register(&self.registry)?;
@@ -146,6 +153,8 @@ pub(super) fn build(
     let mut problems = out_of_bounds(config);
     let dispatch = config.dispatch.problems().into_iter();
     problems.extend(dispatch.map(|problem| problem.within("dispatch")));
+    let admission = config.admission.problems().into_iter();
+    problems.extend(admission.map(|problem| problem.within("admission")));
     let upstream = config.upstream.problems().into_iter();
     problems.extend(upstream.map(|problem| problem.within("upstream")));
     let store = config.store.problems(base_dir).into_iter();

@@ -198,6 +198,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (shown(old), shown(new));
     [
         "dispatch",
+        "admission",
         "listen",
         "runtime",
         "drain",

@@ -14,7 +14,11 @@ use tokio::{
     sync::{mpsc, watch},
 };
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-use tonic::{service::Routes, transport::Server};
+use tonic::{
+    Request,
+    service::{InterceptorLayer, Routes},
+    transport::Server,
+};
 use tonic_health::{
     ServingStatus,
     server::{HealthReporter, health_reporter},
@@ -22,6 +26,7 @@ use tonic_health::{
 
 use super::listen::Connection;
 use crate::{
+    admission::Admission,
     api::{self, Api, Reach},
     ext_authz::Door,
     proto::{AuthorizationServer, DESCRIPTORS},
@@ -60,6 +65,7 @@ impl Workers {
         count: usize,
         door: &Door,
         api: &Api,
+        admission: &Admission,
         stopping: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let (end, ended) = mpsc::channel(count);
@@ -81,11 +87,12 @@ impl Workers {
             };
             let (local, remote) = (routes(Reach::Local)?, routes(Reach::Remote)?);
             let (stopping, end) = (stopping.clone(), end.clone());
+            let admission = admission.clone();
             let runtime = control()?;
             thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    runtime.block_on(answer(local, remote, connections, stopping));
+                    runtime.block_on(answer(local, remote, admission, connections, stopping));
                     drop(end);
                 })?;
         }
@@ -126,6 +133,7 @@ impl Workers {
 async fn answer(
     local: Routes,
     remote: Routes,
+    admission: Admission,
     connections: mpsc::Receiver<Connection>,
     stopping: watch::Receiver<bool>,
 ) {
@@ -153,8 +161,15 @@ async fn answer(
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let server = |routes: &Routes| {
+        let admission = admission.clone();
+        // Counted when its head has been read, before its task runs: see `admission`.
+        let count = move |mut request: Request<()>| {
+            request.extensions_mut().insert(admission.arrive());
+            Ok(request)
+        };
         Server::builder()
             .max_concurrent_streams(MAX_STREAMS)
+            .layer(InterceptorLayer::new(count))
             .add_routes(routes.clone())
     };
     let tcp = server(&local)

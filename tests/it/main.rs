@@ -4,6 +4,7 @@
 #[path = "../support/harness.rs"]
 mod support;
 
+mod admission;
 mod answers;
 mod api;
 mod asking;

@@ -60,7 +60,8 @@ async fn nothing_asked_is_a_whole_stream_of_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_cannot_go_on_says_so_in_its_last_line() {
-    let running = start("{ deadline: 500ms }").await;
+    // Time for a slice or two in a debug build, and far from enough for all.
+    let running = start("{ deadline: 2s }").await;
     let many = json!({"prompts": vec![format!("What is the capital of France? {ATTACK}"); 80_000]});
     let request =
         Request::post("/ai/validate-prompt/batch", &many).header("accept", "application/x-ndjson");
