@@ -92,7 +92,7 @@ impl Asked {
     }
 }
 
-/// What `proxy` reads in an answer; see the table of [`super::answer`].
+/// What `proxy` reads in an answer; see the table of [`mod@super::answer`].
 fn removes(proxy: Proxy) -> Removes {
     Removes {
         headers: proxy == Proxy::Envoy,

@@ -2,7 +2,7 @@
 //!
 //! What a reader would get wrong: an entry that has not ended may still not be used. Whether what
 //! others changed meanwhile would have been heard of is asked on every look-up, see
-//! [`Trust`](super::Trust).
+//! [`Trust`].
 //!
 //! # Cost
 //!
