@@ -42,7 +42,7 @@ pub(super) fn read<'a>(
         return Err(Error::Encoded);
     }
     let (media, form) = media(headers)?;
-    if is_wide(bytes) {
+    if is_wide(bytes) || is_compressed(bytes) {
         return Err(Error::Encoded);
     }
     let begins_as_json = bytes
@@ -265,6 +265,22 @@ fn is_readable(name: &str, value: &str) -> bool {
         _ => return !name.starts_with("charset*"),
     };
     matches!(charset, "utf-8" | "utf8" | "us-ascii")
+}
+
+/// Whether `bytes` begin as compressed data does. The proxy may not have sent the header that says so,
+/// and to a detector such bytes are blanks. Brotli has no such beginning.
+fn is_compressed(bytes: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 6] = [
+        b"\x1f\x8b",
+        b"\x28\xb5\x2f\xfd",
+        b"\xfd7zXZ\0",
+        b"x\x01",
+        b"x\x9c",
+        b"x\xda",
+    ];
+    BEGINNINGS
+        .iter()
+        .any(|beginning| bytes.starts_with(beginning))
 }
 
 /// Whether the bytes are UTF-16 or UTF-32, which some JSON parsers tell by their NULs, whatever the

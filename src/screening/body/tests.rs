@@ -67,6 +67,14 @@ fn what_cannot_be_read_is_refused() {
             "{value}"
         );
     }
+    for compressed in [&b"\x1f\x8b\x08\0ab"[..], b"\x28\xb5\x2f\xfdab", b"x\x9cab"] {
+        assert_eq!(
+            read_as(compressed, &[]),
+            Err(Error::Encoded),
+            "{compressed:?}"
+        );
+    }
+    assert!(read_as(b"xylophone", &[]).is_ok());
     assert!(read_as(b"{}", &[("content-encoding", "identity")]).is_ok());
     for charset in ["charset = \"UTF-8\"", "charset*=utf-8''utf-8", "boundary=x"] {
         let content_type = format!("text/plain; {charset}");
