@@ -30,6 +30,7 @@ mod demand;
 mod endpoint;
 mod error;
 mod exchange;
+mod grants;
 mod introspection;
 mod issuer;
 mod keys;
@@ -40,6 +41,7 @@ mod refresh;
 mod revocation;
 mod sender;
 mod source;
+mod taken_back;
 mod token;
 mod token_endpoint;
 mod token_source;
@@ -47,7 +49,7 @@ mod token_source;
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -78,7 +80,6 @@ use self::{
     config::{KeySource, Settings},
     credential::MAX_TOKEN,
     issuer::Issuer,
-    keys::KeySetId,
     once::Once,
     sender::Shown,
     source::{Source as KeysFrom, read_keys},
@@ -86,7 +87,7 @@ use self::{
 };
 use crate::{
     check::{HttpRequest, Source},
-    clock::{Clock, UnixSeconds},
+    clock::Clock,
     upstream::Fetcher,
 };
 
@@ -192,42 +193,6 @@ impl Verifier {
         }
     }
 
-    /// Takes tokens back: every check that begins here after this is refused for them, known tokens
-    /// included. Other replicas hear of it soon.
-    pub fn revoke(&self, what: Revocation) -> Result<(), RevocationError> {
-        self.revocations
-            .revoke(&self.resolved(what)?, self.clock.now())
-    }
-
-    /// Takes tokens back on every replica; when this returns, each refuses them within a second.
-    pub async fn revoke_everywhere(
-        &self,
-        what: Revocation,
-        deadline: Instant,
-    ) -> Result<(), RevocationError> {
-        let (what, now) = (self.resolved(what)?, self.clock.now());
-        self.revocations
-            .revoke_everywhere(&what, now, deadline)
-            .await
-    }
-
-    /// Waits until the revocations of other replicas are known, where there are any.
-    pub async fn until_revocations_known(&self) {
-        self.revocations.until_known().await;
-    }
-
-    /// With the issuer's `iss` in its name's place.
-    fn resolved(&self, mut what: Revocation) -> Result<Revocation, RevocationError> {
-        if let Some(name) = &what.issuer {
-            let mut issuers = self.issuers.values().map(|issuer| &issuer.settings);
-            let named = self.issuers.get(name).map(|issuer| &issuer.settings);
-            let found = named.or_else(|| issuers.find(|settings| settings.issuer == *name));
-            let found = found.ok_or(RevocationError::Issuer)?;
-            what.issuer = Some(found.issuer.clone());
-        }
-        Ok(what)
-    }
-
     /// Waits until every issuer's keys have come or failed to once, but not past `deadline`.
     /// Somebody has to poll [`Verifier::run`] meanwhile.
     pub async fn until_fetched(&self, deadline: Instant) {
@@ -304,25 +269,6 @@ impl Verifier {
             return holds.then_some(proof);
         }
         None
-    }
-
-    /// Whether a known token has not been revoked since it was looked up last.
-    fn is_unrevoked(&self, proof: &Proof, issuer: &str) -> bool {
-        if !self.revocations.are_known() {
-            return false;
-        }
-        // The version first, then the list: in the other order a revocation between the two would
-        // never be noticed.
-        let version = self.revocations.version();
-        if proof.unrevoked_at.load(Ordering::Relaxed) == version {
-            return true;
-        }
-        let (claims, now) = (proof.identity.claims(), self.clock.now());
-        let is_unrevoked = !self.revocations.is_revoked(issuer, claims, now);
-        if is_unrevoked {
-            proof.unrevoked_at.store(version, Ordering::Relaxed);
-        }
-        is_unrevoked
     }
 
     /// Takes `token` apart and proves it with the keys of the issuer it names; one that names none,
@@ -414,50 +360,6 @@ impl Verifier {
     ) -> impl Iterator<Item = &'a Issuer> + use<'a, 'b> {
         let found = |name: &String| self.issuers.get(name).map(AsRef::as_ref);
         want.issuers.iter().filter_map(found)
-    }
-
-    async fn admit(
-        &self,
-        issuer: &Issuer,
-        token: &Token<'_>,
-        want: &Requirement,
-        deadline: Option<Instant>,
-    ) -> Result<(Lifetime, KeySetId, u64), Error> {
-        if !issuer.settings.algorithms.contains(&token.algorithm) {
-            return Err(Error::Algorithm("the issuer is not configured for it"));
-        }
-        let keys = issuer.prove(token, deadline).await?;
-        let now = self.clock.now();
-        let lifetime = claims::check(&token.claims, &issuer.settings, now)?;
-        let version = self.check_grants(issuer, &token.claims, &lifetime, want, now)?;
-        Ok((lifetime, keys, version))
-    }
-
-    /// Whether a token with these claims has not been taken back and grants what the route wants.
-    /// Says at which version of the list of revocations it was not on it.
-    fn check_grants(
-        &self,
-        issuer: &Issuer,
-        claims: &Map<String, Value>,
-        lifetime: &Lifetime,
-        want: &Requirement,
-        now: UnixSeconds,
-    ) -> Result<u64, Error> {
-        // After whatever was waited for, so that a revocation meanwhile is seen; and its version
-        // first, so that one between the two is seen the next time.
-        let version = self.revocations.version();
-        let name = &issuer.settings.issuer;
-        if !self.revocations.are_known() {
-            return Err(Error::RevocationsUnknown);
-        }
-        if self.revocations.is_revoked(name, claims, now) {
-            return Err(Error::Revoked);
-        }
-        if lifetime.expires_at() > now.saturating_add(self.revocations.keep()) {
-            issuer.tell_of_long_lives();
-        }
-        claims::check_scopes(claims, &want.scopes)?;
-        Ok(version)
     }
 
     fn source(&self, issuer: &Issuer) -> KeysFrom {

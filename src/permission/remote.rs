@@ -22,8 +22,11 @@
 
 mod cache;
 mod exchange;
+mod form;
 mod gather;
+mod key;
 mod models;
+mod open;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -41,18 +44,18 @@ use futures_util::{StreamExt, stream};
 use self::{
     cache::Cache,
     exchange::Exchange,
+    form::ready,
     gather::Gatherer,
+    key::key,
     models::{Model, Models},
+    open::{Open, batches},
     server::Server,
     thread::Thread,
-    wire::{Item, MAX_TOGETHER, MAX_TOGETHER_BYTES},
+    wire::{Item, MAX_TOGETHER},
 };
-use super::{
-    Answer, Ask, Consistency, Error, MAX_CONTEXTUAL_TUPLES, Metrics, Origin, Question,
-    config::Server as Config,
-};
+use super::{Answer, Ask, Consistency, Error, Metrics, Origin, Question, config::Server as Config};
 use crate::{
-    check::{Fields, Key},
+    check::Key,
     coalesce::{Coalescer, Kind},
     dispatch::{Dispatcher, Gathering, Operation, Report, Sending, Strategy},
     problem::Problem,
@@ -155,7 +158,7 @@ impl Remote {
         let item = ready(ask)?;
         let model = inner.exchange.models.current(deadline).await?;
         let ready = Ready {
-            key: inner.key(ask, &model.id),
+            key: key(&inner.store, ask, &model.id),
             item,
         };
         if consistency == Consistency::HigherConsistency {
@@ -236,12 +239,6 @@ impl Remote {
     }
 }
 
-/// A question of a batch that is not answered yet, and where its answer goes.
-struct Open {
-    places: Vec<usize>,
-    ready: Ready,
-}
-
 impl Inner {
     /// What is kept under `key`, counted.
     fn kept(&self, key: Key) -> Option<Answer> {
@@ -302,7 +299,7 @@ impl Inner {
         for (place, question) in questions.iter().enumerate() {
             let answer = question.put(|ask| {
                 let item = ready(ask)?;
-                let key = self.key(ask, &model.id);
+                let key = key(&self.store, ask, &model.id);
                 if let Some(&at) = known.get(&key) {
                     open[at].places.push(place);
                 } else if let Some(answer) = self.kept(key) {
@@ -367,92 +364,6 @@ impl Inner {
         };
         whose.into_iter().zip(answers).map(keep).collect()
     }
-
-    /// Everything that can change the answer.
-    fn key(&self, ask: &Ask<'_>, model: &str) -> Key {
-        Key::of("permission", |fields| {
-            fields.text(&self.store).text(model);
-            fields.text(ask.user).text(ask.relation).text(ask.object);
-            context(fields, ask.context);
-            fields.list(ask.contextual_tuples, |fields, tuple| {
-                fields
-                    .text(tuple.user)
-                    .text(tuple.relation)
-                    .text(tuple.object);
-                fields.maybe(tuple.condition.map(|condition| condition.name));
-                context(
-                    fields,
-                    tuple.condition.and_then(|condition| condition.context),
-                );
-            });
-        })
-    }
-}
-
-fn context(fields: &mut Fields, context: Option<&super::condition::Json>) {
-    match context {
-        None => fields.maybe(None),
-        Some(context) => fields.object(context),
-    };
-}
-
-/// Batches that a server takes.
-fn batches(open: Vec<Open>) -> Vec<Vec<Open>> {
-    let mut batches: Vec<Vec<Open>> = Vec::new();
-    let mut bytes = 0;
-    for one in open {
-        bytes += one.ready.item.len();
-        match batches.last_mut() {
-            Some(last) if last.len() < MAX_TOGETHER && bytes <= MAX_TOGETHER_BYTES => {
-                last.push(one);
-            }
-            _ => {
-                bytes = one.ready.item.len();
-                batches.push(vec![one]);
-            }
-        }
-    }
-    batches
-}
-
-/// `ask` for the wire, if its form is one that servers take.
-fn ready(ask: &Ask<'_>) -> Result<Item, Error> {
-    form(ask.user, ask.relation, ask.object).map_err(Error::Invalid)?;
-    if ask.contextual_tuples.len() > MAX_CONTEXTUAL_TUPLES {
-        let most = MAX_CONTEXTUAL_TUPLES;
-        return Err(Error::Invalid(format!(
-            "more than {most} contextual tuples"
-        )));
-    }
-    for (index, tuple) in ask.contextual_tuples.iter().enumerate() {
-        let condition = tuple.condition.map_or("..", |condition| condition.name);
-        let formed = form(tuple.user, tuple.relation, tuple.object)
-            .and_then(|()| bounded("condition", condition, 2, 256, ""));
-        formed.map_err(|why| Error::ContextualTuple(format!("{index}: {why}")))?;
-    }
-    Item::new(ask)
-}
-
-fn form(user: &str, relation: &str, object: &str) -> Result<(), String> {
-    bounded("user", user, 2, 512, "")?;
-    bounded("relation", relation, 1, 50, ":#@")?;
-    bounded("object", object, 2, 256, "")
-}
-
-/// Lengths are in bytes here and in characters there: no text that passes is refused there.
-fn bounded(what: &str, text: &str, least: usize, most: usize, without: &str) -> Result<(), String> {
-    let wrong = |c: char| c.is_whitespace() || without.contains(c);
-    if text.chars().take(least).count() < least || text.len() > most || text.contains(wrong) {
-        return Err(format!(
-            "the {what} must have {least} to {most} bytes, no white space{}",
-            if without.is_empty() {
-                ""
-            } else {
-                " and none of `:#@`"
-            }
-        ));
-    }
-    Ok(())
 }
 
 fn lost() -> Error {
