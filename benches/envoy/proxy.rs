@@ -190,7 +190,8 @@ fn cluster(name: &str, peer: &Peer) -> Value {
 fn cluster_name(peer: &Peer) -> String {
     match peer {
         Peer::Tcp(address) => address.to_string(),
-        Peer::Unix(path) => path.display().to_string(),
+        // Envoy sends it as the authority, which cannot have slashes.
+        Peer::Unix(path) => path.display().to_string().replace('/', "-"),
     }
 }
 

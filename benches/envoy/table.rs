@@ -95,5 +95,7 @@ fn env_version() -> String {
         .output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let text = text.unwrap_or_default();
-    text.split('/').nth(1).unwrap_or("?").to_owned()
+    let is_version =
+        |part: &&str| part.starts_with(|c: char| c.is_ascii_digit()) && part.contains('.');
+    text.split('/').find(is_version).unwrap_or("?").to_owned()
 }
