@@ -15,9 +15,8 @@
 //! # Cost
 //!
 //! Linear in the body whatever it says; no tree is built. Screening is computation and awaits
-//! nothing; where it runs is the pipeline's choice: some 15 ns a byte of an ordinary chat, of which
-//! the model is the lesser half, and a few times that for texts made to be
-//! expensive (`benches/prompt.rs`). A rule that no text has led to yet compiles then, which makes
+//! nothing; where it runs is the pipeline's choice: some 15 ns a byte of an ordinary chat, and a
+//! few times that for texts made to be expensive (`benches/prompt.rs`). A rule that no text has led to yet compiles then, which makes
 //! that one check some tenths of a millisecond slower a rule.
 
 mod batch;
