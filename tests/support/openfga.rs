@@ -20,7 +20,11 @@ use super::{
 };
 
 /// It listens after some 50 ms; a busy machine takes longer.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(20);
+
+/// How often it is started when it does not come up: on a busy machine one has been silent, without
+/// a word in its logs, for all the time it had.
+const STARTS: usize = 3;
 
 /// As many tuples as one write takes.
 const MOST_WRITTEN: usize = 100;
@@ -54,6 +58,23 @@ impl Setup {
 
     /// Starts it and waits until it answers.
     pub(crate) async fn start(self) -> OpenFga {
+        if let Some(file) = &self.file {
+            let mut migrate = Command::new(tools::openfga());
+            let migrated = migrate.arg("migrate").args(stored_in(file)).output();
+            let migrated = migrated.expect("run openfga");
+            assert!(migrated.status.success(), "{migrated:?}");
+        }
+        let mut failures = Vec::new();
+        while failures.len() < STARTS {
+            match self.try_start().await {
+                Ok(server) => return server,
+                Err(why) => failures.push(why),
+            }
+        }
+        panic!("{}", failures.join("\n"));
+    }
+
+    async fn try_start(&self) -> Result<OpenFga, String> {
         let dir = tempfile::Builder::new()
             .prefix("subzero-openfga-")
             .tempdir()
@@ -65,20 +86,13 @@ impl Setup {
             "--playground-enabled=false",
             "--metrics-enabled=false",
         ]);
-        command.args(["--log-level", "error"]);
+        command.args(["--log-level", "warn"]);
         command.args(["--http-addr", &http.to_string()]);
         command.args(["--grpc-addr", &ports::local(ports::free()).to_string()]);
-        if let Some(file) = &self.file {
-            let store = ["--datastore-engine", "sqlite", "--datastore-uri"];
-            let uri = format!("file:{}", file.display());
-            let mut migrate = Command::new(tools::openfga());
-            let migrated = migrate.arg("migrate").args(store).arg(&uri).output();
-            let migrated = migrated.expect("run openfga");
-            assert!(migrated.status.success(), "{migrated:?}");
-            command.args(store).arg(&uri);
-        } else {
-            command.args(["--datastore-engine", "memory"]);
-        }
+        match &self.file {
+            Some(file) => command.args(stored_in(file)),
+            None => command.args(["--datastore-engine", "memory"]),
+        };
         if let Some(key) = &self.key {
             command.args(["--authn-method", "preshared", "--authn-preshared-keys", key]);
         }
@@ -87,14 +101,19 @@ impl Setup {
             let answer = Request::get("/healthz").try_send(http).await;
             answer.is_ok_and(|answer| answer.status == 200)
         };
-        process.until("answer", START, ready).await;
-        OpenFga {
+        process.try_until("answer", START, ready).await?;
+        Ok(OpenFga {
             http,
-            key: self.key,
+            key: self.key.clone(),
             process,
             _dir: dir,
-        }
+        })
     }
+}
+
+fn stored_in(file: &Path) -> [String; 4] {
+    let uri = format!("file:{}", file.display());
+    ["--datastore-engine", "sqlite", "--datastore-uri", &uri].map(str::to_owned)
 }
 
 /// A running server.

@@ -13,10 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(2);
+
+/// How long one look at a condition may take.
+const ONE_LOOK: Duration = Duration::from_secs(2);
 
 /// Lines of each log shown when a test fails.
 const TAIL: usize = 30;
@@ -90,23 +96,35 @@ impl Process {
     where
         F: Future<Output = bool>,
     {
+        let held = self.try_until(what, within, condition).await;
+        held.unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    /// As [`Process::until`], but says what went wrong.
+    pub(crate) async fn try_until<F>(
+        &mut self,
+        what: &str,
+        within: Duration,
+        condition: impl Fn() -> F,
+    ) -> Result<(), String>
+    where
+        F: Future<Output = bool>,
+    {
         let start = Instant::now();
-        while !condition().await {
+        // One connection that is never answered is no reason to stop asking.
+        while !timeout(ONE_LOOK, condition()).await.unwrap_or(false) {
+            let (name, tails) = (&self.name, self.tails());
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!(
-                    "{} ended ({status}) before it could {what}\n{}",
-                    self.name,
-                    self.tails()
-                );
+                return Err(format!(
+                    "{name} ended ({status}) before it could {what}\n{tails}"
+                ));
             }
-            assert!(
-                start.elapsed() < within,
-                "{} did not {what} within {within:?}\n{}",
-                self.name,
-                self.tails()
-            );
+            if start.elapsed() >= within {
+                return Err(format!("{name} did not {what} within {within:?}\n{tails}"));
+            }
             sleep(POLL).await;
         }
+        Ok(())
     }
 
     /// Sends a signal by name, such as `TERM` or `HUP`.
