@@ -45,7 +45,7 @@ soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
 	$(PYTHON) tools/install.py envoy oidc wrk
-	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
+	SUBZERO_TEST_SECONDS=63 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
 bench-envoy:
 	$(PYTHON) tools/install.py envoy wrk

@@ -29,7 +29,7 @@ const BREAKER_OPEN_FOR: Duration = Duration::from_secs(5);
 fn seconds() -> u16 {
     env::var("SUBZERO_TEST_SECONDS").map_or(SECONDS, |seconds| {
         let seconds: u16 = seconds.parse().expect("SUBZERO_TEST_SECONDS is a number");
-        seconds.min(60)
+        seconds.min(90)
     })
 }
 
