@@ -46,12 +46,7 @@ mod token;
 mod token_endpoint;
 mod token_source;
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::join_all};
 use serde_json::{Map, Value};
@@ -100,8 +95,7 @@ pub struct Verifier {
     issuers: BTreeMap<String, Arc<Issuer>>,
     metrics: Metrics,
     once: Once,
-    /// How far a proof's date may be from ours.
-    proof_age: Duration,
+    proofs: sender::Rules,
     revocations: Revocations,
     /// One that may go anywhere, one that stays on the public internet.
     fetchers: [Fetcher; 2],
@@ -142,9 +136,8 @@ impl Verifier {
             peer,
             request,
         };
-        let when = (self.proof_age, self.clock.now());
-        let (claims, once) = (identity.claims(), &self.once);
-        sender::check(claims, want.sender, &shown, once, when, deadline).await?;
+        let proofs = (&self.once, self.proofs, self.clock.now());
+        sender::check(identity.claims(), want.sender, &shown, proofs, deadline).await?;
         Ok(identity)
     }
 

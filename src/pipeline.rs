@@ -93,6 +93,8 @@ pub struct Decision {
     pub route: Option<Arc<Route>>,
     /// Who asked, when known.
     pub subject: Option<String>,
+    /// With [`Reason::ProofNonce`]: the nonce that the caller's next proof must carry.
+    pub nonce: Option<String>,
     /// Where the answer about the permission came from, when there was one.
     pub permission: Option<Origin>,
     /// What screening saw.
@@ -230,6 +232,7 @@ impl Pipeline {
             reason,
             route,
             subject: progress.subject,
+            nonce: progress.nonce,
             permission: progress.permission,
             findings: progress.findings,
             risk: progress.risk.score,
@@ -336,12 +339,7 @@ impl Pipeline {
                 match verified {
                     Ok(identity) => Some(identity),
                     Err(error) => {
-                        progress.stop_or_wave(
-                            error.reason(),
-                            route.identity_unavailable,
-                            route,
-                            &error,
-                        )?;
+                        progress.unidentified(&error, route)?;
                         None
                     }
                 }

@@ -108,6 +108,9 @@ impl Refusal {
         if let Some(challenge) = challenge(check, decision) {
             headers.push(("www-authenticate", challenge));
         }
+        if let Some(nonce) = &decision.nonce {
+            headers.push(("dpop-nonce", nonce.clone()));
+        }
         let mut body = String::new();
         match check.http.as_ref().map_or(Caller::Plain, Caller::of) {
             // Envoy turns a refusal of a gRPC call into trailers: our body becomes `grpc-message`,
@@ -248,6 +251,10 @@ fn bearer_challenge(decision: &Decision) -> Option<String> {
                 "Bearer error=\"insufficient_scope\", scope=\"{scopes}\""
             ))
         }
+        Reason::ProofNonce => Some(format!(
+            "Bearer error=\"use_dpop_nonce\", error_description=\"{}\"",
+            decision.reason.detail()
+        )),
         reason if reason.http_status() == 401 => Some(format!(
             "Bearer error=\"invalid_token\", error_description=\"{}\"",
             reason.detail()

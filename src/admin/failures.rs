@@ -92,9 +92,10 @@ pub(super) const TABLE: [Row; 21] = [
     row(
         KEYS,
         "any of these, and a token names a key that the set has not",
-        Verdict::Denied(401),
-        Some(Reason::TokenSignature),
-        "after one fetch within the issuer's budget; the same key id waits before it causes another",
+        Verdict::Denied(503),
+        Some(Reason::KeysUnavailable),
+        "`subzero_checks_total`; with a set that was fetched well it is 401 `token_signature`, after one \
+         fetch within the issuer's budget",
     ),
     row(
         INTROSPECTION,

@@ -57,6 +57,7 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         reason,
         route: None,
         subject: Some("alice@example.com".into()),
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,

@@ -11,7 +11,7 @@ use super::{
     exchange::Exchange,
     fetcher,
     introspection::{self, Introspector},
-    read_keys, revocation,
+    read_keys, revocation, sender,
     token_endpoint::{self, TokenEndpoint},
 };
 use crate::{
@@ -90,7 +90,10 @@ impl Verifier {
             issuers,
             metrics,
             once,
-            proof_age: config.dpop.max_age.get(),
+            proofs: sender::Rules {
+                max_age: config.dpop.max_age.get(),
+                nonce_life: config.dpop.nonce_life.map(Span::get),
+            },
             revocations,
             fetchers,
         })

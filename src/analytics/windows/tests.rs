@@ -13,6 +13,7 @@ fn decision(outcome: Outcome, reason: Reason, cost: Duration) -> Decision {
         reason,
         route: None,
         subject: None,
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,

@@ -44,6 +44,7 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         reason,
         route: None,
         subject: Some("a\u{e9}\r\nb%".into()),
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,

@@ -1,5 +1,7 @@
 //! Who may show a bound token, and how every other way is refused.
 
+mod nonces;
+
 use aws_lc_rs::{
     encoding::AsDer,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -11,9 +13,9 @@ use super::{
     super::{
         Identity, Requirement, Verifier,
         tests::{
-            file_verifier,
-            mint::{EC, Mint, NOW, RSA, claims_with, encode, key_set},
-            soon, want,
+            defaults, directory, file_verifier,
+            mint::{EC, ISSUER, Mint, NOW, RSA, claims_with, encode, key_set},
+            revocation, soon, want,
         },
     },
     *,
