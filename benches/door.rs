@@ -278,7 +278,7 @@ routes:
     keys::Token::new(ISSUER, "api", "alice").sign(&key)
 }
 
-/// As Envoy sends it with `envoy/sidecar.yaml`: raw headers, restricted to what policies read.
+/// As Envoy sends it with `envoy/raw/sidecar.yaml`: raw headers, restricted to what policies read.
 fn check_request(path: &str, bearer: Option<&str>) -> CheckRequest {
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),

@@ -1,6 +1,6 @@
 //! `make demo`: Envoy, Subzero and a small service on this machine, to be tried with `curl`.
 //!
-//! It starts the three with `envoy/sidecar.yaml` and the rules in `examples/demo/`, sends every request
+//! It starts the three with `envoy/raw/sidecar.yaml` and the rules in `examples/demo/`, sends every request
 //! it then prints, and compares what came back, and what reached the service, with what should have.
 //!
 //! With `--once` (or `ONCE=1`) it ends after the table: 0 when all is as it should be, 1 otherwise.

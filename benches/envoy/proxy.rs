@@ -111,7 +111,7 @@ fn listener(case: &Case, address: SocketAddr) -> Value {
     })
 }
 
-/// As in `envoy/sidecar.yaml`.
+/// As in `envoy/raw/sidecar.yaml`.
 fn ext_authz(peer: &Peer, body: bool) -> Value {
     let exact: Vec<Value> = [
         "authorization",

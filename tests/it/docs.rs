@@ -174,7 +174,7 @@ fn envoy_s_configuration_agrees_with_our_defaults() {
             .get()
     };
     let span = |text: &str| text.parse::<subzero::units::Span>().expect("a span").get();
-    for file in ["envoy/sidecar.yaml", "envoy/http.yaml"] {
+    for file in ["envoy/raw/sidecar.yaml", "envoy/raw/http.yaml"] {
         let envoy = text(file);
         let value = |key: &str| {
             let (_, rest) = envoy

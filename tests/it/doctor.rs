@@ -68,7 +68,7 @@ async fn the_sidecar_is_in_order() {
 
 #[tokio::test]
 async fn a_file_is_read_as_the_admin_address_is() {
-    let path = tools::root().join("envoy/sidecar.yaml");
+    let path = tools::root().join("envoy/raw/sidecar.yaml");
     let (code, found) = examine(&[path.to_str().expect("UTF-8")]).await;
     assert!(says(&found, "good", "asks"), "{found:#?}");
     assert_eq!(code, 0);
@@ -151,7 +151,7 @@ async fn what_may_be_meant_is_only_shown() {
 async fn an_envoy_that_asks_nobody_is_wrong() {
     let folder = tempfile::tempdir().expect("make a folder");
     let path = folder.path().join("envoy.yaml");
-    let text = fs::read_to_string(tools::root().join("envoy/sidecar.yaml")).expect("is there");
+    let text = fs::read_to_string(tools::root().join("envoy/raw/sidecar.yaml")).expect("is there");
     let text = text.replace(
         "filters.http.ext_authz.v3.ExtAuthz\n",
         "filters.http.cors.v3.Cors\n",
@@ -186,7 +186,7 @@ routes:
     fs::write(&path, config).expect("write a file");
     let path = path.to_str().expect("UTF-8");
 
-    let sidecar = tools::root().join("envoy/sidecar.yaml");
+    let sidecar = tools::root().join("envoy/raw/sidecar.yaml");
     let (code, found) = examine(&[sidecar.to_str().expect("UTF-8"), "--config", path]).await;
     assert!(
         says(

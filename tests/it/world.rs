@@ -71,7 +71,7 @@ pub(crate) fn subzero(config: &str, keys: &Keys) -> subzero::Setup {
 }
 
 impl World {
-    /// With the tests' configuration behind `envoy/sidecar.yaml` as it stands.
+    /// With the tests' configuration behind `envoy/raw/sidecar.yaml` as it stands.
     pub(crate) async fn start() -> Self {
         Self::with(&data("subzero.yaml"), |envoy| envoy).await
     }

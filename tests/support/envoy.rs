@@ -1,4 +1,4 @@
-//! The real Envoy with a configuration from `envoy/`, its four addresses replaced and nothing else.
+//! The real Envoy with a configuration from `envoy/raw/`, its four addresses replaced and nothing else.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{client, ports, process::Process, tools};
 
-/// The addresses as they stand in `envoy/*.yaml`.
+/// The addresses as they stand in `envoy/raw/*.yaml`.
 const LISTENER: &str = "address: 127.0.0.1, port_value: 10000 ";
 const ADMIN: &str = "address: 127.0.0.1, port_value: 9901 ";
 const SERVICE: &str = "address: 127.0.0.1, port_value: 8080 ";
@@ -42,9 +42,9 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// `envoy/FILE` on free ports, with one worker.
+    /// `envoy/raw/FILE` on free ports, with one worker.
     pub(crate) fn new(file: &str, service: SocketAddr, socket: &Path) -> Self {
-        let path = tools::root().join("envoy").join(file);
+        let path = tools::root().join("envoy/raw").join(file);
         let config = fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("read {}: {error}", path.display()));
         Self {
@@ -58,7 +58,7 @@ impl Setup {
         }
     }
 
-    /// `envoy/FILE`, which asks Subzero over HTTP.
+    /// `envoy/raw/FILE`, which asks Subzero over HTTP.
     pub(crate) fn over_http(file: &str, service: SocketAddr, http: SocketAddr) -> Self {
         Self {
             http: Some(http),

@@ -93,7 +93,7 @@ spec:
 {{- end -}}
 
 {{- define "subzero.snippet.envoy" -}}
-# Envoy: a filter before the router, and a cluster; envoy/sidecar.yaml is a whole configuration
+# Envoy: a filter before the router, and a cluster; envoy/raw/sidecar.yaml is a whole configuration
 http_filters:
   - name: envoy.filters.http.ext_authz
     typed_config:

@@ -72,4 +72,4 @@ clusters:
     load_assignment:
       cluster_name: subzero
       endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: /run/subzero/subzero.sock } } } }] }]
-    # and HTTP/2, see envoy/sidecar.yaml";
+    # and HTTP/2, see envoy/raw/sidecar.yaml";

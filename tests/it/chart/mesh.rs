@@ -1,4 +1,4 @@
-//! `envoy/istio` and `envoy/gateway`, and what the two have to agree on with Subzero and with each other.
+//! `envoy/istio`, `envoy/gateway` and `envoy/raw`, and what the two have to agree on with Subzero and with each other.
 //!
 //! Objects are checked against their own schemas; the mesh's configuration is read by Istio's own message, where
 //! an unknown field is an error.
@@ -144,14 +144,64 @@ fn envoy_gateway_asks_safely_and_may() {
     }
 }
 
+/// `envoy/raw`, by name.
+fn raw() -> Vec<(String, Value)> {
+    let entries = fs::read_dir(envoy("raw")).expect("the folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .map(|name| name.into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    let read = |name: String| {
+        let value = serde_saphyr::from_str(&text(&format!("raw/{name}"))).expect("YAML");
+        (name, value)
+    };
+    names.into_iter().map(read).collect()
+}
+
 #[test]
 fn every_envoy_configuration_here_is_one_that_envoy_takes_in() {
-    for file in ["sidecar.yaml", "http.yaml", "tcp.yaml"] {
+    let files = raw();
+    assert!(files.len() >= 3, "{} files", files.len());
+    for (file, _) in files {
         let output = Command::new(tools::envoy())
             .args(["--mode", "validate", "--log-level", "warn", "-c"])
-            .arg(envoy(file))
+            .arg(envoy("raw").join(&file))
             .output()
             .expect("runs");
         assert!(output.status.success(), "{file}: {}", super::texts(&output));
+    }
+}
+
+#[test]
+fn every_envoy_configuration_asks_safely_and_holds_no_stream_up() {
+    for (file, config) in raw() {
+        let filters = config.pointer("/static_resources/listeners/0/filter_chains/0/filters/0");
+        let manager = &filters.expect("a filter")["typed_config"];
+        let http = manager["http_filters"].as_array();
+        // Over TCP the filter stands alone, and there are no bodies.
+        let asks = http.map_or(manager, |all| {
+            let ours = all
+                .iter()
+                .find(|filter| filter["name"] == "envoy.filters.http.ext_authz");
+            &ours.unwrap_or_else(|| panic!("{file}: asks nobody"))["typed_config"]
+        });
+        assert_eq!(asks["failure_mode_allow"], false, "{file}");
+        let timeouts = ["/grpc_service/timeout", "/http_service/server_uri/timeout"];
+        let timeout = timeouts.iter().find_map(|place| asks.pointer(place));
+        assert_eq!(timeout, Some(&Value::from("0.5s")), "{file}");
+        if http.is_none() {
+            continue;
+        }
+        let body = &asks["with_request_body"];
+        assert_eq!(body["max_request_bytes"], default_max_body(), "{file}");
+        assert_eq!(body["pack_as_bytes"], true, "{file}");
+        // Upgrades, gRPC streams and uploads take the last route: no body is waited for there.
+        let routes = manager.pointer("/route_config/virtual_hosts/0/routes");
+        let last = routes.and_then(Value::as_array).and_then(|all| all.last());
+        let last = last.unwrap_or_else(|| panic!("{file}: no routes"));
+        assert_eq!(last["match"]["prefix"], "/", "{file}");
+        let off = "/typed_per_filter_config/envoy.filters.http.ext_authz/check_settings/disable_request_body_buffering";
+        assert_eq!(last.pointer(off), Some(&Value::Bool(true)), "{file}");
     }
 }

@@ -1,4 +1,4 @@
-//! Envoy's HTTP service, with `envoy/http.yaml`.
+//! Envoy's HTTP service, with `envoy/raw/http.yaml`.
 
 use std::time::Duration;
 
