@@ -1,5 +1,9 @@
 //! The failure table, row by row: real servers broken in each of its ways, and what is decided then.
 
+mod introspection;
+mod permission;
+mod redis;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -20,7 +24,14 @@ use crate::{
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Three routes that differ in what they do about an identity that could not be decided.
+/// Three that differ in what they do about an identity that could not be decided.
+const ROUTES: &str = "routes:
+  - { name: deny, match: { path: /deny }, identity: { issuers: [provider] }, on_unavailable: { identity: deny } }
+  - { name: error, match: { path: /error }, identity: { issuers: [provider] }, on_unavailable: { identity: error } }
+  - { name: allow, match: { path: /allow }, identity: { issuers: [provider] }, on_unavailable: { identity: allow } }
+";
+
+/// An issuer whose keys come through `keys`, before [`ROUTES`].
 fn config(provider: &Oidc, keys: &Proxy, exchange: &str) -> String {
     format!(
         "limits: {{ deadline: 3s }}
@@ -34,11 +45,7 @@ identity:
       fetch_timeout: 400ms
       audiences: ['{AUDIENCE}']
       {exchange}
-routes:
-  - {{ name: deny, match: {{ path: /deny }}, identity: {{ issuers: [provider] }}, on_unavailable: {{ identity: deny }} }}
-  - {{ name: error, match: {{ path: /error }}, identity: {{ issuers: [provider] }}, on_unavailable: {{ identity: error }} }}
-  - {{ name: allow, match: {{ path: /allow }}, identity: {{ issuers: [provider] }}, on_unavailable: {{ identity: allow }} }}
-",
+{ROUTES}",
         provider.issuer, keys.address
     )
 }
@@ -48,9 +55,36 @@ async fn ask(door: &Door, path: &str, token: &str) -> Answer {
     door.ask(path, &[("authorization", &bearer)], b"").await
 }
 
+/// What each route makes of what it could not decide.
+async fn assert_undecided(door: &Door, token: &str, place: &str, reason: &str, fault: Fault) {
+    for (route, expected) in [
+        ("deny", Answer::Denied(503, reason.to_owned())),
+        ("error", Answer::Error(503, reason.to_owned())),
+        ("allow", Answer::Allowed),
+    ] {
+        let path = format!("/{route}{place}");
+        assert_eq!(ask(door, &path, token).await, expected, "{fault:?} {path}");
+    }
+}
+
+/// Asks until the breaker of `upstream` is closed again.
+async fn until_closed(subzero: &Subzero, upstream: &str, mut ask: impl AsyncFnMut()) {
+    let began = Instant::now();
+    while standing(subzero, upstream).await.0 != 0 {
+        assert!(began.elapsed() < PATIENCE, "never closed");
+        ask().await;
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// The count of fetches that ended like this.
 async fn ended(subzero: &Subzero, outcome: &str) -> u64 {
-    let labels = [("upstream", "keys:provider"), ("outcome", outcome)];
+    calls(subzero, "keys:provider", outcome).await
+}
+
+/// The count of calls to `upstream` that ended like this.
+async fn calls(subzero: &Subzero, upstream: &str, outcome: &str) -> u64 {
+    let labels = [("upstream", upstream), ("outcome", outcome)];
     let metrics = subzero.metrics().await;
     metrics.count("subzero_upstream_requests_total", &labels)
 }
@@ -184,14 +218,15 @@ async fn sign_in(subzero: &Subzero, token: &str) -> Response {
         .await
 }
 
-async fn standing(subzero: &Subzero) -> (u64, serde_json::Value) {
-    let labels = [("upstream", "token:provider")];
+/// Where the breaker of `upstream` stands, in metrics and to whoever asks whether we are ready.
+async fn standing(subzero: &Subzero, upstream: &str) -> (u64, serde_json::Value) {
+    let labels = [("upstream", upstream)];
     let gauge = subzero
         .metrics()
         .await
         .count("subzero_breaker_state", &labels);
     let page = Request::get("/readyz").send(subzero.admin).await.json();
-    (gauge, page["breakers"]["token:provider"].clone())
+    (gauge, page["breakers"][upstream].clone())
 }
 
 /// An exchange at `proxy`, with this secret.
@@ -212,7 +247,10 @@ async fn a_token_endpoint_that_fails_is_an_answer_of_503_and_then_left_alone() {
     let subzero = subzero.start().await;
     let token = async || provider.token("bob", "docs").await;
     assert_eq!(sign_in(&subzero, &token().await).await.status, 200);
-    assert_eq!(standing(&subzero).await, (0, json!("closed")));
+    assert_eq!(
+        standing(&subzero, "token:provider").await,
+        (0, json!("closed"))
+    );
     for fault in [
         Fault::Refuse,
         Fault::Reset,
@@ -226,7 +264,10 @@ async fn a_token_endpoint_that_fails_is_an_answer_of_503_and_then_left_alone() {
         let said = (answer.status, answer.json()["reason"].clone());
         assert_eq!(said, (503, json!("keys_unavailable")), "{fault:?}");
     }
-    assert_eq!(standing(&subzero).await, (2, json!("open")));
+    assert_eq!(
+        standing(&subzero, "token:provider").await,
+        (2, json!("open"))
+    );
     let left_alone = async || {
         let labels = [("upstream", "token:provider"), ("outcome", "open")];
         let metrics = subzero.metrics().await;
@@ -240,7 +281,7 @@ async fn a_token_endpoint_that_fails_is_an_answer_of_503_and_then_left_alone() {
 
     proxy.set(Fault::None);
     let began = Instant::now();
-    while standing(&subzero).await.0 != 0 {
+    while standing(&subzero, "token:provider").await.0 != 0 {
         assert!(began.elapsed() < Duration::from_secs(20), "never closed");
         sleep(Duration::from_millis(100)).await;
         let _answer = sign_in(&subzero, &token().await).await;
@@ -261,7 +302,7 @@ async fn wrong_credentials_at_the_token_endpoint_decide_nothing() {
         assert_eq!(answer.status, 503, "{}", answer.text());
     }
     assert_eq!(
-        standing(&subzero).await,
+        standing(&subzero, "token:provider").await,
         (0, json!("closed")),
         "a no is an answer"
     );

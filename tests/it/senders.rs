@@ -28,7 +28,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// A proof by `key` for a request, and for `token` if there is one yet.
-fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
+pub(crate) fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
     unsigned(key, method, url, token).sign(key)
 }
 
@@ -66,7 +66,7 @@ fn nonced(key: &Key, token: &str, nonce: Option<&str>) -> String {
 }
 
 /// A token that is bound to `holder`.
-fn bound_to(holder: &Key, keys: &Keys) -> String {
+pub(crate) fn bound_to(holder: &Key, keys: &Keys) -> String {
     let jwk = holder.jwk();
     let member = |name: &str| jwk[name].as_str().expect("a text");
     let (x, y) = (member("x"), member("y"));
