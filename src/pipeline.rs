@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     check::Check,
     coalesce::{Coalescer, Kind},
-    dispatch::{Dispatcher, Operation, Weight},
+    dispatch::{Dispatcher, Operation, Refused, Weight},
     identity::{Identity, Requirement, Stripped, Verifier},
     permission::{Ask, Authorizer, Origin},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
@@ -50,6 +50,7 @@ pub struct Pipeline {
     dispatcher: Dispatcher,
     metrics: Metrics,
     prompts: Coalescer<screen::Screened>,
+    texts: Coalescer<Result<screen::Found, Refused>>,
 }
 
 /// What is answered.
@@ -138,6 +139,7 @@ impl Pipeline {
             authorizer,
             screener,
             prompts: Coalescer::new(Kind::Prompt, screen::LAST_RESORT, &metrics.coalesced),
+            texts: Coalescer::new(Kind::Prompt, screen::LAST_RESORT, &metrics.coalesced),
             metrics,
         }
     }
