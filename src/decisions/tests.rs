@@ -22,7 +22,7 @@ use crate::{
 
 fn check(target: &str) -> Check {
     let mut headers = Headers::default();
-    headers.push("authorization", b"Bearer top.secret.token".to_vec());
+    headers.push("authorization", b"Bearer top.secret.token");
     let http = HttpRequest {
         method: "GET".into(),
         host: "api.example".into(),

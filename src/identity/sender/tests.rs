@@ -86,7 +86,7 @@ fn bound_to(holder: &Mint) -> String {
 fn request(headers: &[(&str, &str)]) -> HttpRequest {
     let mut own = Headers::default();
     for (name, value) in headers {
-        own.push(name, value.as_bytes().to_vec());
+        own.push(name, value.as_bytes());
     }
     HttpRequest {
         method: "GET".to_owned(),
