@@ -13,7 +13,7 @@ impl Screener {
             return None;
         };
         Some(Key::of("body", |fields| {
-            self.put_rules(want, fields);
+            self.put_rules(*want, fields);
             // What tells how to read it.
             for name in ["content-encoding", "content-type"] {
                 let value = request.headers.joined(name);
@@ -28,7 +28,7 @@ impl Screener {
     #[must_use]
     pub fn prompt_key(&self, prompt: &Prompt, want: &Requirement) -> Key {
         Key::of("prompt", |fields| {
-            self.put_rules(want, fields);
+            self.put_rules(*want, fields);
             match prompt {
                 Prompt::Body(body) => fields.bytes(body),
                 Prompt::Text { text, trust } => {
@@ -44,14 +44,14 @@ impl Screener {
     }
 
     /// What is looked for, and how far.
-    fn put_rules(&self, want: &Requirement, fields: &mut Fields) {
+    fn put_rules(&self, want: Requirement, fields: &mut Fields) {
         let Requirement {
             injection,
             secrets,
             personal_data,
             trust_system,
         } = want;
-        fields.flag(*trust_system);
+        fields.flag(trust_system);
         for action in [injection, secrets, personal_data] {
             // Denying and flagging find the same today; apart, a change of that breaks nothing.
             fields.number(match action {

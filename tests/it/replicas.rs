@@ -277,7 +277,7 @@ routes:
         let asked = provider.count("introspection").await;
         let token = provider.token("carol", "docs").await;
         proxy.set(Fault::Slow(Duration::from_millis(400)));
-        let herd = |door: &Door| {
+        let crowd = |door: &Door| {
             let (door, token) = (door.clone(), token.clone());
             tokio::spawn(async move {
                 let bearer = format!("Bearer {token}");
@@ -285,7 +285,7 @@ routes:
                 join_all((0..CALLERS).map(|_| door.ask("/me", &headers, b""))).await
             })
         };
-        let (mine, theirs) = (herd(&here), herd(&there));
+        let (mine, theirs) = (crowd(&here), crowd(&there));
         sleep(Duration::from_millis(150)).await;
         let answer = revoke(&one, json!({ "sub": "carol" })).await;
         assert_eq!(answer.status, 204, "{}", answer.text());
