@@ -69,7 +69,7 @@ pub use self::{
     token_source::TokenSource,
 };
 use self::{
-    cache::{Cache, Grounds, Key, Proof, TokenDigest},
+    cache::{Cache, Grounds, Key, Proof},
     caller::PEER,
     claims::Lifetime,
     config::{KeySource, Settings},
@@ -81,7 +81,7 @@ use self::{
     token::{Headers, Token},
 };
 use crate::{
-    check::{HttpRequest, Source},
+    check::{self, HttpRequest, Source},
     clock::Clock,
     upstream::Fetcher,
 };
@@ -201,7 +201,7 @@ impl Verifier {
         deadline: Option<Instant>,
     ) -> Result<Identity, Error> {
         let cache = self.cache.as_deref();
-        let Some((cache, digest)) = cache.and_then(|cache| Some((cache, cache.digest(token)?)))
+        let Some((cache, digest)) = cache.and_then(|cache| Some((cache, cache::digest(token)?)))
         else {
             let (_, proof) = self.prove(token, want, deadline).await?;
             return Ok(proof.identity);
@@ -233,7 +233,7 @@ impl Verifier {
 
     /// What is known of the token with this digest, if [`Verifier::prove`] would find the same now,
     /// scopes aside.
-    fn recall(&self, cache: &Cache, digest: TokenDigest, want: &Requirement) -> Option<Arc<Proof>> {
+    fn recall(&self, cache: &Cache, digest: check::Key, want: &Requirement) -> Option<Arc<Proof>> {
         for (at, issuer) in self.trusted(want).enumerate() {
             let key = Key {
                 issuer: issuer.version,

@@ -12,9 +12,9 @@
 //!
 //! # Names
 //!
-//! `subzero:1:ID:SPACE:GENERATION:{KEY}` an answer, `…:lease` who asks for it; `subzero:1:ID:SPACE:{KEY}`
-//! what may be used once; `subzero:1:ID:LIST` a list; `subzero:1:ID:generations`; channel
-//! `subzero:1:ID:news`. `1` is the version of all this, `ID` stands for the key file, so that
+//! `subzero:2:ID:SPACE:GENERATION:{KEY}` an answer, `…:lease` who asks for it; `subzero:2:ID:SPACE:{KEY}`
+//! what may be used once; `subzero:2:ID:LIST` a list; `subzero:2:ID:generations`; channel
+//! `subzero:2:ID:news`. `2` is the version of all this, `ID` stands for the key file, so that
 //! releases and keys that do not go together do not meet. Braces keep an answer and its lease on one
 //! node of a cluster.
 //!
@@ -60,7 +60,7 @@ pub(super) struct Redis {
 struct Inner {
     settings: Settings,
     runtime: tokio::runtime::Handle,
-    /// `subzero:1:ID`.
+    /// `subzero:2:ID`.
     prefix: String,
     /// Who we are in messages, so that we need not believe our own.
     by: u64,
@@ -127,7 +127,7 @@ impl Redis {
             inner: Arc::new(Inner {
                 settings,
                 runtime: runtime.handle().clone(),
-                prefix: format!("subzero:1:{}", &id[..16]),
+                prefix: format!("subzero:2:{}", &id[..16]),
                 by: random(),
                 line: ArcSwapOption::empty(),
                 trust,
