@@ -2,6 +2,7 @@
 
 mod introspection;
 mod permission;
+mod pool;
 mod redis;
 
 use std::time::{Duration, Instant};
