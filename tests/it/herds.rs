@@ -291,3 +291,69 @@ async fn long_prompts_asked_about_at_once_are_screened_once_and_different_ones_e
     ask("tell me about the sea".to_owned()).await;
     assert_eq!(count("leader").await - led, CALLERS as u64);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_checks_with_one_opaque_token_are_one_question_to_its_issuer() {
+    const CHECKS: usize = 1_000;
+    const OTHERS: usize = 100;
+    let provider = Oidc::start().await;
+    let proxy = Proxy::start(provider.address).await;
+    let config = format!(
+        "limits: {{ deadline: 20s }}
+admission: {{ min: 2048 }}
+identity:
+  issuers:
+    provider:
+      issuer: '{}'
+      allow_private_addresses: true
+      fetch_timeout: 10s
+      audiences: ['{AUDIENCE}']
+      introspection: {{ client_id: bob, client_secret_file: secret, secret_by: post, max_in_flight: 1000, introspection_endpoint: 'http://{}/token/introspection' }}
+routes:
+  - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [provider] }} }}
+",
+        provider.issuer, proxy.address
+    );
+    let subzero = world::subzero(&config, &Keys::generate()).file("secret", "bob-secret");
+    let subzero = subzero.start().await;
+    let doors = join_all((0..4).map(|_| Door::dial(subzero.grpc))).await;
+    let ask = async |at: usize, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        doors[at % 4].ask("/me", &headers, b"").await
+    };
+    proxy.set(Fault::Slow(UPSTREAM));
+    let token = provider.token("carol", "docs").await;
+    // The first caller hangs up while its question is under way.
+    let (door, bearer) = (doors[0].clone(), format!("Bearer {token}"));
+    let first = tokio::spawn(async move {
+        let headers = [("authorization", bearer.as_str())];
+        door.ask("/me", &headers, b"").await
+    });
+    tokio::time::sleep(UPSTREAM / 5).await;
+    first.abort();
+    let answers = join_all((0..CHECKS).map(|at| ask(at, &token))).await;
+    assert!(answers.iter().all(|answer| *answer == Answer::Allowed));
+    assert_eq!(provider.count("introspection").await, 1);
+
+    // Invented ones among them, which must not pass for another's being good.
+    let mut tokens = Vec::new();
+    for at in 0..OTHERS {
+        tokens.push(match at % 2 {
+            0 => provider.token("carol", "docs").await,
+            _ => format!("invented-{at}"),
+        });
+    }
+    let answers = tokens.iter().enumerate();
+    let answers = join_all(answers.map(|(at, token)| ask(at, token))).await;
+    for (at, answer) in answers.into_iter().enumerate() {
+        let refused = Answer::Denied(401, "token_revoked".to_owned());
+        let expected = if at % 2 == 0 {
+            Answer::Allowed
+        } else {
+            refused
+        };
+        assert_eq!(answer, expected, "token {at}");
+    }
+    assert_eq!(provider.count("introspection").await, 1 + OTHERS as u64);
+}
