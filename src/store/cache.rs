@@ -197,6 +197,8 @@ impl Cache {
     /// that come here at the same time, one asks and the others get its answer; without Redis, each
     /// asks for itself.
     ///
+    /// Must be called inside a runtime that goes on.
+    ///
     /// # Errors
     ///
     /// What `ask` says, or `late` when another replica asks and has no answer by `deadline`.
@@ -207,8 +209,11 @@ impl Cache {
         late: impl FnOnce() -> E,
         ask: impl AsyncFnOnce() -> Result<Answer, E>,
     ) -> Result<Bytes, E> {
-        if let Ok(Some(answer)) = self.get(&key, deadline).await {
-            return Ok(answer);
+        match self.get(&key, deadline).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => {}
+            // What cannot be shared costs no second question to Redis.
+            Err(_) => return ask().await.map(|answer| answer.value),
         }
         let turn = match self.wait_for_turn(&key, deadline).await {
             Turn::Answered(answer) => return Ok(answer),
@@ -216,13 +221,18 @@ impl Cache {
             Turn::Ours(lease) => lease,
         };
         let asked = ask().await;
-        if let Ok(answer) = &asked {
-            // Others that miss it ask for themselves.
-            let _ = self.put(key, answer.clone(), deadline).await;
-        }
-        if let Some(lease) = turn {
+        let Some(lease) = turn else {
+            return asked.map(|answer| answer.value);
+        };
+        // Nobody here waits for what is for the others, who ask for themselves if it does not come.
+        let (cache, told) = (self.clone(), asked.as_ref().ok().cloned());
+        tokio::spawn(async move {
+            let deadline = Instant::now() + TELLING;
+            if let Some(answer) = told {
+                let _ = cache.put(key, answer, deadline).await;
+            }
             lease.release(deadline).await;
-        }
+        });
         asked.map(|answer| answer.value)
     }
 
@@ -304,6 +314,9 @@ impl Inner {
         }
     }
 }
+
+/// Longest time that is taken to tell others, beside the deadline that each question has.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// How often keys were heard to have changed. Several share a count: then one is not kept though it
 /// could have been.

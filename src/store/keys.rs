@@ -70,11 +70,16 @@ impl Hasher {
     /// The key of these fields, told apart by their places and lengths.
     #[must_use]
     pub fn key(&self, fields: &[&[u8]]) -> Key {
-        let fill = |row: &mut Fields| {
+        self.key_of(|row| {
             for field in fields {
                 row.bytes(field);
             }
-        };
+        })
+    }
+
+    /// The key of what `fill` puts in.
+    #[must_use]
+    pub fn key_of(&self, fill: impl FnOnce(&mut Fields)) -> Key {
         let mut key = [0; Key::LEN];
         let sign = |row: &[u8]| key.copy_from_slice(hmac::sign(&self.0, row).as_ref());
         Fields::row(fill, sign);
