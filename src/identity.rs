@@ -203,7 +203,7 @@ impl Verifier {
         let cache = self.cache.as_deref();
         let Some((cache, digest)) = cache.and_then(|cache| Some((cache, cache::digest(token)?)))
         else {
-            let (_, proof) = self.prove(token, want, deadline).await?;
+            let (_, proof) = Box::pin(self.prove(token, want, deadline)).await?;
             return Ok(proof.identity);
         };
         if let Some(known) = self.recall(cache, digest, want) {
@@ -212,7 +212,8 @@ impl Verifier {
             return Ok(known.identity.clone());
         }
         self.metrics.cache_misses.inc();
-        let (issuer, proof) = self.prove(token, want, deadline).await?;
+        // On the heap: small beside a signature, and those that are known need not carry it about.
+        let (issuer, proof) = Box::pin(self.prove(token, want, deadline)).await?;
         let identity = proof.identity.clone();
         let key = Key {
             issuer: issuer.version,

@@ -139,7 +139,7 @@ pub(super) async fn check(
                 proof.check_nonce(&Nonces::new(once, life, now))?;
             }
             // Last, so that only proofs that would do take room.
-            proof.use_up(key, once, rules.max_age, deadline).await
+            Box::pin(proof.use_up(key, once, rules.max_age, deadline)).await
         }
         // The scheme promises a proof, and there is no key to prove.
         (None, Scheme::Dpop) => Err(Error::Unbound),

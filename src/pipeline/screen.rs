@@ -121,7 +121,7 @@ impl Pipeline {
             Some(key) => {
                 let until = deadline.max(Instant::now() + LEAST);
                 let lead = || job(until, request.clone()).done();
-                let found = self.prompts.join(key, deadline, lead).await;
+                let found = Box::pin(self.prompts.join(key, deadline, lead)).await;
                 found.unwrap_or_else(|error| {
                     Err(match error {
                         coalesce::Error::Deadline | coalesce::Error::Overdue => Reason::Deadline,
@@ -130,7 +130,7 @@ impl Pipeline {
                 })
             }
             None if choice.strategy() == Strategy::Pool => {
-                job(deadline, request.clone()).done().await
+                Box::pin(job(deadline, request.clone()).done()).await
             }
             None => {
                 let started = Instant::now();
