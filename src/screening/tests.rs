@@ -1,5 +1,6 @@
 //! The screener as its callers see it: bodies in, findings out.
 
+mod fuzz;
 mod properties;
 
 use std::{fs, time::Duration};
