@@ -6,6 +6,7 @@ use super::{
         body,
         document::Document,
         json, normalise,
+        offsets::OffsetMap,
         views::{View, views},
     },
     *,
