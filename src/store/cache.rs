@@ -139,14 +139,7 @@ impl Cache {
         if answer.life.is_zero() {
             return Ok(());
         }
-        let (generation, seen) = inner.moment(&key);
-        let born = Instant::now();
-        inner.keep(
-            key,
-            answer.value.clone(),
-            (born, answer.life),
-            (generation, seen),
-        );
+        inner.remember(key, &answer, inner.moment(&key));
         let Some((redis, generation)) = inner.shared()? else {
             return Ok(());
         };
@@ -213,14 +206,23 @@ impl Cache {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => {}
             // What cannot be shared costs no second question to Redis.
-            Err(_) => return ask().await.map(|answer| answer.value),
+            Err(_) => {
+                let seen = self.inner.moment(&key);
+                let asked = ask().await?;
+                self.inner.remember(key, &asked, seen);
+                return Ok(asked.value);
+            }
         }
         let turn = match self.wait_for_turn(&key, deadline).await {
             Turn::Answered(answer) => return Ok(answer),
             Turn::Late => return Err(late()),
             Turn::Ours(lease) => lease,
         };
+        let seen = self.inner.moment(&key);
         let asked = ask().await;
+        if let Ok(answer) = &asked {
+            self.inner.remember(key, answer, seen);
+        }
         let Some(lease) = turn else {
             return asked.map(|answer| answer.value);
         };
@@ -282,6 +284,14 @@ impl Inner {
         };
         self.keep(*key, value.clone(), (born, left), seen);
         Some(value)
+    }
+
+    /// Keeps what was answered now in memory.
+    fn remember(&self, key: Key, answer: &Answer, seen: (u64, u32)) {
+        if !answer.life.is_zero() {
+            let lives = (Instant::now(), answer.life);
+            self.keep(key, answer.value.clone(), lives, seen);
+        }
     }
 
     /// Keeps `value` in memory, unless it was heard to have changed since the moment it was asked for.
