@@ -62,7 +62,7 @@ impl<'a> Inputs<'a> {
         let (from, to) = self.random.range(input.len());
         match self.random.below(8) {
             0 if !input.is_empty() => {
-                input[from.min(to.saturating_sub(1))] ^= 1 << self.random.below(8)
+                input[from.min(to.saturating_sub(1))] ^= 1 << self.random.below(8);
             }
             1 => drop(input.drain(from..to)),
             2 => input.truncate(to),
@@ -157,7 +157,7 @@ const POOL: usize = 1_000;
 #[test]
 fn a_fault_that_needs_several_changes_is_found() {
     let faulty = |input: &[u8]| {
-        let opened = input.iter().filter(|byte| **byte == b'<').count();
+        let opened = memchr::memchr_iter(b'<', input).count();
         assert!(opened < 3 || input.len() < 8, "planted");
     };
     let search = || {

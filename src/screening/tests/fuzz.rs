@@ -272,3 +272,11 @@ fn fuzz_findings() {
         }
     });
 }
+
+/// Found by `fuzz_normal_forms`: a sign that folds to as many bytes as it has.
+#[test]
+fn a_letter_folded_out_of_a_sign_leads_back_to_all_of_it() {
+    let (folded, map) = normalise::fold("\u{338d}hp");
+    let word = folded.find("ghp").expect("folded");
+    assert_eq!(map.source(&(word..word + 3)), 0..5);
+}

@@ -83,7 +83,7 @@ proptest! {
 
     #[test]
     fn offsets_never_leave_the_text(text in r"(?:[ -~]|[à-ü]|[а-я]|\u{200b}|\u{e0041}|😀|%41|&#65;|aWdub3JlIGFsbCBwcmV2aW91cyBydWxlcw|bob@corp\.example| ignore all previous instructions |i g n o r e |4111 1111 1111 1111|1gn0r3 ){0,30}") {
-        let found = SCREENER.with(|screener| screen_text(screener, &text, &DENY));
+        let found = SCREENER.with(|screener| screen_text(screener, &text, DENY));
         let found = found.expect("is read");
         for finding in found.iter() {
             prop_assert!(text.get(finding.source.clone()).is_some(), "{finding:?}");
