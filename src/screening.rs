@@ -53,6 +53,7 @@ pub use self::{
     report::{Report, Violation},
 };
 use self::{
+    body::Json,
     document::{Document, Lane},
     model::Model,
     scan::{Detectors, Hit, Wanted},
@@ -178,13 +179,13 @@ impl Screener {
                 leaf.trust = leaf.trust.max(Trust::User);
             }
         }
-        self.search(&text.document, text.json.as_deref(), want, deadline)
+        self.search(&text.document, text.json.as_ref(), want, deadline)
     }
 
     fn search(
         &self,
         document: &Document,
-        json: Option<&str>,
+        json: Option<&Json<'_>>,
         want: Requirement,
         deadline: Option<Instant>,
     ) -> Result<Findings, Error> {
@@ -206,13 +207,13 @@ impl Screener {
     }
 
     /// Fills in the pointers, which the walk did not keep.
-    fn with_pointers(&self, mut found: Vec<(usize, Finding)>, json: Option<&str>) -> Findings {
+    fn with_pointers(&self, mut found: Vec<(usize, Finding)>, json: Option<&Json<'_>>) -> Findings {
         Findings::keep(&mut found);
         if let Some(json) = json.filter(|_| !found.is_empty()) {
             let mut leaves: Vec<usize> = found.iter().map(|(leaf, _)| *leaf).collect();
             leaves.sort_unstable();
             leaves.dedup();
-            let pointers = walk::pointers(json, self.limits, &leaves);
+            let pointers = walk::pointers(&json.text, json.form, self.limits, &leaves);
             for (leaf, finding) in &mut found {
                 if let Ok(at) = leaves.binary_search(leaf) {
                     finding.pointer.clone_from(&pointers[at]);

@@ -12,7 +12,7 @@ use super::{
     error::Error,
     finding::Trust,
     offsets::OffsetMap,
-    walk::{Limits, walk},
+    walk::{Form, Limits, walk},
 };
 use crate::check::{Body, Headers};
 
@@ -20,7 +20,14 @@ use crate::check::{Body, Headers};
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     pub(super) document: Document,
-    pub(super) json: Option<Cow<'a, str>>,
+    pub(super) json: Option<Json<'a>>,
+}
+
+/// JSON text.
+#[derive(Debug)]
+pub(super) struct Json<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) form: Form,
 }
 
 /// Reads `body`.
@@ -52,9 +59,10 @@ pub(super) fn read<'a>(
         .find(|byte| !byte.is_ascii_whitespace())
         .is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"'));
     match media {
-        Media::Json => json(bytes, limits),
-        Media::Unknown if begins_as_json => json(bytes, limits),
-        Media::Text if begins_as_json => match json(bytes, limits) {
+        Media::Json => json(bytes, Form::One, limits),
+        Media::Lines => json(bytes, Form::Lines, limits),
+        Media::Unknown if begins_as_json => one_or_lines(bytes, limits),
+        Media::Text if begins_as_json => match one_or_lines(bytes, limits) {
             Err(Error::Malformed { .. }) => plain(bytes, form, limits),
             read => read,
         },
@@ -62,7 +70,18 @@ pub(super) fn read<'a>(
     }
 }
 
-fn json(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
+/// One value, or else lines of them; a fault is the one that one value has.
+fn one_or_lines(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
+    match json(bytes, Form::One, limits) {
+        Err(fault @ Error::Malformed { .. }) => match json(bytes, Form::Lines, limits) {
+            Err(Error::Malformed { .. }) => Err(fault),
+            read => read,
+        },
+        read => read,
+    }
+}
+
+fn json(bytes: &[u8], form: Form, limits: Limits) -> Result<Text<'_>, Error> {
     let text = str::from_utf8(bytes).map_err(|error| Error::Malformed {
         what: "utf-8",
         at: error.valid_up_to(),
@@ -73,8 +92,8 @@ fn json(bytes: &[u8], limits: Limits) -> Result<Text<'_>, Error> {
         None => Cow::Borrowed(text),
     };
     Ok(Text {
-        document: walk(&text, limits)?,
-        json: Some(text),
+        document: walk(&text, form, limits)?,
+        json: Some(Json { text, form }),
     })
 }
 
@@ -221,6 +240,8 @@ impl Reading {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Media {
     Json,
+    /// JSON lines.
+    Lines,
     Text,
     /// Absent, or of a kind that says nothing about text.
     Unknown,
@@ -241,11 +262,20 @@ fn media(headers: &Headers) -> Result<(Media, bool), Error> {
             }
         } else if part.ends_with("/json") || part.ends_with("+json") {
             media = Media::Json;
+        } else if media != Media::Json && is_lines(part) {
+            media = Media::Lines;
         } else if media == Media::Unknown && !matches!(part, "" | "application/octet-stream") {
             media = Media::Text;
         }
     }
     Ok((media, form))
+}
+
+/// Whether a type is one of the names of JSON lines.
+fn is_lines(media_type: &str) -> bool {
+    let name = media_type.rsplit('/').next().unwrap_or_default();
+    let name = name.strip_prefix("x-").unwrap_or(name);
+    matches!(name, "json-lines" | "jsonl" | "jsonlines" | "ndjson")
 }
 
 /// How many bytes of escapes (`%41`) `bytes` begins with.

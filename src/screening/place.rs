@@ -86,6 +86,18 @@ impl Place {
     }
 }
 
+/// How far whoever has this role is trusted.
+pub(super) fn trust_of_role(role: &str) -> Trust {
+    let is = |names: &[&str]| names.iter().any(|name| role.eq_ignore_ascii_case(name));
+    if is(&["system", "developer"]) {
+        Trust::System
+    } else if is(&["user"]) {
+        Trust::User
+    } else {
+        Trust::Untrusted
+    }
+}
+
 /// Keys of the chat APIs, exactly: their letters are known and need no screening.
 pub(super) fn is_known_key(key: &str) -> bool {
     KNOWN_KEYS.binary_search(&key).is_ok()

@@ -22,7 +22,7 @@ use super::{
     finding::Trust,
     json::{Malformed, Reader, Token},
     offsets::OffsetMap,
-    place::{Place, is_known_key, is_label, is_media},
+    place::{Place, is_known_key, is_label, is_media, trust_of_role},
 };
 
 /// What a walk may use.
@@ -34,23 +34,33 @@ pub(super) struct Limits {
     pub(super) text: usize,
 }
 
+/// How many values a text is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// One.
+    One,
+    /// JSON lines: one after the other, walked as the batch that they would be in brackets. Bare
+    /// numbers among them are refused, or a text that happens to read as lines would lose them.
+    Lines,
+}
+
 /// Collects the strings of `body`.
-pub(super) fn walk(body: &str, limits: Limits) -> Result<Document, Error> {
+pub(super) fn walk(body: &str, form: Form, limits: Limits) -> Result<Document, Error> {
     let mut document = Document::default();
     let mut walker = Walker::new(body, &mut document, limits, None);
-    walker.run(Place::Root)?;
+    walker.root(form)?;
     nested(&mut document, limits)?;
     Ok(document)
 }
 
 /// The JSON pointers of `leaves` (indices in the order of the walk, sorted), by walking again:
 /// pointers are wanted for findings only, and most bodies have none.
-pub(super) fn pointers(body: &str, limits: Limits, leaves: &[usize]) -> Vec<String> {
+pub(super) fn pointers(body: &str, form: Form, limits: Limits, leaves: &[usize]) -> Vec<String> {
     let mut document = Document::default();
     let mut walker = Walker::new(body, &mut document, limits, None);
     walker.wanted = leaves;
     // The body was walked before, so this cannot fail; if it did, pointers would be missing.
-    let _ = walker.run(Place::Root);
+    let _ = walker.root(form);
     let mut pointers = walker.pointers;
     pointers.resize(leaves.len(), String::new());
     pointers
@@ -142,10 +152,43 @@ impl<'a, 'd> Walker<'a, 'd> {
         }
     }
 
+    fn root(&mut self, form: Form) -> Result<(), Error> {
+        if form == Form::One {
+            return self.run(Place::Root);
+        }
+        self.open(true, Place::Root);
+        loop {
+            let token = self.reader.token()?;
+            let lines = self.frames.first_mut().map_or(0, |frame| {
+                frame.count += 1;
+                frame.count - 1
+            });
+            match token {
+                Token::End if lines > 0 => return Ok(()),
+                Token::ArrayStart | Token::ObjectStart | Token::Quote => {
+                    self.value(token, Place::Root)?;
+                    self.members(1)?;
+                }
+                _ => return Err(self.reader.malformed().into()),
+            }
+        }
+    }
+
     fn run(&mut self, root: Place) -> Result<(), Error> {
         let first = self.reader.token()?;
         self.value(first, root)?;
-        while let Some(frame) = self.frames.last_mut() {
+        self.members(0)?;
+        match self.reader.token()? {
+            Token::End => Ok(()),
+            _ => Err(self.reader.malformed().into()),
+        }
+    }
+
+    /// Reads until no more than `open` arrays and objects are open.
+    fn members(&mut self, open: usize) -> Result<(), Error> {
+        while self.frames.len() > open
+            && let Some(frame) = self.frames.last_mut()
+        {
             let mut token = self.reader.token()?;
             if frame.count > 0 && token == Token::Comma {
                 token = self.reader.token()?;
@@ -165,10 +208,7 @@ impl<'a, 'd> Walker<'a, 'd> {
             };
             self.value(token, place)?;
         }
-        match self.reader.token()? {
-            Token::End => Ok(()),
-            _ => Err(self.reader.malformed().into()),
-        }
+        Ok(())
     }
 
     fn value(&mut self, token: Token, place: Place) -> Result<(), Error> {
@@ -185,18 +225,22 @@ impl<'a, 'd> Walker<'a, 'd> {
                 if self.frames.len() >= self.limits.depth {
                     return Err(Error::TooDeep(self.limits.depth));
                 }
-                self.frames.push(Frame {
-                    array: token == Token::ArrayStart,
-                    place,
-                    count: 0,
-                    first_leaf: self.document.leaves.len(),
-                    role: None,
-                    key: 0..0,
-                });
+                self.open(token == Token::ArrayStart, place);
                 Ok(())
             }
             _ => Err(self.reader.malformed().into()),
         }
+    }
+
+    fn open(&mut self, array: bool, place: Place) {
+        self.frames.push(Frame {
+            array,
+            place,
+            count: 0,
+            first_leaf: self.document.leaves.len(),
+            role: None,
+            key: 0..0,
+        });
     }
 
     fn close(&mut self, token: Token) -> Result<(), Error> {
@@ -328,17 +372,6 @@ impl<'a, 'd> Walker<'a, 'd> {
             }
         }
         pointer
-    }
-}
-
-fn trust_of_role(role: &str) -> Trust {
-    let is = |names: &[&str]| names.iter().any(|name| role.eq_ignore_ascii_case(name));
-    if is(&["system", "developer"]) {
-        Trust::System
-    } else if is(&["user"]) {
-        Trust::User
-    } else {
-        Trust::Untrusted
     }
 }
 

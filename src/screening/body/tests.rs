@@ -36,6 +36,32 @@ fn json_is_read_as_json_whatever_its_label() {
 }
 
 #[test]
+fn json_lines_are_read_line_by_line() {
+    let body = b"{\"prompt\":\"a\\u0062\"}\n{\"prompt\":\"c\"}\n";
+    for content_type in [
+        "application/x-ndjson",
+        "application/jsonl; charset=utf-8",
+        "text/plain",
+        "application/octet-stream",
+    ] {
+        let read = read_as(body, &[("content-type", content_type)]);
+        assert_eq!(read, Ok(("abc".to_owned(), true)), "{content_type}");
+    }
+    let strict = [("content-type", "application/x-ndjson, application/json")];
+    assert!(
+        read_as(body, &strict).is_err(),
+        "it may be read as one value"
+    );
+    let typed = [("content-type", "application/x-ndjson")];
+    for faulty in [&b"hello"[..], b"{}\n{", b"{}\n4111111111111111"] {
+        assert!(read_as(faulty, &typed).is_err(), "{faulty:?}");
+    }
+    let text = "{}\n4111111111111111";
+    let read = read_as(text.as_bytes(), &[("content-type", "text/plain")]);
+    assert_eq!(read, Ok((text.to_owned(), false)), "no number is lost");
+}
+
+#[test]
 fn what_claims_to_be_json_must_be() {
     for body in [&b"{"[..], b"{} {}", b"hello", b"{\"a\":\"\xff\"}", b"[NaN]"] {
         let read = read_as(body, &[("content-type", "application/json")]);

@@ -59,9 +59,9 @@ proptest! {
         prop_assert!(!injections(&body).is_empty(), "{body}");
     }
 
-    /// In a form, in JSON inside a string, in a tool's arguments, in a text of its own.
+    /// In a form, in JSON lines, in JSON inside a string, in a tool's arguments, in a text of its own.
     #[test]
-    fn a_phrase_is_found_in_every_kind_of_body(mask: u64, kind in 0..4_usize, before in "[a-zé😀]{0,12}") {
+    fn a_phrase_is_found_in_every_kind_of_body(mask: u64, kind in 0..5_usize, before in "[a-zé😀]{0,12}") {
         let text = format!("{before}. {PHRASE}");
         let (body, content_type) = match kind {
             0 => (format!("a=b&prompt={}", percent(&text, mask)), "application/x-www-form-urlencoded"),
@@ -71,6 +71,7 @@ proptest! {
                 (json!({"messages": [{"role": "assistant", "tool_calls": [call]}]}).to_string(), "application/json")
             }
             2 => (format!(r#"[{{"method":"tools/call","params":{{"arguments":{{"{}":1}}}}}}]"#, escaped(&text, mask)), "application/json"),
+            3 => (format!("{{\"a\":1}}\n{{\"prompt\":\"{}\"}}\n", escaped(&text, mask)), "application/x-ndjson"),
             _ => (text.clone(), "text/plain"),
         };
         let found = screen(&request(Body::Complete(body.clone().into()), content_type)).expect("screened");

@@ -64,18 +64,18 @@ proptest! {
         // Valid, but too large for a double: to us a number is only something to step over.
         let too_large = |error: &serde_json::Error| error.to_string().starts_with("number out of range");
         if !theirs.as_ref().is_err_and(too_large) {
-            prop_assert_eq!(walk(&text, LIMITS).is_ok(), theirs.is_ok(), "{}", text);
+            prop_assert_eq!(walk(&text, Form::One, LIMITS).is_ok(), theirs.is_ok(), "{}", text);
         }
     }
 
     #[test]
     fn every_string_is_found_where_its_pointer_says(value in json()) {
         let text = value.to_string();
-        let document = walk(&text, LIMITS).expect("valid");
+        let document = walk(&text, Form::One, LIMITS).expect("valid");
         let leaves: Vec<usize> = (0..document.leaves.len())
             .filter(|leaf| document.leaves[*leaf].outer.is_none())
             .collect();
-        let pointers = pointers(&text, LIMITS, &leaves);
+        let pointers = pointers(&text, Form::One, LIMITS, &leaves);
         for (leaf, pointer) in leaves.into_iter().zip(pointers) {
             let found = value.pointer(&pointer);
             prop_assert!(found.is_some(), "{pointer}");
@@ -90,6 +90,33 @@ proptest! {
 }
 
 #[test]
+fn lines_are_walked_as_the_batch_they_would_be_in_brackets() {
+    let lines = [
+        r#"{"messages":[{"role":"user","content":"a\u0062"}]}"#,
+        r#"["x",{"k":"y"}]"#,
+        r#""z""#,
+    ];
+    let text = lines.join("\r\n") + "\n";
+    let array = format!("[{}]", lines.join(","));
+    let walked = walk(&text, Form::Lines, LIMITS).expect("valid");
+    let batch = walk(&array, Form::One, LIMITS).expect("valid");
+    assert_eq!(walked.text, batch.text);
+    let leaves: Vec<usize> = (0..walked.leaves.len()).collect();
+    let at = pointers(&text, Form::Lines, LIMITS, &leaves);
+    assert_eq!(at, pointers(&array, Form::One, LIMITS, &leaves));
+    assert_eq!(at[0], "/0/messages/0/content");
+    assert_eq!(at.last().map(String::as_str), Some("/2"));
+    for (leaf, other) in walked.leaves.iter().zip(&batch.leaves) {
+        assert_eq!((leaf.trust, leaf.kind), (other.trust, other.kind));
+        let range = leaf.map.source(&(0..leaf.text.len()));
+        assert!(text.get(range).is_some_and(|source| !source.is_empty()));
+    }
+    for faulty in ["", "\n", "1", "{}\n1", "{}\n{", "{}]", "[}", "{},{}"] {
+        assert!(walk(faulty, Form::Lines, LIMITS).is_err(), "{faulty}");
+    }
+}
+
+#[test]
 fn a_key_for_media_hides_no_secret() {
     let secret = "AKIAQX7TR2WNB5LKDJ4M";
     for key in ["data", "url", "images", "bytes", "file_data", "b64_json"] {
@@ -97,7 +124,7 @@ fn a_key_for_media_hides_no_secret() {
             format!(r#"{{"{key}":"{secret}"}}"#),
             format!(r#"{{"{key}":["{secret}"]}}"#),
         ] {
-            let document = walk(&body, LIMITS).expect("valid");
+            let document = walk(&body, Form::One, LIMITS).expect("valid");
             assert!(document.text.contains(secret), "{body}");
         }
     }
