@@ -12,6 +12,7 @@ help:
 	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make bench-envoy     a decision behind Envoy, beside jwt_authn and a server that allows everything'
+	@echo 'make bench-instructions  instructions a check, by callgrind: what a change costs on a busy machine'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
@@ -45,11 +46,14 @@ soak:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
 	$(PYTHON) tools/install.py envoy oidc wrk
-	SUBZERO_TEST_SECONDS=60 cargo test --locked --test it rotations -- --nocapture --test-threads=1
+	SUBZERO_TEST_SECONDS=63 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
 bench-envoy:
 	$(PYTHON) tools/install.py envoy wrk
 	cargo bench --locked --bench envoy
+
+bench-instructions:
+	cargo bench --locked --bench instructions
 
 bench-dispatch:
 	cargo bench --locked --bench dispatch
@@ -70,4 +74,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak bench-envoy bench-dispatch fmt clippy doc train eval-screening deny ci
+.PHONY: help tools demo test chart soak bench-envoy bench-instructions bench-dispatch fmt clippy doc train eval-screening deny ci

@@ -26,13 +26,18 @@ use envoy_types::pb::envoy::{
         AttributeContext, CheckRequest,
         attribute_context::{HttpRequest, Request},
         authorization_client::AuthorizationClient,
-        authorization_server::AuthorizationServer,
     },
 };
-use subzero::{app, ext_authz::Door};
-use tokio::{net::TcpStream, runtime::Builder, sync::mpsc};
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-use tonic::transport::{Channel, Server};
+use subzero::{
+    app,
+    ext_authz::{ConnectionLimits, Door, Server},
+};
+use tokio::{
+    net::TcpStream,
+    runtime::Builder,
+    sync::{mpsc, watch},
+};
+use tonic::{service::Routes, transport::Channel};
 
 #[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/keys.rs"]
@@ -210,7 +215,7 @@ fn serve(flavour: &str, config: &Path) {
     println!("{}", listener.local_addr().expect("an address"));
     match flavour {
         "per_core" => per_core(&listener, &door),
-        _ => work_stealing(listener, door),
+        _ => work_stealing(&listener, door),
     }
 }
 
@@ -220,44 +225,57 @@ fn per_core(listener: &TcpListener, door: &Door) {
     for _ in 0..THREADS {
         let (intake, connections) = mpsc::channel::<std::net::TcpStream>(8);
         intakes.push(intake);
-        let door = door.clone();
+        let server = server(door.clone());
         thread::spawn(move || {
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime");
-            let connections = ReceiverStream::new(connections).map(TcpStream::from_std);
-            let server = Server::builder().add_service(AuthorizationServer::new(door));
-            runtime
-                .block_on(server.serve_with_incoming(connections))
-                .expect("serves");
+            runtime.block_on(answer(&server, connections));
         });
     }
-    for (turn, stream) in listener.incoming().enumerate() {
-        let stream = stream.expect("a connection");
-        stream.set_nodelay(true).expect("a socket");
-        stream.set_nonblocking(true).expect("a socket");
-        intakes[turn % THREADS]
-            .blocking_send(stream)
-            .expect("is served");
-    }
+    deal(listener, &intakes);
 }
 
 /// Tokio's multi-threaded runtime.
-fn work_stealing(listener: TcpListener, door: Door) {
+fn work_stealing(listener: &TcpListener, door: Door) {
     let runtime = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(async {
-        listener.set_nonblocking(true).expect("a socket");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-        let incoming =
-            tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
-        let server = Server::builder().add_service(AuthorizationServer::new(door));
-        server.serve_with_incoming(incoming).await.expect("serves");
-    });
+    let (intake, connections) = mpsc::channel(8);
+    let server = server(door);
+    runtime.spawn(async move { answer(&server, connections).await });
+    deal(listener, &[intake]);
+}
+
+fn server(door: Door) -> Server {
+    let limits = ConnectionLimits {
+        message_bytes: 1 << 20,
+        streams: 1_024,
+    };
+    Server::new(door, Routes::default(), limits)
+}
+
+fn deal(listener: &TcpListener, intakes: &[mpsc::Sender<std::net::TcpStream>]) {
+    for (turn, stream) in listener.incoming().enumerate() {
+        let stream = stream.expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_nonblocking(true).expect("a socket");
+        let intake = &intakes[turn % intakes.len()];
+        intake.blocking_send(stream).expect("is served");
+    }
+}
+
+/// Answers on what is dealt until it is killed.
+async fn answer(server: &Server, mut connections: mpsc::Receiver<std::net::TcpStream>) {
+    let (_stop, stopping) = watch::channel(false);
+    while let Some(stream) = connections.recv().await {
+        let stream = TcpStream::from_std(stream).expect("a socket");
+        let (server, stopping) = (server.clone(), stopping.clone());
+        tokio::spawn(async move { server.serve(stream, stopping).await });
+    }
 }
 
 fn write_configuration(folder: &Path) -> String {

@@ -77,7 +77,7 @@ fn resident() -> u64 {
 fn row(screener: &Screener, name: &str, body: String) {
     let length = body.len();
     let mut headers = Headers::default();
-    headers.push("content-type", "application/json".into());
+    headers.push("content-type", "application/json");
     let request = HttpRequest {
         method: "POST".to_owned(),
         host: "api.example".to_owned(),

@@ -111,6 +111,7 @@ fn decision() -> Decision {
         reason: Reason::Ok,
         route: None,
         subject: Some("auth0|5f7c8ec7c33c6c004bbafe82".into()),
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,

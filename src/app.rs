@@ -238,7 +238,7 @@ impl Running {
             recorder.clone(),
             admission.clone(),
         );
-        let workers = Workers::start(self.workers, &door, &api, &admission, &stopping)?;
+        let workers = Workers::start(self.workers, &door, &api, &stopping)?;
         let http = self.serve_api(api, door)?;
         let admin = self.serve_admin()?;
         let (bound, accepting) = listeners.accept(workers.intakes(), &stopping);

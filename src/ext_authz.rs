@@ -2,11 +2,20 @@
 //!
 //! Decoding, deciding and encoding are three separate things here, and only the middle one knows
 //! policy. What a reader would get wrong: a gRPC error is *not* a denial to Envoy, and a response
-//! without a status is an allow. So this service never returns `Err`, and responses are made from
+//! without a status is an allow. So whatever is a question gets an answer, and answers are made from
 //! [`Reply`] alone, which cannot leave the status out.
+//!
+//! # Cost
+//!
+//! The door stands on HTTP/2 itself (`server`, `service`), since a router and a codec made for any
+//! service cost as much as a decision; what is not Envoy's question goes to them.
 
+mod body;
 mod decode;
 mod encode;
+mod server;
+mod service;
+mod wire;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -15,13 +24,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use futures_util::FutureExt;
-use tonic::{Request, Response};
 
 pub(crate) use self::decode::body_state;
-use self::{
-    decode::decode,
-    encode::{encode, metadata},
+pub use self::{
+    server::{Limits as ConnectionLimits, Server},
+    wire::Malformed,
 };
 use crate::{
     admission::{Admission, Arrival, Full},
@@ -29,7 +38,6 @@ use crate::{
     decisions::Recorder,
     dispatch::Lane,
     pipeline::{Decision, Pipeline},
-    proto::{Authorization, CheckRequest, CheckResponse},
     reply::Reply,
     verdict::Reason,
 };
@@ -87,17 +95,21 @@ impl Door {
     /// Decides what `read` makes of the bounds in force, and records it. It had `timeout` left to live
     /// when it arrived, and what has waited longer than that is not begun. Every door that asks the
     /// pipeline goes through here.
-    pub async fn decide(
+    ///
+    /// # Errors
+    ///
+    /// What `read` says: then nothing was asked, and nothing is recorded.
+    pub async fn decide<E>(
         &self,
         arrival: &mut Arrival,
         timeout: Option<Duration>,
-        read: impl FnOnce(Instant, Limits) -> Check,
-    ) -> (Check, Arc<Decision>) {
+        read: impl FnOnce(Instant, Limits) -> Result<Check, E>,
+    ) -> Result<(Check, Arc<Decision>), E> {
         // A check finishes on the configuration it began with.
         let serving = self.serving.load_full();
         let limits = serving.limits;
         let span = timeout.map_or(limits.deadline, |theirs| theirs.min(limits.deadline));
-        let check = read(arrival.at() + span, limits);
+        let check = read(arrival.at() + span, limits)?;
         let refused = match arrival.admit(Lane::Critical) {
             Err(Full(_)) => Some(Reason::Overloaded),
             Ok(()) if Instant::now() > check.deadline => Some(Reason::Deadline),
@@ -105,78 +117,31 @@ impl Door {
         };
         let decision = serving.pipeline.decide_unless(refused, &check).await;
         let decision = self.recorder.record(&check, decision);
-        (check, decision)
+        Ok((check, decision))
     }
 
-    /// Decides one request of Envoy's that arrives now, with `timeout` left to live.
-    pub async fn answer(&self, request: CheckRequest, timeout: Option<Duration>) -> CheckResponse {
-        self.answer_to(&mut self.arrive(), request, timeout).await
-    }
-
-    async fn answer_to(
+    /// Decides one question of Envoy's, a `CheckRequest`, which arrived with `timeout` left to live.
+    /// The answer is a gRPC frame: five bytes, and a `CheckResponse`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no `CheckRequest`; there is nothing to be decided then.
+    pub async fn answer(
         &self,
         arrival: &mut Arrival,
-        request: CheckRequest,
+        message: &Bytes,
         timeout: Option<Duration>,
-    ) -> CheckResponse {
-        let read = |deadline, limits: Limits| decode(request, deadline, limits.max_body_bytes);
-        let (check, decision) = self.decide(arrival, timeout, read).await;
-        encode(Reply::new(&check, &decision), metadata(&decision))
-    }
-}
-
-#[tonic::async_trait]
-impl Authorization for Door {
-    async fn check(
-        &self,
-        mut request: Request<CheckRequest>,
-    ) -> Result<Response<CheckResponse>, tonic::Status> {
-        let timeout = request
-            .metadata()
-            .get("grpc-timeout")
-            .and_then(|value| value.to_str().ok())
-            .and_then(grpc_timeout);
-        let arrival = request.extensions_mut().remove::<Arrival>();
-        let mut arrival = arrival.unwrap_or_else(|| self.arrive());
-        let answer = self.answer_to(&mut arrival, request.into_inner(), timeout);
-        let answer = AssertUnwindSafe(answer);
+    ) -> Result<Bytes, Malformed> {
+        let answer = async {
+            let read =
+                |deadline, limits: Limits| decode::decode(message, deadline, limits.max_body_bytes);
+            let (check, decision) = self.decide(arrival, timeout, read).await?;
+            Ok(encode::answer(&Reply::new(&check, &decision), &decision))
+        };
         // AssertUnwindSafe: what checks share is changed whole, under a lock, or not at all.
-        let answer = answer
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| encode::broken());
-        Ok(Response::new(answer))
-    }
-}
-
-/// `500m` is half a second: up to eight digits and a unit, as gRPC over HTTP/2 has it.
-fn grpc_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 {
-        return None;
-    }
-    let amount: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(amount * 3_600),
-        "M" => Duration::from_secs(amount * 60),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_timeouts_are_read_as_grpc_writes_them() {
-        assert_eq!(grpc_timeout("500m"), Some(Duration::from_millis(500)));
-        assert_eq!(grpc_timeout("1S"), Some(Duration::from_secs(1)));
-        for bad in ["", "m", "5", "5x", "-5m", "123456789m", "5\u{b5}"] {
-            assert_eq!(grpc_timeout(bad), None, "{bad}");
-        }
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
+        answer
+            .unwrap_or_else(|_| Ok(encode::broken()))
+            .map(Bytes::from)
     }
 }

@@ -22,7 +22,7 @@
 mod answer;
 mod asked;
 
-use std::panic::AssertUnwindSafe;
+use std::{convert::Infallible, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
@@ -118,14 +118,14 @@ impl Desk {
         let asked = Asked::new(&head, self.config);
         let patience = asked.patience.unwrap_or(limits.deadline);
         let proxy = asked.proxy;
-        let (check, decision) = self
+        let Ok((check, decision)) = self
             .door
             .decide(&mut arrival, Some(patience), |deadline, limits| {
-                asked.into_check(deadline, |headers| match body {
-                    Ok(Some(bytes)) => body_state(bytes.into(), headers, 0, limits.max_body_bytes),
+                Ok::<_, Infallible>(asked.into_check(deadline, |headers| match body {
+                    Ok(Some(bytes)) => body_state(bytes, headers, 0, limits.max_body_bytes),
                     // Over the limit, broken off or too slow: there is more than was read.
                     Ok(None) | Err(_) => Body::Partial(Bytes::new()),
-                })
+                }))
             })
             .await;
         answer::answer(proxy, Reply::new(&check, &decision))

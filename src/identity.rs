@@ -46,12 +46,7 @@ mod token;
 mod token_endpoint;
 mod token_source;
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::join_all};
 use serde_json::{Map, Value};
@@ -74,7 +69,7 @@ pub use self::{
     token_source::TokenSource,
 };
 use self::{
-    cache::{Cache, Grounds, Key, Proof, TokenDigest},
+    cache::{Cache, Grounds, Key, Proof},
     caller::PEER,
     claims::Lifetime,
     config::{KeySource, Settings},
@@ -86,7 +81,7 @@ use self::{
     token::{Headers, Token},
 };
 use crate::{
-    check::{HttpRequest, Source},
+    check::{self, HttpRequest, Source},
     clock::Clock,
     upstream::Fetcher,
 };
@@ -100,8 +95,7 @@ pub struct Verifier {
     issuers: BTreeMap<String, Arc<Issuer>>,
     metrics: Metrics,
     once: Once,
-    /// How far a proof's date may be from ours.
-    proof_age: Duration,
+    proofs: sender::Rules,
     revocations: Revocations,
     /// One that may go anywhere, one that stays on the public internet.
     fetchers: [Fetcher; 2],
@@ -142,9 +136,8 @@ impl Verifier {
             peer,
             request,
         };
-        let when = (self.proof_age, self.clock.now());
-        let (claims, once) = (identity.claims(), &self.once);
-        sender::check(claims, want.sender, &shown, once, when, deadline).await?;
+        let proofs = (&self.once, self.proofs, self.clock.now());
+        sender::check(identity.claims(), want.sender, &shown, proofs, deadline).await?;
         Ok(identity)
     }
 
@@ -208,9 +201,9 @@ impl Verifier {
         deadline: Option<Instant>,
     ) -> Result<Identity, Error> {
         let cache = self.cache.as_deref();
-        let Some((cache, digest)) = cache.and_then(|cache| Some((cache, cache.digest(token)?)))
+        let Some((cache, digest)) = cache.and_then(|cache| Some((cache, cache::digest(token)?)))
         else {
-            let (_, proof) = self.prove(token, want, deadline).await?;
+            let (_, proof) = Box::pin(self.prove(token, want, deadline)).await?;
             return Ok(proof.identity);
         };
         if let Some(known) = self.recall(cache, digest, want) {
@@ -219,7 +212,8 @@ impl Verifier {
             return Ok(known.identity.clone());
         }
         self.metrics.cache_misses.inc();
-        let (issuer, proof) = self.prove(token, want, deadline).await?;
+        // On the heap: small beside a signature, and those that are known need not carry it about.
+        let (issuer, proof) = Box::pin(self.prove(token, want, deadline)).await?;
         let identity = proof.identity.clone();
         let key = Key {
             issuer: issuer.version,
@@ -240,7 +234,7 @@ impl Verifier {
 
     /// What is known of the token with this digest, if [`Verifier::prove`] would find the same now,
     /// scopes aside.
-    fn recall(&self, cache: &Cache, digest: TokenDigest, want: &Requirement) -> Option<Arc<Proof>> {
+    fn recall(&self, cache: &Cache, digest: check::Key, want: &Requirement) -> Option<Arc<Proof>> {
         for (at, issuer) in self.trusted(want).enumerate() {
             let key = Key {
                 issuer: issuer.version,

@@ -19,7 +19,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use self::progress::{Progress, Stop};
 pub use self::{
@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     check::Check,
     coalesce::{Coalescer, Kind},
-    dispatch::{Dispatcher, Operation, Weight},
+    dispatch::{Dispatcher, Operation, Refused, Weight},
     identity::{Identity, Requirement, Stripped, Verifier},
     permission::{Ask, Authorizer, Origin},
     policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
@@ -50,6 +50,7 @@ pub struct Pipeline {
     dispatcher: Dispatcher,
     metrics: Metrics,
     prompts: Coalescer<screen::Screened>,
+    texts: Coalescer<Result<screen::Found, Refused>>,
 }
 
 /// What is answered.
@@ -93,6 +94,8 @@ pub struct Decision {
     pub route: Option<Arc<Route>>,
     /// Who asked, when known.
     pub subject: Option<String>,
+    /// With [`Reason::ProofNonce`]: the nonce that the caller's next proof must carry.
+    pub nonce: Option<String>,
     /// Where the answer about the permission came from, when there was one.
     pub permission: Option<Origin>,
     /// What screening saw.
@@ -136,6 +139,7 @@ impl Pipeline {
             authorizer,
             screener,
             prompts: Coalescer::new(Kind::Prompt, screen::LAST_RESORT, &metrics.coalesced),
+            texts: Coalescer::new(Kind::Prompt, screen::LAST_RESORT, &metrics.coalesced),
             metrics,
         }
     }
@@ -224,12 +228,13 @@ impl Pipeline {
         };
         self.risk.learn(&progress, reason);
         let decision = Decision {
-            id: Uuid::now_v7(),
+            id: new_id(),
             outcome,
             shadowed,
             reason,
             route,
             subject: progress.subject,
+            nonce: progress.nonce,
             permission: progress.permission,
             findings: progress.findings,
             risk: progress.risk.score,
@@ -336,12 +341,7 @@ impl Pipeline {
                 match verified {
                     Ok(identity) => Some(identity),
                     Err(error) => {
-                        progress.stop_or_wave(
-                            error.reason(),
-                            route.identity_unavailable,
-                            route,
-                            &error,
-                        )?;
+                        progress.unidentified(&error, route)?;
                         None
                     }
                 }
@@ -360,6 +360,12 @@ impl Pipeline {
         progress.risk.encounter = self.risk.meet(identity.as_ref(), check);
         Ok(identity)
     }
+}
+
+/// In the order of time, to the millisecond. Not `Uuid::now_v7`, whose order within one is kept by a
+/// lock that all threads share.
+fn new_id() -> Uuid {
+    Uuid::new_v7(Timestamp::now(NoContext))
 }
 
 /// Whether letting `check` pass would hand the upstream the credential that `route` keeps back

@@ -62,7 +62,7 @@ impl Policy {
                 );
                 problems.push(Problem::new(format!("{key}.name"), message));
             }
-            match Route::new(config, defaults, identity, authorizer) {
+            match Route::new(at, config, defaults, identity, authorizer) {
                 Ok(route) => compiled.push(Arc::new(route)),
                 Err(found) => {
                     problems.extend(found.into_iter().map(|problem| problem.within(&key)));

@@ -6,22 +6,17 @@
 pub use envoy_types::pb::{
     envoy::{
         config::core::v3::{
-            HeaderMap, HeaderValue, HeaderValueOption, Metadata, address::Address as AddressKind,
-            header_value_option::HeaderAppendAction,
+            Address, HeaderMap, HeaderValue, Metadata, SocketAddress,
+            address::Address as AddressKind, header_value_option::HeaderAppendAction,
         },
         service::auth::v3::{
-            AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse,
+            AttributeContext, CheckRequest, CheckResponse,
             attribute_context::{HttpRequest, Peer, Request},
             authorization_client::AuthorizationClient,
-            authorization_server::{Authorization, AuthorizationServer},
             check_response::HttpResponse,
         },
-        r#type::v3::HttpStatus,
     },
-    google::{
-        protobuf::{BoolValue, ListValue, Struct, Value, value::Kind},
-        rpc::Status,
-    },
+    google::protobuf::{Struct, Value, value::Kind},
 };
 
 /// `proto/subzero/v1/subzero.proto`: messages, servers, and clients for tests and callers in Rust.

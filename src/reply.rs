@@ -5,6 +5,8 @@
 
 mod headers;
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use self::headers::{headers_for_upstream, headers_to_remove, stripped};
@@ -32,7 +34,7 @@ pub struct Passage {
     /// Headers to set, whatever the client sent under their names.
     pub set: Vec<(&'static str, String)>,
     /// Headers to take away.
-    pub remove: Vec<String>,
+    pub remove: Vec<Cow<'static, str>>,
     /// Query parameters to take away.
     pub remove_query: Vec<String>,
 }
@@ -80,7 +82,7 @@ impl Passage {
         let mut remove = headers_to_remove(check, &set);
         let mut remove_query = Vec::new();
         match stripped(decision) {
-            Some(Stripped::Header(name)) => remove.push(name.to_owned()),
+            Some(Stripped::Header(name)) => remove.push(Cow::Owned(name.to_owned())),
             Some(Stripped::Query(name)) => remove_query.push(name.to_owned()),
             None => {}
         }
@@ -107,6 +109,9 @@ impl Refusal {
         }
         if let Some(challenge) = challenge(check, decision) {
             headers.push(("www-authenticate", challenge));
+        }
+        if let Some(nonce) = &decision.nonce {
+            headers.push(("dpop-nonce", nonce.clone()));
         }
         let mut body = String::new();
         match check.http.as_ref().map_or(Caller::Plain, Caller::of) {
@@ -139,7 +144,7 @@ impl Refusal {
 
     /// The gRPC status that goes with it; never 0.
     #[must_use]
-    pub fn grpc_code(&self) -> i32 {
+    pub fn grpc_code(&self) -> u8 {
         grpc_code(self.status)
     }
 }
@@ -248,6 +253,10 @@ fn bearer_challenge(decision: &Decision) -> Option<String> {
                 "Bearer error=\"insufficient_scope\", scope=\"{scopes}\""
             ))
         }
+        Reason::ProofNonce => Some(format!(
+            "Bearer error=\"use_dpop_nonce\", error_description=\"{}\"",
+            decision.reason.detail()
+        )),
         reason if reason.http_status() == 401 => Some(format!(
             "Bearer error=\"invalid_token\", error_description=\"{}\"",
             reason.detail()
@@ -261,7 +270,7 @@ fn is_scope_char(c: char) -> bool {
 }
 
 /// Never 0: to Envoy a zero status is an allow, whatever else the response says.
-fn grpc_code(status: u16) -> i32 {
+fn grpc_code(status: u16) -> u8 {
     match status {
         400 => 3,  // INVALID_ARGUMENT
         401 => 16, // UNAUTHENTICATED

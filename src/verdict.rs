@@ -41,6 +41,8 @@ pub enum Reason {
     PersonalData,
     /// The body carries a prompt injection.
     PromptInjection,
+    /// The proof that comes with the token lacks a nonce of ours.
+    ProofNonce,
     /// Allowed because the route is public.
     Public,
     /// The risk score is above the route's limit.
@@ -86,7 +88,7 @@ pub enum Class {
 
 impl Reason {
     /// Every reason, for metrics that start at zero and for the docs' test.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Ok,
         Self::Public,
         Self::TokenMissing,
@@ -99,6 +101,7 @@ impl Reason {
         Self::TokenAlgorithm,
         Self::TokenScope,
         Self::TokenRevoked,
+        Self::ProofNonce,
         Self::PermissionDenied,
         Self::PromptInjection,
         Self::SecretFound,
@@ -140,6 +143,7 @@ impl Reason {
             Self::PermissionUnavailable => "permission_unavailable",
             Self::PersonalData => "personal_data",
             Self::PromptInjection => "prompt_injection",
+            Self::ProofNonce => "proof_nonce",
             Self::Public => "public",
             Self::RiskTooHigh => "risk_too_high",
             Self::RiskUnavailable => "risk_unavailable",
@@ -168,13 +172,27 @@ impl Reason {
         }
     }
 
+    /// Whether a route's `on_unavailable` has the say. Not where we could not decide by ourselves: whoever
+    /// sends much, or what takes long, must not get in by it.
+    #[must_use]
+    pub fn is_up_to_the_route(self) -> bool {
+        matches!(
+            self,
+            Self::KeysUnavailable
+                | Self::PermissionUnavailable
+                | Self::RiskUnavailable
+                | Self::ScreeningUnavailable
+        )
+    }
+
     /// The HTTP status that the caller sees: 200, 400, 401, 403, 413 or 503.
     #[must_use]
     pub fn http_status(self) -> u16 {
         match self {
             Self::Ok | Self::Public => 200,
             Self::BadPath | Self::BodyMalformed | Self::BodyMissing => 400,
-            Self::TokenAlgorithm
+            Self::ProofNonce
+            | Self::TokenAlgorithm
             | Self::TokenAudience
             | Self::TokenExpired
             | Self::TokenIssuer
@@ -222,6 +240,7 @@ impl Reason {
             Self::PermissionUnavailable => "Permission could not be determined.",
             Self::PersonalData => "The request carries personal data.",
             Self::PromptInjection => "The request carries a prompt injection.",
+            Self::ProofNonce => "The proof must carry the nonce that comes with this answer.",
             Self::Public => "Allowed: this route is public.",
             Self::RiskTooHigh => "The request is too risky.",
             Self::RiskUnavailable => "Risk could not be determined.",

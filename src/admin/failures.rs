@@ -53,7 +53,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Every row.
-pub(super) const TABLE: [Row; 21] = [
+pub(super) const TABLE: &[Row] = &[
     row(
         KEYS,
         "refused, reset or unreachable, without a set younger than `max_stale`",
@@ -92,9 +92,10 @@ pub(super) const TABLE: [Row; 21] = [
     row(
         KEYS,
         "any of these, and a token names a key that the set has not",
-        Verdict::Denied(401),
-        Some(Reason::TokenSignature),
-        "after one fetch within the issuer's budget; the same key id waits before it causes another",
+        Verdict::Denied(503),
+        Some(Reason::KeysUnavailable),
+        "`subzero_checks_total`; with a set that was fetched well it is 401 `token_signature`, after one \
+         fetch within the issuer's budget",
     ),
     row(
         INTROSPECTION,
@@ -109,6 +110,20 @@ pub(super) const TABLE: [Row; 21] = [
         Verdict::Denied(503),
         Some(Reason::Overloaded),
         "`subzero_checks_total`",
+    ),
+    row(
+        INTROSPECTION,
+        "refuses our credentials",
+        Verdict::BySetting,
+        Some(Reason::KeysUnavailable),
+        "log, `{outcome=\"http\"}`",
+    ),
+    row(
+        INTROSPECTION,
+        "flapping: so many questions failed that it is left alone",
+        Verdict::BySetting,
+        Some(Reason::KeysUnavailable),
+        "`subzero_breaker_state`, `{outcome=\"open\"}`, `/readyz`",
     ),
     row(
         ENDPOINT,
@@ -137,6 +152,83 @@ pub(super) const TABLE: [Row; 21] = [
         Verdict::Refused(200),
         Some(Reason::PermissionDenied),
         "the answer: `authenticated: false`",
+    ),
+    row(
+        PERMISSION,
+        "refused, reset, slow beyond `timeout`, silent, cut, or garbage",
+        Verdict::BySetting,
+        Some(Reason::PermissionUnavailable),
+        "`subzero_upstream_requests_total{upstream=\"openfga\"}`",
+    ),
+    row(
+        PERMISSION,
+        "any of these, and the answer was given lately",
+        Verdict::Usual,
+        None,
+        "`subzero_cache_requests_total{cache=\"permission\"}`",
+    ),
+    row(
+        PERMISSION,
+        "flapping: so many calls failed that it is left alone",
+        Verdict::BySetting,
+        Some(Reason::PermissionUnavailable),
+        "`subzero_breaker_state`, `{outcome=\"open\"}`, `/readyz`",
+    ),
+    row(
+        PERMISSION,
+        "refuses our credentials",
+        Verdict::BySetting,
+        Some(Reason::PermissionUnavailable),
+        "`{outcome=\"http\"}`; the key's file is read again",
+    ),
+    row(
+        REDIS,
+        "refused, reset, silent, garbage, or refuses our credentials: revocations",
+        Verdict::Usual,
+        None,
+        "`/readyz`; each replica has the list, and believes it for `max_stale`",
+    ),
+    row(
+        REDIS,
+        "the same for longer than `max_stale`, or since the start",
+        Verdict::BySetting,
+        Some(Reason::KeysUnavailable),
+        "`/readyz`",
+    ),
+    row(
+        REDIS,
+        "the same: a proof that may be shown once",
+        Verdict::BySetting,
+        Some(Reason::KeysUnavailable),
+        "`subzero_upstream_requests_total{upstream=\"redis\"}`",
+    ),
+    row(
+        REDIS,
+        "the same: kept answers, histories of risk",
+        Verdict::Usual,
+        None,
+        "each replica has its own",
+    ),
+    row(
+        REDIS,
+        "slow or failing so often that it is left alone",
+        Verdict::BySetting,
+        Some(Reason::KeysUnavailable),
+        "for proofs, as above; `subzero_breaker_state`, `{outcome=\"open\"}`; revocations go on",
+    ),
+    row(
+        REDIS,
+        "away, when a token is to be revoked",
+        Verdict::Refused(503),
+        None,
+        "the answer; it holds on this replica, and everywhere once Redis is back",
+    ),
+    row(
+        REDIS,
+        "full, when a token is to be revoked",
+        Verdict::Refused(507),
+        None,
+        "the answer, `{outcome=\"refused\"}`",
     ),
     row(
         POOL,
@@ -207,7 +299,9 @@ const ADMISSION: &str = "admission";
 const ENDPOINT: &str = "token endpoint";
 const INTROSPECTION: &str = "introspection";
 const KEYS: &str = "issuer's keys";
+const PERMISSION: &str = "permission server";
 const POOL: &str = "pool";
+const REDIS: &str = "Redis";
 
 const fn row(
     dependency: &'static str,
@@ -276,7 +370,8 @@ mod tests {
                     let reason = row.reason.expect("a denial has a reason");
                     assert_eq!(reason.http_status(), status, "{row:?}");
                 }
-                Verdict::Refused(_) => assert!(class.is_some(), "{row:?}"),
+                // Calls that are about no caller have a status and no reason.
+                Verdict::Refused(status) => assert!(class.is_some() || status >= 500, "{row:?}"),
             }
         }
     }

@@ -64,7 +64,7 @@ struct Shard(Mutex<Cells>);
 
 /// By the route's address, verdict and reason. The cell keeps its route alive, so that no other
 /// route can come to stand at its address.
-type Cells = HashMap<(usize, Outcome, Reason), Cell>;
+type Cells = HashMap<(usize, Outcome, Reason), Cell, foldhash::fast::RandomState>;
 
 struct Cell {
     route: Option<Arc<policy::Route>>,

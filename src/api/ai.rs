@@ -29,7 +29,7 @@ use super::{Api, access::Place, refusal::Refusal, request::Sent};
 use crate::{
     dispatch::{Lane, Report},
     screening::{self, Action, Batch, Prompt, Requirement, Screener},
-    verdict::{Class, Reason},
+    verdict::Class,
 };
 
 /// `agent_id` and `context` say who asks and why; they do not change the answer.
@@ -124,14 +124,10 @@ impl Api {
             }
         };
         let deadline = self.settings().deadline();
-        let work = Batch::new(self.screener(), vec![prompt], WANT).by(deadline);
-        let work = Arc::new(work);
-        let done = self.run(Arc::clone(&work), Lane::High, deadline).await?;
-        let found = done.outputs.into_iter().next();
-        let found =
-            found.ok_or_else(|| Refusal::because(Reason::Internal, "the prompt has no answer"))?;
-        let findings = found.map_err(|error| refuse(&error))?;
-        Ok(Answer::new(work.prompts()[0].text(), &findings))
+        let serving = self.serving();
+        let found = serving.pipeline.screen_prompt(&prompt, WANT, deadline);
+        let findings = found.await?.map_err(|error| refuse(&error))?;
+        Ok(Answer::new(prompt.text(), &findings))
     }
 
     /// Screens many prompts.

@@ -186,6 +186,10 @@ pub(super) fn build(
         "permission",
         &mut problems,
     );
+    let authorizer = authorizer.map(|authorizer| match store {
+        Some(store) => authorizer.sharing(store),
+        None => authorizer,
+    });
     let screener = keep(
         Screener::new(&config.screening, instruments.screening.clone()),
         "screening",

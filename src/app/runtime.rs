@@ -12,13 +12,9 @@ use tokio::{
     net::{TcpStream, UnixStream},
     runtime::{Builder, Runtime},
     sync::{mpsc, watch},
+    task::JoinSet,
 };
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-use tonic::{
-    Request,
-    service::{InterceptorLayer, Routes},
-    transport::Server,
-};
+use tonic::service::Routes;
 use tonic_health::{
     ServingStatus,
     server::{HealthReporter, health_reporter},
@@ -26,10 +22,9 @@ use tonic_health::{
 
 use super::listen::Connection;
 use crate::{
-    admission::Admission,
     api::{self, Api, Reach},
-    ext_authz::Door,
-    proto::{AuthorizationServer, DESCRIPTORS},
+    ext_authz::{ConnectionLimits, Door, Server},
+    proto::DESCRIPTORS,
 };
 
 #[cfg(feature = "jemalloc")]
@@ -65,7 +60,6 @@ impl Workers {
         count: usize,
         door: &Door,
         api: &Api,
-        admission: &Admission,
         stopping: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let (end, ended) = mpsc::channel(count);
@@ -74,25 +68,24 @@ impl Workers {
         for index in 0..count {
             let (intake, connections) = mpsc::channel(INTAKE_CONNECTIONS);
             intakes.push(intake);
-            let routes = |reach| -> anyhow::Result<Routes> {
-                let authorization = AuthorizationServer::new(door.clone())
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES);
-                let mut routes = Routes::builder();
-                routes
-                    .add_service(authorization)
+            let server = |reach| -> anyhow::Result<Server> {
+                let mut others = Routes::builder();
+                others
                     .add_service(health_service.clone())
                     .add_service(reflection()?);
-                api::grpc_routes(&mut routes, api, reach, MAX_MESSAGE_BYTES);
-                Ok(routes.routes())
+                api::grpc_routes(&mut others, api, reach, LIMITS.message_bytes);
+                Ok(Server::new(door.clone(), others.routes(), LIMITS))
             };
-            let (local, remote) = (routes(Reach::Local)?, routes(Reach::Remote)?);
+            let servers = Servers {
+                local: server(Reach::Local)?,
+                remote: server(Reach::Remote)?,
+            };
             let (stopping, end) = (stopping.clone(), end.clone());
-            let admission = admission.clone();
             let runtime = control()?;
             thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    runtime.block_on(answer(local, remote, admission, connections, stopping));
+                    runtime.block_on(servers.answer(connections, stopping));
                     drop(end);
                 })?;
         }
@@ -128,62 +121,57 @@ impl Workers {
     }
 }
 
-/// Answers on every connection dealt to this worker; on `stopping` sends GOAWAY and finishes.
-/// Listeners that others can reach have routes of their own, which want keys.
-async fn answer(
-    local: Routes,
-    remote: Routes,
-    admission: Admission,
-    connections: mpsc::Receiver<Connection>,
-    stopping: watch::Receiver<bool>,
-) {
-    let (tcp_in, tcp) = mpsc::channel(INTAKE_CONNECTIONS);
-    let (unix_in, unix) = mpsc::channel(INTAKE_CONNECTIONS);
-    let (remote_in, from_remote) = mpsc::channel(INTAKE_CONNECTIONS);
-    let sort = async move {
-        let mut connections = ReceiverStream::new(connections);
-        while let Some(connection) = connections.next().await {
-            // A send fails only when the server below has ended, and so has the connection.
-            match connection {
-                Connection::Tcp(stream, reach) => {
-                    let intake = match reach {
-                        Reach::Local => &tcp_in,
-                        Reach::Remote => &remote_in,
-                    };
-                    drop(intake.send(TcpStream::from_std(stream)).await);
-                }
-                Connection::Unix(stream) => drop(unix_in.send(UnixStream::from_std(stream)).await),
+/// What a worker answers with. Listeners that others can reach have services of their own, which want
+/// keys.
+#[derive(Debug)]
+struct Servers {
+    local: Server,
+    remote: Server,
+}
+
+impl Servers {
+    /// Answers on every connection dealt to this worker, until no more can come and all have ended.
+    async fn answer(
+        &self,
+        mut connections: mpsc::Receiver<Connection>,
+        stopping: watch::Receiver<bool>,
+    ) {
+        let mut serving = JoinSet::new();
+        loop {
+            tokio::select! {
+                connection = connections.recv() => match connection {
+                    Some(connection) => self.take(connection, &stopping, &mut serving),
+                    None => break,
+                },
+                Some(_) = serving.join_next() => {}
             }
         }
-    };
-    let stop = |mut stopping: watch::Receiver<bool>| async move {
-        // An error means that the sender is gone, which is a stop too.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let server = |routes: &Routes| {
-        let admission = admission.clone();
-        // Counted when its head has been read, before its task runs: see `admission`.
-        let count = move |mut request: Request<()>| {
-            request.extensions_mut().insert(admission.arrive());
-            Ok(request)
+        serving.join_all().await;
+    }
+
+    fn take(
+        &self,
+        connection: Connection,
+        stopping: &watch::Receiver<bool>,
+        serving: &mut JoinSet<()>,
+    ) {
+        let stopping = stopping.clone();
+        let taken = match connection {
+            Connection::Tcp(stream, reach) => TcpStream::from_std(stream).map(|stream| {
+                let server = match reach {
+                    Reach::Local => self.local.clone(),
+                    Reach::Remote => self.remote.clone(),
+                };
+                serving.spawn(async move { server.serve(stream, stopping).await });
+            }),
+            Connection::Unix(stream) => UnixStream::from_std(stream).map(|stream| {
+                let server = self.local.clone();
+                serving.spawn(async move { server.serve(stream, stopping).await });
+            }),
         };
-        Server::builder()
-            .max_concurrent_streams(MAX_STREAMS)
-            .layer(InterceptorLayer::new(count))
-            .add_routes(routes.clone())
-    };
-    let tcp = server(&local)
-        .serve_with_incoming_shutdown(ReceiverStream::new(tcp), stop(stopping.clone()));
-    let unix = server(&local)
-        .serve_with_incoming_shutdown(ReceiverStream::new(unix), stop(stopping.clone()));
-    let from_remote = server(&remote)
-        .serve_with_incoming_shutdown(ReceiverStream::new(from_remote), stop(stopping));
-    let ((), tcp, unix, from_remote) = tokio::join!(sort, tcp, unix, from_remote);
-    for error in [tcp.err(), unix.err(), from_remote.err()]
-        .into_iter()
-        .flatten()
-    {
-        tracing::error!(%error, "a worker's server ended");
+        if let Err(error) = taken {
+            tracing::error!(%error, "a connection cannot be answered on");
+        }
     }
 }
 
@@ -202,12 +190,13 @@ fn reflection() -> anyhow::Result<
 /// Connections waiting for a worker; Envoy opens one for each of its own threads.
 const INTAKE_CONNECTIONS: usize = 64;
 
-/// Envoy multiplexes every check of a thread over one connection, so this bounds checks in flight.
-const MAX_STREAMS: u32 = 16_384;
-
-/// Largest check: the largest `screening.max_body`, with room for headers, certificate and metadata.
-/// A larger one is a gRPC error, which Envoy takes for "could not decide".
-const MAX_MESSAGE_BYTES: usize = MAX_BODY_BYTES + (8 << 20);
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    // The largest `screening.max_body`, with room for headers, certificate and metadata. A larger
+    // check is a gRPC error, which Envoy takes for "could not decide".
+    message_bytes: MAX_BODY_BYTES + (8 << 20),
+    // Envoy multiplexes every check of a thread over one connection, so this bounds checks in flight.
+    streams: 16_384,
+};
 
 /// Largest `screening.max_body`. Fixed, so that a reload can raise the key without a restart.
 pub(super) const MAX_BODY_BYTES: usize = 32 << 20;

@@ -4,21 +4,59 @@
 //! they are not. A reader must get the same answer from both, so the joined form is what
 //! [`Headers::joined`] gives for a repeated header, and [`Headers::single`] refuses one.
 
-/// Lower-case names with their values in the order they came.
+use std::borrow::Cow;
+
+/// Lower-case names with their values in the order they came, all in one buffer: headers are the
+/// most of what is copied for a check.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers {
+    text: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// Where in the text one header is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Entry {
+    name: usize,
+    value: usize,
+    end: usize,
+}
 
 impl Headers {
+    /// None yet, with room for so many bytes of names and values.
+    #[must_use]
+    pub fn with_room(bytes: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes),
+            entries: Vec::with_capacity(USUAL),
+        }
+    }
+
     /// Adds one header; the name is lower-cased.
-    pub fn push(&mut self, name: &str, value: Vec<u8>) {
-        self.0.push((name.to_ascii_lowercase(), value));
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let start = self.text.len();
+        self.text.extend_from_slice(name.as_bytes());
+        self.text[start..].make_ascii_lowercase();
+        let colon = self.text.len();
+        self.text.extend_from_slice(value.as_ref());
+        self.entries.push(Entry {
+            name: start,
+            value: colon,
+            end: self.text.len(),
+        });
+    }
+
+    fn name(&self, entry: Entry) -> &[u8] {
+        &self.text[entry.name..entry.value]
     }
 
     /// Every value sent under `name` (lower-case).
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let of_name =
-            move |(key, value): &'a (String, Vec<u8>)| (key == name).then_some(&value[..]);
-        self.0.iter().filter_map(of_name)
+        let named = self
+            .entries
+            .iter()
+            .filter(move |entry| self.name(**entry) == name.as_bytes());
+        named.map(|entry| &self.text[entry.value..entry.end])
     }
 
     /// The one value of `name` as text: `None` when it is absent, repeated or not UTF-8.
@@ -34,9 +72,15 @@ impl Headers {
 
     /// All values of `name` joined by `,`, as a map-sending proxy joins them; `None` when absent.
     #[must_use]
-    pub fn joined(&self, name: &str) -> Option<Vec<u8>> {
-        let values: Vec<&[u8]> = self.all(name).collect();
-        (!values.is_empty()).then(|| values.join(&b','))
+    pub fn joined<'a>(&'a self, name: &'a str) -> Option<Cow<'a, [u8]>> {
+        let mut values = self.all(name);
+        let mut joined = Cow::Borrowed(values.next()?);
+        for value in values {
+            let joined = joined.to_mut();
+            joined.push(b',');
+            joined.extend_from_slice(value);
+        }
+        Some(joined)
     }
 
     /// Whether `name` was sent at all.
@@ -47,9 +91,14 @@ impl Headers {
 
     /// The names sent, repeated ones repeatedly.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        let names = self.entries.iter().map(|entry| self.name(*entry));
+        // Each was a text when it came, and lower-casing ASCII leaves it one.
+        names.map(|name| str::from_utf8(name).unwrap_or_default())
     }
 }
+
+/// As many as a proxy sends of a browser's request, its own ones among them.
+const USUAL: usize = 24;
 
 #[cfg(test)]
 mod tests {
@@ -58,9 +107,9 @@ mod tests {
     #[test]
     fn a_repeated_header_is_joined_but_never_single() {
         let mut headers = Headers::default();
-        headers.push("X-A", b"1".to_vec());
-        headers.push("x-a", b"2".to_vec());
-        headers.push("x-b", vec![0xff]);
+        headers.push("X-A", b"1");
+        headers.push("x-a", b"2");
+        headers.push("x-b", [0xff]);
         assert_eq!(headers.joined("x-a").as_deref(), Some(&b"1,2"[..]));
         assert_eq!(headers.single("x-a"), None);
         assert_eq!(headers.single("x-b"), None, "not text");

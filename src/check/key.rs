@@ -18,7 +18,8 @@
 //! nobody, 128 bits long. It is the fastest hash at hand that an attacker cannot steer: texts that
 //! he chooses collide with a chance of 2⁻¹²⁸ a block of 16 bytes, 2⁻¹¹⁰ for 4 MiB, *while no tag is
 //! shown*. Hence a key prints as nothing, goes into no log and is of no use to another process;
-//! what others are to see needs a hash of another kind.
+//! what others are to see needs a hash of another kind. [`Fields::row`] gives it the same rows: the store
+//! makes HMACs of them that replicas agree on, revocations digests under a secret that they share.
 //!
 //! # Cost
 //!
@@ -45,17 +46,18 @@ impl Key {
     /// If the system has no random numbers, on first use; or if `fill` does.
     #[must_use]
     pub fn of(what: &'static str, fill: impl FnOnce(&mut Fields)) -> Self {
-        SCRATCH.with(|scratch| {
-            // Taken rather than borrowed: `fill` may make keys too.
-            let mut fields = Fields(scratch.take());
-            fields.0.clear();
-            fill(fields.text(what));
-            let key = Self(tag(&fields.0));
-            if fields.0.capacity() <= KEPT_CAPACITY {
-                scratch.replace(fields.0);
-            }
-            key
-        })
+        Fields::row(|fields| fill(fields.text(what)), |row| Self(tag(row)))
+    }
+
+    /// The key of one text and nothing else, which is not copied.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no random numbers, on first use.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        // No row is equal to it: rows begin with a byte that no text begins with.
+        Self(tag(text.as_bytes()))
     }
 }
 
@@ -70,6 +72,22 @@ impl fmt::Debug for Key {
 pub struct Fields(Vec<u8>);
 
 impl Fields {
+    /// What `hash` makes of the row of what `fill` puts in: for keys that other processes are to
+    /// understand, which need another hash than ours.
+    pub fn row<T>(fill: impl FnOnce(&mut Self), hash: impl FnOnce(&[u8]) -> T) -> T {
+        SCRATCH.with(|scratch| {
+            // Taken rather than borrowed: `fill` may make keys too.
+            let mut fields = Self(scratch.take());
+            fields.0.clear();
+            fill(&mut fields);
+            let hashed = hash(&fields.0);
+            if fields.0.capacity() <= KEPT_CAPACITY {
+                scratch.replace(fields.0);
+            }
+            hashed
+        })
+    }
+
     /// A text.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.field(Type::Text, text.as_bytes())
@@ -170,7 +188,8 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// The byte before a field. None of them is a character of a number.
+/// The byte before a field. None of them is a character of a number, and no text begins with one: they
+/// go on with a character in UTF-8, and begin none.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Type {

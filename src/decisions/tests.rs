@@ -22,7 +22,7 @@ use crate::{
 
 fn check(target: &str) -> Check {
     let mut headers = Headers::default();
-    headers.push("authorization", b"Bearer top.secret.token".to_vec());
+    headers.push("authorization", b"Bearer top.secret.token");
     let http = HttpRequest {
         method: "GET".into(),
         host: "api.example".into(),
@@ -57,6 +57,7 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         reason,
         route: None,
         subject: Some("alice@example.com".into()),
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,

@@ -52,6 +52,13 @@ impl Dispatcher {
         self.chosen(operation, load, plan)
     }
 
+    /// What one item of `operation` would take in place. Decides nothing.
+    #[must_use]
+    pub fn foresee(&self, operation: Operation, weight: Weight) -> Duration {
+        let load = Load::one(self.inner.costs.of(operation, weight));
+        Duration::from_nanos(Plan::here(operation, &load).predicted_ns as u64)
+    }
+
     fn chosen(&self, operation: Operation, load: Load, plan: Plan) -> Choice {
         let tally = &self.inner.metrics.tally;
         tally.decided(operation, plan.strategy, plan.predicted_ns as u64);

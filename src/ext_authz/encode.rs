@@ -4,145 +4,155 @@
 //! response is made from [`Reply`], each variant of which sets it. How a header we set meets one
 //! the client sent depends on the Envoy version, so both switches that say "overwrite" are set.
 //! And headers are removed after they are set, so one we set must not be removed too.
+//!
+//! It is written as it goes out (see `wire`): field numbers are those of
+//! `envoy/service/auth/v3/external_auth.proto` and what it imports.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
+use super::wire::Writer;
 use crate::{
     pipeline::{Decision, Plan},
-    proto::{
-        BoolValue, CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue,
-        HeaderValueOption, HttpResponse, HttpStatus, Kind, OkHttpResponse, Status, Struct, Value,
-    },
+    proto::HeaderAppendAction,
     reply::{Passage, Refusal, Reply},
 };
 
 /// The answer when our own code failed.
-pub(super) fn broken() -> CheckResponse {
-    encode(Reply::broken(), Struct::default())
+pub(super) fn broken() -> Vec<u8> {
+    encode(&Reply::broken(), |_| {})
 }
 
-/// `reply` as Envoy reads it.
-pub(super) fn encode(reply: Reply, metadata: Struct) -> CheckResponse {
-    let (code, http_response) = match reply {
-        Reply::Allow(passage) => (GRPC_OK, HttpResponse::OkResponse(passed(passage))),
-        Reply::Deny(refusal) => (
-            refusal.grpc_code(),
-            HttpResponse::DeniedResponse(refused(refusal)),
-        ),
-        Reply::Error(refusal) => (
-            refusal.grpc_code(),
-            HttpResponse::ErrorResponse(refused(refusal)),
-        ),
+/// What `decision` means to the one who asked, `reply`, as a gRPC frame that Envoy reads.
+pub(super) fn answer(reply: &Reply, decision: &Decision) -> Vec<u8> {
+    encode(reply, |fields| metadata(fields, decision))
+}
+
+fn encode(reply: &Reply, metadata: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let (code, field) = match reply {
+        Reply::Allow(_) => (GRPC_OK, 3),
+        Reply::Deny(refusal) => (refusal.grpc_code(), 2),
+        Reply::Error(refusal) => (refusal.grpc_code(), 5),
     };
-    CheckResponse {
-        status: Some(Status {
-            code,
-            ..Status::default()
-        }),
-        http_response: Some(http_response),
-        dynamic_metadata: Some(metadata),
+    let mut response = Writer::new();
+    response.message(1, |status| status.number(1, u64::from(code)));
+    response.message(field, |response| match reply {
+        Reply::Allow(passage) => passed(response, passage),
+        Reply::Deny(refusal) | Reply::Error(refusal) => refused(response, refusal),
+    });
+    response.message(4, metadata);
+    response.finish()
+}
+
+fn passed(ok: &mut Writer, passage: &Passage) {
+    for header in &passage.set {
+        overwrite(ok, header);
+    }
+    for name in &passage.remove {
+        ok.bytes(5, name.as_bytes());
+    }
+    for name in &passage.remove_query {
+        ok.bytes(8, name.as_bytes());
     }
 }
 
-fn passed(passage: Passage) -> OkHttpResponse {
-    OkHttpResponse {
-        headers: passage.set.into_iter().map(overwrite).collect(),
-        headers_to_remove: passage.remove,
-        query_parameters_to_remove: passage.remove_query,
-        ..OkHttpResponse::default()
+fn refused(denied: &mut Writer, refusal: &Refusal) {
+    denied.message(1, |status| status.number(1, u64::from(refusal.status)));
+    for header in &refusal.headers {
+        overwrite(denied, header);
     }
+    denied.bytes(3, refusal.body.as_bytes());
 }
 
-fn refused(refusal: Refusal) -> DeniedHttpResponse {
-    DeniedHttpResponse {
-        status: Some(HttpStatus {
-            code: i32::from(refusal.status),
-        }),
-        headers: refusal.headers.into_iter().map(overwrite).collect(),
-        body: refusal.body,
-    }
-}
-
-fn overwrite((key, value): (&'static str, String)) -> HeaderValueOption {
-    let header = HeaderValue {
-        key: key.to_owned(),
-        value,
-        ..HeaderValue::default()
-    };
-    #[expect(deprecated, reason = "the switch that every Envoy version honours")]
-    HeaderValueOption {
-        header: Some(header),
-        append: Some(BoolValue { value: false }),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-        ..HeaderValueOption::default()
-    }
+fn overwrite(response: &mut Writer, (name, value): &(&'static str, String)) {
+    response.message(2, |option| {
+        option.message(1, |header| {
+            header.bytes(1, name.as_bytes());
+            header.bytes(2, value.as_bytes());
+        });
+        // `append: false`, the switch that every Envoy version honours; deprecated.
+        option.message(2, |_| {});
+        option.number(3, HeaderAppendAction::OverwriteIfExistsOrAdd as u64);
+    });
 }
 
 /// `subzero: { decision_id, route, reason, … }`, readable in access logs as
 /// `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:subzero:reason)%`.
-pub(super) fn metadata(decision: &Decision) -> Struct {
-    let text = |text: &str| Kind::StringValue(text.to_owned());
+fn metadata(metadata: &mut Writer, decision: &Decision) {
+    entry(metadata, "subzero", |value| {
+        value.message(5, |own| facts(own, decision));
+    });
+}
+
+fn facts(own: &mut Writer, decision: &Decision) {
+    let text = |own: &mut Writer, name, text: &str| {
+        entry(own, name, |value| value.bytes(3, text.as_bytes()));
+    };
+    let number = |own: &mut Writer, name, number| {
+        entry(own, name, |value| value.double(2, number));
+    };
     let micros = decision.cost.as_secs_f64() * 1e6;
-    let mut fields = vec![
-        ("decision_id", text(&decision.id.simple().to_string())),
-        ("verdict", text(decision.outcome.as_str())),
-        ("reason", text(decision.reason.as_str())),
-        ("cost_us", Kind::NumberValue((micros * 10.0).round() / 10.0)),
-        ("plan", Kind::StringValue(in_short(&decision.plan))),
-    ];
+    let mut id = [0; 32];
+    text(
+        own,
+        "decision_id",
+        decision.id.simple().encode_lower(&mut id),
+    );
+    text(own, "verdict", decision.outcome.as_str());
+    text(own, "reason", decision.reason.as_str());
+    number(own, "cost_us", (micros * 10.0).round() / 10.0);
+    entry(own, "plan", |value| {
+        value.message(3, |text| in_short(text, &decision.plan));
+    });
     if let Some(route) = &decision.route {
-        fields.push(("route", text(&route.name)));
+        text(own, "route", &route.name);
     }
     if let Some(origin) = decision.permission {
-        fields.push(("permission_source", text(origin.as_str())));
+        text(own, "permission_source", origin.as_str());
         if let Some(age) = origin.age() {
-            let millis = (age.as_secs_f64() * 1e3).round();
-            fields.push(("permission_age_ms", Kind::NumberValue(millis)));
+            number(own, "permission_age_ms", (age.as_secs_f64() * 1e3).round());
         }
     }
     if !decision.findings.is_empty() {
-        fields.push(("findings", text(&decision.findings.summary())));
+        text(own, "findings", &decision.findings.summary());
     }
     if let Some(risk) = decision.risk {
         // A score has two decimals; the nearest double of an f32 has more.
         let hundredths = f64::from((risk * 100.0).round());
-        fields.push(("risk", Kind::NumberValue(hundredths / 100.0)));
+        number(own, "risk", hundredths / 100.0);
     }
     if decision.shadowed {
-        fields.push(("shadow", Kind::BoolValue(true)));
+        entry(own, "shadow", |value| value.number(4, 1));
     }
-    let value = |kind| Value { kind: Some(kind) };
-    let own = Struct {
-        fields: fields
-            .into_iter()
-            .map(|(name, kind)| (name.to_owned(), value(kind)))
-            .collect(),
-    };
-    Struct {
-        fields: [("subzero".to_owned(), value(Kind::StructValue(own)))].into(),
-    }
+}
+
+/// A field of a `Struct`; `fill` writes its `Value`: 2 is a number, 3 a text, 4 a truth, 5 a struct.
+fn entry(fields: &mut Writer, name: &str, fill: impl FnOnce(&mut Writer)) {
+    fields.message(1, |entry| {
+        entry.bytes(1, name.as_bytes());
+        entry.message(2, fill);
+    });
 }
 
 /// `identity=12us/10us permission=3us screening=skipped`: what each step took, what it was expected
 /// to take where that was foretold, and what did not run.
-fn in_short(plan: &Plan) -> String {
-    let mut text = String::with_capacity(24 * (plan.ran.len() + plan.skipped.len()));
-    // Writing to a String cannot fail.
+fn in_short(text: &mut Writer, plan: &Plan) {
+    let mut blank = "";
     for ran in &plan.ran {
         let (stage, actual) = (ran.stage.as_str(), ran.actual.as_micros());
-        let _ = match ran.predicted {
-            None => write!(text, "{stage}={actual}us "),
-            Some(predicted) => write!(text, "{stage}={actual}us/{}us ", predicted.as_micros()),
-        };
+        // Writing to memory cannot fail.
+        let _ = write!(text, "{blank}{stage}={actual}us");
+        if let Some(predicted) = ran.predicted {
+            let _ = write!(text, "/{}us", predicted.as_micros());
+        }
+        blank = " ";
     }
     for (stage, _) in &plan.skipped {
-        let _ = write!(text, "{}=skipped ", stage.as_str());
+        let _ = write!(text, "{blank}{}=skipped", stage.as_str());
+        blank = " ";
     }
-    text.truncate(text.trim_end().len());
-    text
 }
 
-const GRPC_OK: i32 = 0;
+const GRPC_OK: u8 = 0;
 
 #[cfg(test)]
 mod tests;

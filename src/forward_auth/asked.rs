@@ -115,7 +115,7 @@ fn headers(head: &Parts) -> Headers {
     let mut headers = Headers::default();
     for (name, value) in &head.headers {
         if !OF_THE_CONNECTION.contains(&name.as_str()) {
-            headers.push(name.as_str(), value.as_bytes().to_vec());
+            headers.push(name.as_str(), value.as_bytes());
         }
     }
     headers

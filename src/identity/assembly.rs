@@ -11,7 +11,7 @@ use super::{
     exchange::Exchange,
     fetcher,
     introspection::{self, Introspector},
-    read_keys, revocation,
+    read_keys, revocation, sender,
     token_endpoint::{self, TokenEndpoint},
 };
 use crate::{
@@ -49,9 +49,7 @@ impl Verifier {
             }
         }
         let known = previous.and_then(|previous| previous.cache.as_ref());
-        let cache = keep_cache(config.token_cache.get(), known)
-            .map_err(|problem| problems.push(problem))
-            .unwrap_or_default();
+        let cache = keep_cache(config.token_cache.get(), known);
         let limits = revocation_limits(config, issuers.values().map(AsRef::as_ref));
         let revoked = previous.map(|previous| &previous.revocations);
         let Some(revocations) = keep_revocations(limits, revoked) else {
@@ -90,7 +88,10 @@ impl Verifier {
             issuers,
             metrics,
             once,
-            proof_age: config.dpop.max_age.get(),
+            proofs: sender::Rules {
+                max_age: config.dpop.max_age.get(),
+                nonce_life: config.dpop.nonce_life.map(Span::get),
+            },
             revocations,
             fetchers,
         })
@@ -111,17 +112,10 @@ impl Verifier {
 }
 
 /// A cache for `max` bytes: the one there was, if it had the same, else a new one.
-fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Result<Option<Arc<Cache>>, Problem> {
+fn keep_cache(max: usize, kept: Option<&Arc<Cache>>) -> Option<Arc<Cache>> {
     match kept.filter(|kept| kept.max() == max) {
-        Some(kept) => Ok(Some(Arc::clone(kept))),
-        None if max == 0 => Ok(None),
-        None => match Cache::new(max) {
-            Some(cache) => Ok(Some(Arc::new(cache))),
-            None => Err(Problem::new(
-                "token_cache",
-                "needs random numbers, and the system has none; `0` keeps no tokens",
-            )),
-        },
+        Some(kept) => Some(Arc::clone(kept)),
+        None => (max > 0).then(|| Arc::new(Cache::new(max))),
     }
 }
 

@@ -2,10 +2,9 @@
 //!
 //! An entry says that one issuer, under one configuration, admitted one token with one key set.
 //! Its key is made of all of the first two: the issuer's [`Version`], which no other configuration
-//! ever has, and an authentication tag (AES-256-GMAC) of the whole token under a secret of this
-//! process. A shortened token or a bare hash has let others be served somebody else's verdict. Tags
-//! never leave the process; as long as they do not, two tokens have the same one with a chance of
-//! 2⁻¹¹⁷ at most, whoever chose them. Tokens themselves are not kept.
+//! ever has, and the keyed tag of the whole token ([`check::Key`]). A shortened token or a bare hash has
+//! let others be served somebody else's verdict. Two tokens have the same tag with a chance of 2⁻¹¹⁷ at
+//! most, whoever chose them. Tokens themselves are not kept.
 //!
 //! What can change while an entry lives is not believed but looked at on every hit: the time, the
 //! issuer's key set and its age (or how long its word about an opaque token is good), revocations, the
@@ -27,34 +26,27 @@ use std::{
     time::Instant,
 };
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    rand,
-};
 use quick_cache::{Weighter, sync};
 use serde_json::{Map, Value};
 
 use super::{caller::Identity, claims::Lifetime, credential::MAX_TOKEN, keys::KeySetId};
+use crate::check;
 
 /// Admitted tokens, shared by all configurations of the process.
 pub(super) struct Cache {
     entries: sync::Cache<Key, Arc<Proof>, ByWeight>,
     max: usize,
-    secret: LessSafeKey,
 }
 
 /// One issuer under one configuration. Never used twice in a process.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Version(u64);
 
-/// Stands for a whole token, within this process.
-pub(super) type TokenDigest = [u8; 16];
-
 /// What an entry is found by: equal only if issuer, configuration and token are.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Key {
     pub(super) issuer: Version,
-    pub(super) token: TokenDigest,
+    pub(super) token: check::Key,
 }
 
 /// What was found out about a token.
@@ -76,6 +68,11 @@ pub(super) enum Grounds {
     Keys(KeySetId),
     /// The issuer said so, and that is good until then.
     Word(Instant),
+}
+
+/// What stands for `token`, unless it is longer than any token that is admitted.
+pub(super) fn digest(token: &str) -> Option<check::Key> {
+    (token.len() <= MAX_TOKEN).then(|| check::Key::of_text(token))
 }
 
 impl Version {
@@ -103,17 +100,10 @@ impl Proof {
 }
 
 impl Cache {
-    /// Room for entries of `max` bytes together. `None` if the system has no random numbers.
-    pub(super) fn new(max: usize) -> Option<Self> {
-        let mut secret = [0; 32];
-        rand::fill(&mut secret).ok()?;
-        let secret = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret).ok()?);
+    /// Room for entries of `max` bytes together.
+    pub(super) fn new(max: usize) -> Self {
         let entries = sync::Cache::with_weighter((max / USUAL_SIZE).max(1), max as u64, ByWeight);
-        Some(Self {
-            entries,
-            max,
-            secret,
-        })
+        Self { entries, max }
     }
 
     /// How much there is room for, in bytes.
@@ -124,20 +114,6 @@ impl Cache {
     /// How much is held, in bytes.
     pub(super) fn size(&self) -> u64 {
         self.entries.weight()
-    }
-
-    /// The digest of `token`, unless it is longer than any token that is admitted.
-    pub(super) fn digest(&self, token: &str) -> Option<TokenDigest> {
-        if token.len() > MAX_TOKEN {
-            return None;
-        }
-        // Always the same nonce: it would matter if tags were shown to anybody.
-        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-        let token = Aad::from(token.as_bytes());
-        let tag = self
-            .secret
-            .seal_in_place_separate_tag(nonce, token, &mut []);
-        tag.ok()?.as_ref().try_into().ok()
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Proof>> {
@@ -157,7 +133,7 @@ impl Cache {
 }
 
 impl fmt::Debug for Cache {
-    /// Without the secret and the entries.
+    /// Without the entries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (size, max) = (self.size(), self.max);
         write!(f, "Cache({size} of {max} bytes)")

@@ -50,6 +50,8 @@ pub struct DpopConfig {
     /// Most memory for proofs that have been shown, and logout tokens; when it is full, new ones
     /// are refused. Read at start.
     pub max_memory: Bytes,
+    /// How long a nonce of ours is good, and up to as long again; `None` asks for none.
+    pub nonce_life: Option<Span>,
 }
 
 /// How revocations are kept.

@@ -37,6 +37,9 @@ pub enum Error {
     /// No token was sent where the route looks for it.
     #[error("no token was sent")]
     Missing,
+    /// The proof lacks a nonce of ours that is still good. This one is.
+    #[error("the proof has no nonce of ours, or an old one")]
+    Nonce(String),
     /// Before its `nbf` or `iat`, leeway included.
     #[error("the token is not valid yet")]
     NotYetValid,
@@ -64,6 +67,12 @@ pub enum Error {
     /// `kid` names no key of the issuer, fetched again or over the budget for that.
     #[error("the token's key id is unknown")]
     UnknownKey,
+    /// `kid` names no key of the issuer's last good set, and whether a newer one has it could not be
+    /// found out.
+    #[error(
+        "the token's key id is unknown to the last key set of issuer `{0}`, which cannot be asked"
+    )]
+    UnseenKey(String),
 }
 
 impl Error {
@@ -76,15 +85,24 @@ impl Error {
             Self::Expired => Reason::TokenExpired,
             Self::Forged | Self::UnknownKey | Self::Unproven(_) => Reason::TokenSignature,
             Self::Issuer => Reason::TokenIssuer,
-            Self::KeysUnavailable(_) | Self::ProofsUnknown | Self::RevocationsUnknown => {
-                Reason::KeysUnavailable
-            }
+            Self::KeysUnavailable(_)
+            | Self::ProofsUnknown
+            | Self::RevocationsUnknown
+            | Self::UnseenKey(_) => Reason::KeysUnavailable,
             Self::Malformed(_) | Self::Unbound => Reason::TokenMalformed,
             Self::Missing => Reason::TokenMissing,
+            Self::Nonce(_) => Reason::ProofNonce,
             Self::NotYetValid => Reason::TokenNotYetValid,
             Self::Overloaded => Reason::Overloaded,
             Self::Inactive | Self::Revoked => Reason::TokenRevoked,
             Self::Scope => Reason::TokenScope,
         }
+    }
+
+    /// Whether a route that goes on without an identity may do so here. Not for a token of a key that
+    /// nobody has seen: anybody can invent one, and an issuer that is away would be a way in.
+    #[must_use]
+    pub fn may_be_waved_through(&self) -> bool {
+        !matches!(self, Self::UnseenKey(_))
     }
 }

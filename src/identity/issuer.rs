@@ -164,8 +164,17 @@ impl Issuer {
             Some((Signature::OtherAlgorithm, _)) => {
                 Err(Error::Algorithm("the token's key is for other algorithms"))
             }
+            Some((Signature::UnknownKey, _)) if self.is_behind(deadline) => {
+                Err(Error::UnseenKey(self.settings.name.clone()))
+            }
             Some((Signature::UnknownKey, _)) => Err(Error::UnknownKey),
         }
+    }
+
+    /// Whether the key set may lack a key that the issuer has by now: it could not be fetched lately,
+    /// or not in time.
+    fn is_behind(&self, deadline: Option<Instant>) -> bool {
+        self.failure.load().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Has the key that `token` names fetched, if it may be. Whether there was a fetch.

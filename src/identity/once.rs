@@ -10,6 +10,8 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::error::Error;
 use crate::{
     dispatch::Operation,
@@ -51,6 +53,14 @@ impl Once {
             shown: store.once(SPACE, self.bytes),
             ..self
         }
+    }
+
+    /// What nobody but us can say of `window`: 128 bits in base64url, the same on all replicas that
+    /// share a store.
+    pub(super) fn nonce(&self, window: u64) -> String {
+        // No entry's key: those have three fields or more.
+        let key = self.shown.hasher().key(&[b"nonce", &window.to_be_bytes()]);
+        URL_SAFE_NO_PAD.encode(&key.bytes()[..16])
     }
 
     /// Notes that what `fields` name has been shown, for `life`. `false` if it had been before.

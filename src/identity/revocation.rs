@@ -42,6 +42,7 @@ use serde_json::{Map, Value};
 
 use self::entry::{Entry, Facts, ISSUER};
 use crate::{
+    check::Fields,
     clock::UnixSeconds,
     store::{self, Key, Ledger, Marks},
 };
@@ -320,15 +321,18 @@ impl List {
     }
 
     fn digest(&self, facts: &Facts<'_>) -> Digest {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&self.secret);
-        context.update(&facts.shape().to_be_bytes());
-        for field in facts.0.into_iter().flatten() {
-            context.update(&(field.len() as u64).to_be_bytes());
-            context.update(field.as_bytes());
-        }
+        let fill = |row: &mut Fields| {
+            for field in facts.0 {
+                row.maybe(field);
+            }
+        };
         let mut digest = [0; SHA256_OUTPUT_LEN];
-        digest.copy_from_slice(context.finish().as_ref());
+        Fields::row(fill, |row| {
+            let mut context = digest::Context::new(&digest::SHA256);
+            context.update(&self.secret);
+            context.update(row);
+            digest.copy_from_slice(context.finish().as_ref());
+        });
         digest
     }
 

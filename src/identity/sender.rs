@@ -16,6 +16,7 @@
 //! and two digests. A certificate: its digest, 3 µs.
 
 mod dpop;
+mod nonce;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::dpop::ALGORITHMS as PROOF_ALGORITHMS;
+use self::nonce::Nonces;
 use super::{
     credential::{Credential, Scheme},
     error::Error,
@@ -54,6 +56,15 @@ impl Sender {
     pub fn takes_dpop(self) -> bool {
         matches!(self, Self::Any | Self::Dpop)
     }
+}
+
+/// What is asked of proofs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rules {
+    /// How far a proof's date may be from ours.
+    pub(super) max_age: Duration,
+    /// How long a nonce is good, and up to as long again; `None` asks for none.
+    pub(super) nonce_life: Option<Duration>,
 }
 
 /// What came along with a token.
@@ -107,8 +118,7 @@ pub(super) async fn check(
     claims: &Map<String, Value>,
     want: Option<Sender>,
     shown: &Shown<'_>,
-    once: &Once,
-    (max_age, now): (Duration, UnixSeconds),
+    (once, rules, now): (&Once, Rules, UnixSeconds),
     deadline: Instant,
 ) -> Result<(), Error> {
     let binding = Binding::of(claims)?;
@@ -124,9 +134,12 @@ pub(super) async fn check(
         )),
         (Some(key), Scheme::Bare | Scheme::Dpop) => {
             let proof = dpop::Proof::of(shown.request)?;
-            proof.check(key, shown, max_age, now)?;
+            proof.check(key, shown, rules.max_age, now)?;
+            if let Some(life) = rules.nonce_life {
+                proof.check_nonce(&Nonces::new(once, life, now))?;
+            }
             // Last, so that only proofs that would do take room.
-            proof.use_up(key, once, max_age, deadline).await
+            Box::pin(proof.use_up(key, once, rules.max_age, deadline)).await
         }
         // The scheme promises a proof, and there is no key to prove.
         (None, Scheme::Dpop) => Err(Error::Unbound),

@@ -6,6 +6,7 @@ mod configuration;
 pub(super) mod endpoint;
 pub(super) mod fetching;
 mod hostile;
+mod requests;
 mod vectors;
 
 use std::{path::Path, sync::LazyLock, time::Duration};

@@ -27,6 +27,14 @@ impl Answer {
             origin: Origin::Remote,
         }
     }
+
+    /// How long ago it was given.
+    pub(super) fn age(&self) -> Duration {
+        match self.origin {
+            Origin::Cache(age) => age,
+            Origin::Embedded | Origin::Remote => Duration::ZERO,
+        }
+    }
 }
 
 /// Where an answer comes from.

@@ -76,8 +76,8 @@ impl Metrics {
                 "subzero_permission_retries_total",
                 "Calls to the server that were tried again.",
             )?,
-            server: upstream.series("openfga"),
-            tokens: upstream.series("token:openfga"),
+            server: upstream.guarded("openfga"),
+            tokens: upstream.guarded("token:openfga"),
         })
     }
 

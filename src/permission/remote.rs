@@ -3,6 +3,7 @@
 //! ```text
 //! check -> kept?  answered, with its age
 //!       -> the same under way?  waits for that answer
+//!       -> another replica knows, or asks just now?  its answer, with its age
 //!       -> alone, or gathered with others for a moment (dispatch says)  -> server
 //! ```
 //!
@@ -28,6 +29,7 @@ mod key;
 mod models;
 mod open;
 mod server;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -50,6 +52,7 @@ use self::{
     models::{Model, Models},
     open::{Open, batches},
     server::Server,
+    shared::Shared,
     thread::Thread,
     wire::{Item, MAX_TOGETHER},
 };
@@ -59,6 +62,7 @@ use crate::{
     coalesce::{Coalescer, Kind},
     dispatch::{Dispatcher, Gathering, Operation, Report, Sending, Strategy},
     problem::Problem,
+    store,
 };
 
 /// One server, with all that is kept of it. A reload that does not change it keeps this.
@@ -72,10 +76,14 @@ pub(super) struct Remote {
 #[derive(Debug)]
 struct Inner {
     cache: Option<Cache>,
-    coalescer: Coalescer<Result<bool, Error>>,
+    coalescer: Coalescer<Result<Answer, Error>>,
     exchange: Arc<Exchange>,
     gatherer: Option<Gatherer>,
     metrics: Metrics,
+    /// Where it is.
+    server: String,
+    /// Set once, before the server is asked, if replicas share its answers.
+    shared: OnceLock<Shared>,
     store: String,
     thread: Thread,
 }
@@ -110,15 +118,17 @@ impl Remote {
             .map(|window| Gatherer::start(window, Arc::clone(&exchange), thread.handle().clone()));
         let inner = Inner {
             cache: Cache::new(config.memory, config.ttl),
-            // Whoever gathers waits before the server's time begins.
+            // Whoever gathers, or waits for another replica, does so before the server's time begins.
             coalescer: Coalescer::new(
                 Kind::Permission,
-                2 * config.timeout + config.gather.unwrap_or_default(),
+                3 * config.timeout + config.gather.unwrap_or_default(),
                 &metrics.coalesce,
             ),
             exchange,
             gatherer: gatherer.transpose().map_err(refused)?,
             metrics: metrics.clone(),
+            server: config.base.to_string(),
+            shared: OnceLock::new(),
             store: config.store.clone(),
             thread,
         };
@@ -171,10 +181,12 @@ impl Remote {
             return Ok(answer);
         }
         let key = ready.key;
-        let lead = || Arc::clone(inner).find_and_keep(ready, model);
+        let lead = || {
+            let name = inner.name(ask, &model.id);
+            Arc::clone(inner).find_and_keep(ready, name, model)
+        };
         let answer = inner.coalescer.join(key, deadline, lead).await;
-        let answer = answer.map_err(|error| Error::Unavailable(error.to_string()));
-        answer?.map(Answer::from_server)
+        answer.map_err(|error| Error::Unavailable(error.to_string()))?
     }
 
     /// The answer to each of `questions`, in their order, by `deadline`: kept ones first, the others
@@ -258,13 +270,20 @@ impl Inner {
     async fn find_and_keep(
         self: Arc<Self>,
         ready: Ready,
+        name: Option<store::Key>,
         model: Arc<Model>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Answer, Error> {
         let (asked, key) = (Instant::now(), ready.key);
         let inner = Arc::clone(&self);
-        let answer = inner.find(ready, model, Consistency::MinimizeLatency).await;
-        if let (Some(cache), Ok(allowed)) = (&self.cache, &answer) {
-            cache.keep(key, *allowed, asked);
+        let ask = async || inner.find(ready, model, Consistency::MinimizeLatency).await;
+        let answer = match (self.shared.get(), name) {
+            (Some(shared), Some(name)) => shared.find(name, ask).await,
+            _ => ask().await.map(Answer::from_server),
+        };
+        if let (Some(cache), Ok(answer)) = (&self.cache, &answer)
+            && let Some(asked) = asked.checked_sub(answer.age())
+        {
+            cache.keep(key, answer.allowed, asked);
         }
         answer
     }

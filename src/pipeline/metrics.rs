@@ -1,7 +1,5 @@
 //! What was decided, how long it took, and in which state bodies arrived.
 
-use std::collections::HashMap;
-
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 
 use super::{Decision, Outcome};
@@ -55,13 +53,15 @@ pub struct Metrics {
     shadow: IntCounterVec,
     stages: [Histogram; 4],
     bodies: Vec<(&'static str, IntCounter)>,
-    routes: HashMap<String, RouteMetrics>,
+    /// By the routes' numbers, and at last of what matched none.
+    routes: Vec<RouteMetrics>,
 }
 
 #[derive(Clone, Debug)]
 struct RouteMetrics {
     duration: Histogram,
-    checks: Vec<(Outcome, Reason, IntCounter)>,
+    /// By reason and outcome; see [`place`].
+    checks: Vec<Option<IntCounter>>,
     agree: IntCounter,
     disagree: IntCounter,
 }
@@ -109,17 +109,18 @@ impl Metrics {
             bodies: Body::STATES
                 .map(|state| (state, bodies.with_label_values(&[state])))
                 .to_vec(),
-            routes: HashMap::new(),
+            routes: Vec::new(),
         };
         Ok(metrics.for_routes(std::iter::empty()))
     }
 
-    /// The same metrics with handles for exactly these routes, each series present from zero.
+    /// The same metrics with handles for exactly these routes, in the order of their numbers, each
+    /// series present from zero.
     #[must_use]
     pub fn for_routes<'n>(&self, names: impl Iterator<Item = &'n str>) -> Self {
         let routes = names
             .chain([NO_ROUTE])
-            .map(|name| (name.to_owned(), self.route(name)))
+            .map(|name| self.route(name))
             .collect();
         Self {
             routes,
@@ -128,20 +129,17 @@ impl Metrics {
     }
 
     fn route(&self, name: &str) -> RouteMetrics {
-        let possible = Reason::ALL.into_iter().flat_map(|reason| {
-            Outcome::ALL
-                .into_iter()
-                .filter(move |outcome| can_be(*outcome, reason))
-                .map(move |outcome| (outcome, reason))
-        });
+        let mut checks = vec![None; Reason::ALL.len() * Outcome::ALL.len()];
+        for reason in Reason::ALL {
+            let outcomes = Outcome::ALL.into_iter();
+            for outcome in outcomes.filter(|outcome| can_be(*outcome, reason)) {
+                let labels = [name, outcome.as_str(), reason.as_str()];
+                checks[place(outcome, reason)] = Some(self.checks.with_label_values(&labels));
+            }
+        }
         RouteMetrics {
             duration: self.durations.with_label_values(&[name]),
-            checks: possible
-                .map(|(outcome, reason)| {
-                    let labels = [name, outcome.as_str(), reason.as_str()];
-                    (outcome, reason, self.checks.with_label_values(&labels))
-                })
-                .collect(),
+            checks,
             agree: self.shadow.with_label_values(&[name, "agree"]),
             disagree: self.shadow.with_label_values(&[name, "disagree"]),
         }
@@ -154,21 +152,16 @@ impl Metrics {
     }
 
     pub(super) fn decided(&self, decision: &Decision) {
-        let name = decision
-            .route
-            .as_ref()
-            .map_or(NO_ROUTE, |route| &route.name);
         for ran in &decision.plan.ran {
             self.stages[ran.stage as usize].observe(ran.actual.as_secs_f64());
         }
-        let Some(route) = self.routes.get(name) else {
+        let number = decision.route.as_ref().map(|route| route.number);
+        let Some(route) = number.map_or(self.routes.last(), |number| self.routes.get(number))
+        else {
             return;
         };
         route.duration.observe(decision.cost.as_secs_f64());
-        let counted = |(outcome, reason, _): &&(Outcome, Reason, IntCounter)| {
-            *outcome == decision.outcome && *reason == decision.reason
-        };
-        if let Some((.., counter)) = route.checks.iter().find(counted) {
+        if let Some(Some(counter)) = route.checks.get(place(decision.outcome, decision.reason)) {
             counter.inc();
         }
         if decision.in_shadow() {
@@ -180,6 +173,11 @@ impl Metrics {
             .inc();
         }
     }
+}
+
+/// Where among a route's counters this one is.
+fn place(outcome: Outcome, reason: Reason) -> usize {
+    reason as usize * Outcome::ALL.len() + outcome as usize
 }
 
 /// Whether `outcome` can come with `reason`: a denial can be let pass (shadow, or `on_unavailable:

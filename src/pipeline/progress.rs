@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use super::{Outcome, Plan, Ran, Stage, risk};
 use crate::{
     dispatch::{Choice, Strategy},
+    identity,
     permission::Origin,
     policy::{Route, WhenUnavailable},
     screening::{self, Findings},
@@ -16,6 +17,8 @@ use crate::{
 pub(super) struct Progress {
     pub(super) subject: Option<String>,
     pub(super) permission: Option<Origin>,
+    /// What the caller's next proof must carry.
+    pub(super) nonce: Option<String>,
     pub(super) findings: Findings,
     pub(super) plan: Plan,
     pub(super) risk: risk::Trail,
@@ -69,6 +72,22 @@ impl Progress {
         }
     }
 
+    pub(super) fn unidentified(
+        &mut self,
+        error: &identity::Error,
+        route: &Route,
+    ) -> Result<(), Stop> {
+        if let identity::Error::Nonce(nonce) = error {
+            self.nonce = Some(nonce.clone());
+        }
+        let unavailable = if error.may_be_waved_through() {
+            route.identity_unavailable
+        } else {
+            WhenUnavailable::Deny
+        };
+        self.stop_or_wave(error.reason(), unavailable, route, error)
+    }
+
     /// Stops at a step's error, unless the step could not decide and the route says to go on.
     pub(super) fn stop_or_wave(
         &mut self,
@@ -78,6 +97,11 @@ impl Progress {
         error: &dyn fmt::Display,
     ) -> Result<(), Stop> {
         tracing::debug!(route = route.name, %reason, %error, "step stopped");
+        let unavailable = if reason.is_up_to_the_route() {
+            unavailable
+        } else {
+            WhenUnavailable::Deny
+        };
         if reason.class() == Class::Undecided && unavailable == WhenUnavailable::Allow {
             self.waved_through.get_or_insert(reason);
             return Ok(());

@@ -3,7 +3,8 @@
 //! Up to some tens of kilobytes a body is cheaper where it is. One that would hold the thread for
 //! longer than the hold limit goes to the pool, before everything else there, because other checks
 //! wait on this thread. And what is predicted to take much longer than it costs to share is done
-//! once for all who send the same at the same time ([`coalesce::is_worth`]).
+//! once for all who send the same at the same time ([`coalesce::is_worth`]). So are prompts that the API
+//! is asked about.
 
 use std::{
     sync::Arc,
@@ -14,13 +15,22 @@ use super::{Pipeline, Progress, Stage, Stop};
 use crate::{
     check::{Body, HttpRequest},
     coalesce,
-    dispatch::{Choice, Dispatcher, Lane, Operation, Refused, Strategy, Weight},
-    screening::{self, Findings, Requirement, Screener},
+    dispatch::{Choice, Dispatcher, Lane, Operation, Refused, Strategy, Weight, Work},
+    screening::{self, Batch, Findings, Prompt, Requirement, Screener},
     verdict::Reason,
 };
 
 /// What is in a body, or why that cannot be said; the outer error, that nobody could look.
 pub(super) type Screened = Result<Result<Findings, screening::Error>, Reason>;
+
+/// What is in a prompt, or why it could not be read.
+pub(super) type Found = Result<Findings, screening::Error>;
+
+async fn look(dispatcher: Dispatcher, batch: Batch, until: Instant) -> Result<Found, Refused> {
+    let batch = Arc::new(batch.by(until));
+    let done = dispatcher.run(batch, Lane::High, Some(until)).await?;
+    done.outputs.into_iter().next().ok_or(Refused::Panicked)
+}
 
 /// Finding out what is in one body, apart from who asked.
 struct Job {
@@ -47,6 +57,35 @@ impl Pipeline {
         let screened = screened.await.map_err(Stop::denied)?;
         progress.ran(Stage::Screening, &choice, started.elapsed());
         Ok(screened)
+    }
+
+    /// What is in `prompt`, or why it could not be read; found out once for all who ask the same at
+    /// the same time, where that is worth it.
+    ///
+    /// # Errors
+    ///
+    /// That nobody could look: too late, too much at once, or a defect of ours.
+    pub async fn screen_prompt(
+        &self,
+        prompt: &Prompt,
+        want: Requirement,
+        deadline: Instant,
+    ) -> Result<Found, Refused> {
+        let batch = Batch::new(Arc::clone(&self.screener), vec![prompt.clone()], want);
+        let predicted = self.dispatcher.foresee(Operation::Prompt, batch.weight(0));
+        if !coalesce::is_worth(predicted, prompt.bytes().len()) {
+            return look(self.dispatcher.clone(), batch, deadline).await;
+        }
+        let until = deadline.max(Instant::now() + LEAST);
+        let lead = || look(self.dispatcher.clone(), batch, until);
+        let key = self.screener.prompt_key(prompt, &want);
+        let found = self.texts.join(key, deadline, lead).await;
+        found.unwrap_or_else(|error| {
+            Err(match error {
+                coalesce::Error::Deadline | coalesce::Error::Overdue => Refused::Deadline,
+                coalesce::Error::Lost => Refused::Panicked,
+            })
+        })
     }
 
     fn choose_for(&self, request: &HttpRequest) -> Choice {
@@ -82,7 +121,7 @@ impl Pipeline {
             Some(key) => {
                 let until = deadline.max(Instant::now() + LEAST);
                 let lead = || job(until, request.clone()).done();
-                let found = self.prompts.join(key, deadline, lead).await;
+                let found = Box::pin(self.prompts.join(key, deadline, lead)).await;
                 found.unwrap_or_else(|error| {
                     Err(match error {
                         coalesce::Error::Deadline | coalesce::Error::Overdue => Reason::Deadline,
@@ -91,7 +130,7 @@ impl Pipeline {
                 })
             }
             None if choice.strategy() == Strategy::Pool => {
-                job(deadline, request.clone()).done().await
+                Box::pin(job(deadline, request.clone()).done()).await
             }
             None => {
                 let started = Instant::now();

@@ -146,7 +146,7 @@ fn folded(key: &str) -> String {
 pub(super) fn may_be_json(headers: &Headers) -> bool {
     if headers
         .joined("content-encoding")
-        .is_some_and(|coding| coding != b"identity")
+        .is_some_and(|coding| *coding != *b"identity")
     {
         return false;
     }
@@ -178,7 +178,7 @@ mod tests {
         let may = |sent: &[(&str, &str)]| {
             let mut headers = Headers::default();
             for (name, value) in sent {
-                headers.push(name, value.as_bytes().to_vec());
+                headers.push(name, value.as_bytes());
             }
             may_be_json(&headers)
         };

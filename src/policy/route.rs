@@ -18,6 +18,8 @@ use crate::{
 /// A compiled route.
 #[derive(Debug)]
 pub struct Route {
+    /// Its place among the routes, from 0.
+    pub number: usize,
     /// The configured name.
     pub name: String,
     /// Pass without asking anything.
@@ -70,6 +72,7 @@ pub struct Matched {
 
 impl Route {
     pub(super) fn new(
+        number: usize,
         config: &RouteConfig,
         defaults: &Defaults,
         identity: &identity::Config,
@@ -115,6 +118,7 @@ impl Route {
             ..config.matches.clone()
         };
         Ok(Self {
+            number,
             name: config.name.clone(),
             public: config.public,
             identity: config.identity.clone(),

@@ -56,7 +56,7 @@ fn get(target: &str) -> Check {
 fn request(method: &str, host: &str, target: &str, headers: &[(&str, &str)]) -> Check {
     let mut own = Headers::default();
     for (name, value) in headers {
-        own.push(name, value.as_bytes().to_vec());
+        own.push(name, value.as_bytes());
     }
     let http = HttpRequest {
         method: method.to_owned(),

@@ -1,5 +1,7 @@
 //! Headers that the upstream gets, and those that are taken away.
 
+use std::borrow::Cow;
+
 use crate::{check::Check, identity::Stripped, pipeline::Decision};
 
 pub(super) fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
@@ -23,22 +25,19 @@ pub(super) fn stripped(decision: &Decision) -> Option<Stripped<'_>> {
 
 /// Every spelling of our own headers, so that what a client sent never reaches the upstream, also
 /// on an anonymous allow. `_` and `-` are the same to many upstreams.
-pub(super) fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<String> {
+pub(super) fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<Cow<'static, str>> {
+    let is_set = |name: &str| set.iter().any(|(own, _)| *own == name);
+    let always = ALWAYS.into_iter().filter(|name| !is_set(name));
+    let mut remove: Vec<Cow<'static, str>> = always.map(Cow::Borrowed).collect();
     let names = check
         .http
         .iter()
         .flat_map(|request| request.headers.names());
-    let spoofed = names.filter(|name| is_ours(name)).map(str::to_owned);
-    let always = OURS
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), name.replace('-', "_")])
-        .chain(ENVOY_AUTH.map(str::to_owned));
-    let mut remove: Vec<String> = spoofed
-        .chain(always)
-        .filter(|name| set.iter().all(|(own, _)| own != name))
-        .collect();
-    remove.sort_unstable();
-    remove.dedup();
+    for name in names.filter(|name| is_ours(name) && !is_set(name)) {
+        if remove.iter().all(|known| known != name) {
+            remove.push(Cow::Owned(name.to_owned()));
+        }
+    }
     remove
 }
 
@@ -52,17 +51,20 @@ fn is_ours(name: &str) -> bool {
 
 const PREFIX: &str = "x-subzero-";
 
-/// The headers of the contract.
-const OURS: [&str; 5] = [
+/// Taken away whether or not they are seen, since a proxy can be told to show us some headers only:
+/// those of the contract, and Envoy's own words about authorization, which it forwards when a client
+/// says them.
+const ALWAYS: [&str; 12] = [
     "x-subzero-subject",
+    "x_subzero_subject",
     "x-subzero-decision",
+    "x_subzero_decision",
     "x-subzero-risk",
+    "x_subzero_risk",
     "x-subzero-findings",
+    "x_subzero_findings",
     "x-subzero-reason",
-];
-
-/// Envoy's own words about authorization. It forwards a client's, and does not show us the first.
-const ENVOY_AUTH: [&str; 2] = [
+    "x_subzero_reason",
     "x-envoy-auth-partial-body",
     "x-envoy-auth-failure-mode-allowed",
 ];

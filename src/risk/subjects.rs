@@ -39,6 +39,7 @@ use super::{
     shared::{FRESH, Shared, tell_forever},
 };
 use crate::{
+    check::Fields,
     identity::Identity,
     store::{self, Tally},
 };
@@ -236,13 +237,14 @@ impl Names {
         let fields = [identity.issuer(), identity.subject()].map(str::as_bytes);
         match self {
             Self::Own { secret, .. } => {
-                let mut context = hmac::Context::with_key(secret);
-                for field in fields {
-                    context.update(&(field.len() as u64).to_be_bytes());
-                    context.update(field);
-                }
+                let fill = |row: &mut Fields| {
+                    for field in fields {
+                        row.bytes(field);
+                    }
+                };
                 let mut subject = [0; 32];
-                subject.copy_from_slice(context.sign().as_ref());
+                let sign = |row: &[u8]| subject.copy_from_slice(hmac::sign(secret, row).as_ref());
+                Fields::row(fill, sign);
                 subject
             }
             Self::Shared(hasher) => *hasher.key(&fields).bytes(),

@@ -136,7 +136,7 @@ impl Screener {
         match prompt {
             Prompt::Body(body) => {
                 let mut headers = Headers::default();
-                headers.push("content-type", b"application/json".to_vec());
+                headers.push("content-type", b"application/json");
                 self.screen_body(&Body::Complete(body.clone()), &headers, *want, deadline)
             }
             Prompt::Text { text, .. } if text.len() > self.limits.text => Err(Error::TooLarge),

@@ -41,7 +41,7 @@ thread_local! {
 fn request(body: Body, content_type: &str) -> HttpRequest {
     let mut headers = Headers::default();
     if !content_type.is_empty() {
-        headers.push("content-type", content_type.into());
+        headers.push("content-type", content_type);
     }
     HttpRequest {
         method: "POST".to_owned(),

@@ -139,14 +139,7 @@ impl Cache {
         if answer.life.is_zero() {
             return Ok(());
         }
-        let (generation, seen) = inner.moment(&key);
-        let born = Instant::now();
-        inner.keep(
-            key,
-            answer.value.clone(),
-            (born, answer.life),
-            (generation, seen),
-        );
+        inner.remember(key, &answer, inner.moment(&key));
         let Some((redis, generation)) = inner.shared()? else {
             return Ok(());
         };
@@ -197,6 +190,8 @@ impl Cache {
     /// that come here at the same time, one asks and the others get its answer; without Redis, each
     /// asks for itself.
     ///
+    /// Must be called inside a runtime that goes on.
+    ///
     /// # Errors
     ///
     /// What `ask` says, or `late` when another replica asks and has no answer by `deadline`.
@@ -207,22 +202,39 @@ impl Cache {
         late: impl FnOnce() -> E,
         ask: impl AsyncFnOnce() -> Result<Answer, E>,
     ) -> Result<Bytes, E> {
-        if let Ok(Some(answer)) = self.get(&key, deadline).await {
-            return Ok(answer);
+        match self.get(&key, deadline).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => {}
+            // What cannot be shared costs no second question to Redis.
+            Err(_) => {
+                let seen = self.inner.moment(&key);
+                let asked = ask().await?;
+                self.inner.remember(key, &asked, seen);
+                return Ok(asked.value);
+            }
         }
         let turn = match self.wait_for_turn(&key, deadline).await {
             Turn::Answered(answer) => return Ok(answer),
             Turn::Late => return Err(late()),
             Turn::Ours(lease) => lease,
         };
+        let seen = self.inner.moment(&key);
         let asked = ask().await;
         if let Ok(answer) = &asked {
-            // Others that miss it ask for themselves.
-            let _ = self.put(key, answer.clone(), deadline).await;
+            self.inner.remember(key, answer, seen);
         }
-        if let Some(lease) = turn {
+        let Some(lease) = turn else {
+            return asked.map(|answer| answer.value);
+        };
+        // Nobody here waits for what is for the others, who ask for themselves if it does not come.
+        let (cache, told) = (self.clone(), asked.as_ref().ok().cloned());
+        tokio::spawn(async move {
+            let deadline = Instant::now() + TELLING;
+            if let Some(answer) = told {
+                let _ = cache.put(key, answer, deadline).await;
+            }
             lease.release(deadline).await;
-        }
+        });
         asked.map(|answer| answer.value)
     }
 
@@ -274,6 +286,14 @@ impl Inner {
         Some(value)
     }
 
+    /// Keeps what was answered now in memory.
+    fn remember(&self, key: Key, answer: &Answer, seen: (u64, u32)) {
+        if !answer.life.is_zero() {
+            let lives = (Instant::now(), answer.life);
+            self.keep(key, answer.value.clone(), lives, seen);
+        }
+    }
+
     /// Keeps `value` in memory, unless it was heard to have changed since the moment it was asked for.
     fn keep(
         &self,
@@ -304,6 +324,9 @@ impl Inner {
         }
     }
 }
+
+/// Longest time that is taken to tell others, beside the deadline that each question has.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// How often keys were heard to have changed. Several share a count: then one is not kept though it
 /// could have been.

@@ -4,8 +4,9 @@
 //! Each space hashes under a key of its own, derived from one root. Without a key file the root is
 //! this process's own, so hashes mean nothing elsewhere; processes that share a Redis share the file.
 //!
-//! What a reader would get wrong: fields are preceded by their lengths. Joined with a separator,
-//! `("a", "b:c")` and `("a:b", "c")` would be one key, and one caller would get another's answer.
+//! What a reader would get wrong: the rows are those of every other key ([`Fields`]), the hash is not.
+//! Processes have to agree on it, and some of it is seen by others; a tag of [`crate::check::Key`]
+//! means something in its own process only, and only while nobody sees it.
 //!
 //! # Cost
 //!
@@ -17,6 +18,8 @@ use aws_lc_rs::{
     hmac::{self, HMAC_SHA256},
     rand,
 };
+
+use crate::check::Fields;
 
 /// What all keys of one store are derived from.
 pub(super) struct Root {
@@ -67,13 +70,19 @@ impl Hasher {
     /// The key of these fields, told apart by their places and lengths.
     #[must_use]
     pub fn key(&self, fields: &[&[u8]]) -> Key {
-        let mut context = hmac::Context::with_key(&self.0);
-        for field in fields {
-            context.update(&(field.len() as u64).to_be_bytes());
-            context.update(field);
-        }
+        self.key_of(|row| {
+            for field in fields {
+                row.bytes(field);
+            }
+        })
+    }
+
+    /// The key of what `fill` puts in.
+    #[must_use]
+    pub fn key_of(&self, fill: impl FnOnce(&mut Fields)) -> Key {
         let mut key = [0; Key::LEN];
-        key.copy_from_slice(context.sign().as_ref());
+        let sign = |row: &[u8]| key.copy_from_slice(hmac::sign(&self.0, row).as_ref());
+        Fields::row(fill, sign);
         Key(key)
     }
 }

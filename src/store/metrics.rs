@@ -75,6 +75,6 @@ impl Metrics {
 
     /// The series of Redis as an upstream.
     pub(super) fn redis(&self) -> upstream::Series {
-        self.upstream.series("redis")
+        self.upstream.guarded("redis")
     }
 }

@@ -4,16 +4,17 @@
 //!
 //! *Nobody waits for a connection.* While there is none, every question is answered with
 //! [`Error::Away`] at once, so an outage costs nothing but what Redis would have saved. A Redis that
-//! hangs costs one `store.redis.deadline`, and only until the keeper has noticed.
+//! hangs costs one `store.redis.deadline`, and only until the keeper has noticed. One that answers late or
+//! badly is left alone by its breaker, except for what keeps lists up to now and what must not be lost.
 //!
 //! *Redis is somebody else's.* Values carry a version, an end and a seal ([`super::seal`]); whatever
 //! was not written by us is a miss, and counted.
 //!
 //! # Names
 //!
-//! `subzero:1:ID:SPACE:GENERATION:{KEY}` an answer, `…:lease` who asks for it; `subzero:1:ID:SPACE:{KEY}`
-//! what may be used once; `subzero:1:ID:LIST` a list; `subzero:1:ID:generations`; channel
-//! `subzero:1:ID:news`. `1` is the version of all this, `ID` stands for the key file, so that
+//! `subzero:2:ID:SPACE:GENERATION:{KEY}` an answer, `…:lease` who asks for it; `subzero:2:ID:SPACE:{KEY}`
+//! what may be used once; `subzero:2:ID:LIST` a list; `subzero:2:ID:generations`; channel
+//! `subzero:2:ID:news`. `2` is the version of all this, `ID` stands for the key file, so that
 //! releases and keys that do not go together do not meet. Braces keep an answer and its lease on one
 //! node of a cluster.
 //!
@@ -47,7 +48,7 @@ use super::{Error, Key, Space, cache, config::Settings, keys::Root, ledger, trus
 use crate::{
     clock::Clock,
     dispatch::{Dispatcher, Operation},
-    upstream::Series,
+    upstream::{Attempt, Series},
 };
 
 /// Asks Redis. Clones share the connection.
@@ -59,7 +60,7 @@ pub(super) struct Redis {
 struct Inner {
     settings: Settings,
     runtime: tokio::runtime::Handle,
-    /// `subzero:1:ID`.
+    /// `subzero:2:ID`.
     prefix: String,
     /// Who we are in messages, so that we need not believe our own.
     by: u64,
@@ -126,7 +127,7 @@ impl Redis {
             inner: Arc::new(Inner {
                 settings,
                 runtime: runtime.handle().clone(),
-                prefix: format!("subzero:1:{}", &id[..16]),
+                prefix: format!("subzero:2:{}", &id[..16]),
                 by: random(),
                 line: ArcSwapOption::empty(),
                 trust,
@@ -179,7 +180,7 @@ impl Redis {
         self.inner.wanted.notify_one();
     }
 
-    /// Asks, and waits for the answer until `deadline` or our own, whichever comes first.
+    /// Asks on behalf of a caller who can do without: not while the breaker is open.
     async fn ask<T, F>(
         &self,
         operation: Operation,
@@ -189,10 +190,39 @@ impl Redis {
     where
         F: Future<Output = RedisResult<T>>,
     {
+        let line = self.inner.line.load_full().ok_or(Error::Away)?;
+        let attempt = self.inner.series.begin().map_err(|_| Error::Away)?;
+        self.put_to(&line, attempt, (operation, deadline), question)
+            .await
+    }
+
+    /// Asks whatever the breaker says: what keeps lists up to now, and what must not be lost.
+    async fn ask_anyway<T, F>(
+        &self,
+        operation: Operation,
+        deadline: Instant,
+        question: impl FnOnce(Conn, bool) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let line = self.inner.line.load_full().ok_or(Error::Away)?;
+        self.put_to(&line, None, (operation, deadline), question)
+            .await
+    }
+
+    /// Waits for the answer until `deadline` or our own, whichever comes first.
+    async fn put_to<T, F>(
+        &self,
+        line: &Line,
+        attempt: Option<Attempt>,
+        (operation, deadline): (Operation, Instant),
+        question: impl FnOnce(Conn, bool) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
         let inner = &self.inner;
-        let Some(line) = inner.line.load_full() else {
-            return Err(Error::Away);
-        };
         let started = Instant::now();
         let ours = started + inner.settings.deadline;
         let until = ours.min(deadline);
@@ -206,6 +236,9 @@ impl Redis {
             Err(_) => Err(Failure::slow()),
         };
         inner.dispatcher.waited(operation, took);
+        if let Some(attempt) = attempt {
+            attempt.ended(answer.as_ref().is_err_and(|failure| !failure.is_no()));
+        }
         match answer {
             Ok(answer) => {
                 inner.series.record(&Ok(()), took.as_secs_f64());

@@ -45,6 +45,7 @@ mod schemas;
 mod screen;
 mod senders;
 mod sessions;
+mod sharing;
 mod store;
 mod tokens;
 mod upgrades;

@@ -153,6 +153,8 @@ async fn a_server_that_is_gone_decides_nothing_and_the_route_says_what_that_mean
     assert_eq!(get("/docs/own").await.status, 200);
     // It hangs: connections are taken, nothing is answered.
     server.process.signal("STOP");
+    // Its threads stop one after the other.
+    sleep(Duration::from_millis(50)).await;
     let slow = get("/docs/own").await;
     assert_eq!(
         (slow.status, slow.reason()),

@@ -3,12 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
     support::{
         client::{Request, Response},
+        door::{Answer, Door},
+        faults::{Fault, Proxy},
+        oidc::Oidc,
         redis::Redis,
         subzero::{Setup, Subzero},
     },
@@ -230,4 +234,74 @@ async fn a_replica_that_starts_without_redis_lets_no_token_pass_until_it_knows_t
     );
     let lenient = replica(&lenient, &fleet.keys).start().await;
     assert_eq!(verdict(&lenient, &good).await, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_revoked_while_its_issuer_is_asked_about_it_is_refused_by_both() {
+    const CALLERS: usize = 50;
+    let (redis, provider, keys) = (Redis::start().await, Oidc::start().await, Keys::generate());
+    let proxy = Proxy::start(provider.address).await;
+    let config = format!(
+        "limits: {{ deadline: 10s }}
+admission: {{ min: 2048 }}
+store: {{ redis: {{ key_file: store.key, url: '{}' }} }}
+identity:
+  issuers:
+    provider:
+      issuer: '{}'
+      allow_private_addresses: true
+      audiences: ['{}']
+      introspection: {{ client_id: bob, client_secret_file: secret, secret_by: post, introspection_endpoint: 'http://{}/token/introspection' }}
+routes:
+  - {{ name: me, match: {{ path: /me }}, identity: {{ issuers: [provider] }} }}
+",
+        redis.url(),
+        provider.issuer,
+        provider.audience,
+        proxy.address
+    );
+    let start = async || {
+        let setup = replica(&config, &keys).file("secret", "bob-secret");
+        let subzero = setup.start().await;
+        until_redis(&subzero, true).await;
+        let door = Door::dial(subzero.grpc).await;
+        (subzero, door)
+    };
+    let ((one, here), (_other, there)) = (start().await, start().await);
+    let ask = async |door: &Door, token: &str| {
+        let bearer = format!("Bearer {token}");
+        door.ask("/me", &[("authorization", &bearer)], b"").await
+    };
+    let revoked = Answer::Denied(401, "token_revoked".to_owned());
+    for round in 0..3 {
+        let asked = provider.count("introspection").await;
+        let token = provider.token("carol", "docs").await;
+        proxy.set(Fault::Slow(Duration::from_millis(400)));
+        let crowd = |door: &Door| {
+            let (door, token) = (door.clone(), token.clone());
+            tokio::spawn(async move {
+                let bearer = format!("Bearer {token}");
+                let headers = [("authorization", bearer.as_str())];
+                join_all((0..CALLERS).map(|_| door.ask("/me", &headers, b""))).await
+            })
+        };
+        let (mine, theirs) = (crowd(&here), crowd(&there));
+        sleep(Duration::from_millis(150)).await;
+        let answer = revoke(&one, json!({ "sub": "carol" })).await;
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        let since = Instant::now();
+        // Both wait for the issuer, which says that the token is good.
+        for answer in mine.await.expect("no panic") {
+            assert_eq!(answer, revoked, "round {round}");
+        }
+        theirs.await.expect("no panic");
+        assert_eq!(provider.count("introspection").await - asked, 2, "one each");
+        proxy.set(Fault::None);
+        sleep(EVERYWHERE.saturating_sub(since.elapsed())).await;
+        for door in [&here, &there] {
+            assert_eq!(ask(door, &token).await, revoked, "round {round}");
+        }
+        // What is issued from now on is another token.
+        sleep(Duration::from_millis(1_100)).await;
+    }
 }

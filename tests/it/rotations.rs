@@ -29,7 +29,7 @@ const BREAKER_OPEN_FOR: Duration = Duration::from_secs(5);
 fn seconds() -> u16 {
     env::var("SUBZERO_TEST_SECONDS").map_or(SECONDS, |seconds| {
         let seconds: u16 = seconds.parse().expect("SUBZERO_TEST_SECONDS is a number");
-        seconds.min(60)
+        seconds.min(90)
     })
 }
 
@@ -64,9 +64,16 @@ fn load(world: &World, token: &str, connections: u16, seconds: u16) -> Load {
     Load::start(world.envoy.address, "/me", &headers, connections, seconds)
 }
 
-fn assert_all_passed(outcome: Outcome) {
+#[expect(clippy::print_stdout, reason = "`make soak` shows what was counted")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
+/// How many there were.
+fn assert_all_passed(outcome: Outcome) -> u64 {
     assert!(outcome.answers > 0, "{outcome:?}");
     assert_eq!((outcome.refused, outcome.lost), (0, 0), "{outcome:?}");
+    outcome.answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,12 +89,13 @@ async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_
     let me = async |token: &str| world.send(Request::get("/me").bearer(token)).await;
     let mut tokens = vec![provider.token("alice", "docs").await];
     let mut loads: Vec<Load> = Vec::new();
+    let mut answers = 0;
     let (before, begun) = (provider.count("jwks").await, Instant::now());
     for _ in 0..ROTATIONS {
         let started = Instant::now();
         // The load of the key that is withdrawn now has to have ended; that of the one before goes on.
         if loads.len() > 1 {
-            assert_all_passed(loads.remove(0).outcome().await);
+            answers += assert_all_passed(loads.remove(0).outcome().await);
         }
         // The key before stays published until the next rotation.
         provider.rotate_keeping(1).await;
@@ -107,10 +115,13 @@ async fn ten_rotations_under_load_refuse_no_valid_token_and_accept_no_withdrawn_
         sleep(step.saturating_sub(started.elapsed())).await;
     }
     for load in loads {
-        assert_all_passed(load.outcome().await);
+        answers += assert_all_passed(load.outcome().await);
     }
     let fetches = provider.count("jwks").await - before;
     let earned = u64::try_from(begun.elapsed().as_millis() / interval).unwrap_or(u64::MAX);
+    tell(&format!(
+        "{ROTATIONS} rotations: {fetches} fetches, {answers} answers, none refused"
+    ));
     assert!(
         (10..=5 + earned).contains(&fetches),
         "{fetches} fetches for {ROTATIONS} keys; the budget is 5 and {earned}"
@@ -135,7 +146,10 @@ async fn a_provider_that_is_killed_and_comes_back_refuses_no_token_of_a_known_ke
         "{failed} tries in {away} s"
     );
     provider.revive().await;
-    assert_all_passed(loading.outcome().await);
+    let answers = assert_all_passed(loading.outcome().await);
+    tell(&format!(
+        "away for {away} s: {failed} tries, {answers} answers, none refused"
+    ));
 
     provider.rotate(false).await;
     let new = provider.token("alice", "docs").await;
@@ -168,11 +182,15 @@ async fn a_flood_of_unknown_keys_causes_the_budgeted_fetches_and_delays_nobody()
     let good = load(&world, &token, 2, seconds);
     let (flood, good) = (flood.outcome().await, good.outcome().await);
     let took = started.elapsed().as_secs();
-    assert_all_passed(good);
+    let answers = assert_all_passed(good);
     assert_eq!(flood.refused, flood.answers, "{flood:?}");
     assert!(flood.answers >= 1_000, "no flood: {flood:?}");
     let caused = provider.count("jwks").await - before;
     let budget = 3 + took / 2 + 1;
+    tell(&format!(
+        "{} unknown keys in {took} s: {caused} fetches, {answers} good answers, none refused",
+        flood.answers
+    ));
     assert!(
         (1..=budget).contains(&caused),
         "{caused} fetches for {} unknown keys in {took} s",

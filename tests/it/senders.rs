@@ -9,11 +9,14 @@ use base64::{
 use serde_json::{Value, json};
 
 use crate::{
+    replicas::{replica, sharing, until_redis},
     support::{
-        client::Request,
+        client::{Request, Response},
         envoy,
         keys::{Algorithm, Key, Token},
         oidc::Oidc,
+        redis::Redis,
+        subzero::Subzero,
         tls::Authority,
         upstream::Upstream,
     },
@@ -25,7 +28,11 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// A proof by `key` for a request, and for `token` if there is one yet.
-fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
+pub(crate) fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
+    unsigned(key, method, url, token).sign(key)
+}
+
+fn unsigned(key: &Key, method: &str, url: &str, token: Option<&str>) -> Token {
     let mut jwk = key.jwk();
     let members = jwk.as_object_mut().expect("an object");
     for name in ["kid", "use", "alg"] {
@@ -46,7 +53,101 @@ fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
         Some(token) => proof.claim("ath", json!(sha256(token.as_bytes()))),
         None => proof,
     }
-    .sign(key)
+}
+
+/// A proof by `key` for `GET /me` of the service, with this nonce if there is one.
+fn nonced(key: &Key, token: &str, nonce: Option<&str>) -> String {
+    let url = "https://service.example/me";
+    let proof = unsigned(key, "GET", url, Some(token));
+    match nonce {
+        Some(nonce) => proof.claim("nonce", json!(nonce)).sign(key),
+        None => proof.sign(key),
+    }
+}
+
+/// A token that is bound to `holder`.
+pub(crate) fn bound_to(holder: &Key, keys: &Keys) -> String {
+    let jwk = holder.jwk();
+    let member = |name: &str| jwk[name].as_str().expect("a text");
+    let (x, y) = (member("x"), member("y"));
+    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    let thumbprint = json!({ "jkt": sha256(canonical.as_bytes()) });
+    token("alice").claim("cnf", thumbprint).sign(&keys.rs256)
+}
+
+/// What a replica, asked as by Envoy, says of `GET /me` with this token and proof.
+async fn show(replica: &Subzero, token: &str, proof: &str) -> Response {
+    let request = Request::get("/forward-auth/me")
+        .header("host", "service.example")
+        .header("authorization", &format!("DPoP {token}"))
+        .header("dpop", proof);
+    request.send(replica.http).await
+}
+
+/// Two replicas on one Redis, with this in `identity.dpop`.
+async fn replicas(redis: &Redis, dpop: &str, keys: &Keys) -> [Subzero; 2] {
+    let config = sharing(&format!("url: '{}'", redis.url()));
+    let config = config.replace("identity:\n", &format!("identity:\n  dpop: {{ {dpop} }}\n"));
+    let config = format!("forward_auth: {{ from: envoy }}\n{config}");
+    let start = async || {
+        let replica = replica(&config, keys).start().await;
+        until_redis(&replica, true).await;
+        replica
+    };
+    [start().await, start().await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_taken_once_by_all_replicas_together() {
+    let (mut redis, keys) = (Redis::start().await, Keys::generate());
+    let replicas = replicas(&redis, "max_age: 1m", &keys).await;
+    let holder = Key::generate(Algorithm::Es256, "");
+    let token = bound_to(&holder, &keys);
+    for round in 0..10 {
+        // One after the other, and both at once: whoever is first.
+        let proof = nonced(&holder, &token, None);
+        let [one, other] = [&replicas[round % 2], &replicas[(round + 1) % 2]];
+        assert_eq!(show(one, &token, &proof).await.status, 200);
+        for replica in [other, one] {
+            let again = show(replica, &token, &proof).await;
+            assert_eq!((again.status, again.reason()), (401, "token_signature"));
+        }
+        let proof = nonced(&holder, &token, None);
+        let (here, there) = tokio::join!(show(one, &token, &proof), show(other, &token, &proof));
+        let mut statuses = [here.status, there.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 401], "round {round}");
+    }
+    redis.kill();
+    for replica in &replicas {
+        until_redis(replica, false).await;
+        let proof = nonced(&holder, &token, None);
+        let undecided = show(replica, &token, &proof).await;
+        assert_eq!(undecided.reason(), "keys_unavailable", "who has seen it?");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nonce_of_one_replica_is_good_at_the_other() {
+    let (redis, keys) = (Redis::start().await, Keys::generate());
+    let [one, other] = replicas(&redis, "nonce_life: 5m", &keys).await;
+    let holder = Key::generate(Algorithm::Es256, "");
+    let token = bound_to(&holder, &keys);
+    let refused = show(&one, &token, &nonced(&holder, &token, None)).await;
+    assert_eq!((refused.status, refused.reason()), (401, "proof_nonce"));
+    let challenge = refused.header("www-authenticate").unwrap_or_default();
+    let expected = "DPoP error=\"use_dpop_nonce\"";
+    assert!(challenge.starts_with(expected), "{challenge}");
+    let nonce = refused.header("dpop-nonce").expect("the one to use");
+    for replica in [&other, &one] {
+        let proof = nonced(&holder, &token, Some(nonce));
+        let passed = show(replica, &token, &proof).await;
+        assert_eq!(passed.status, 200, "{}", passed.text());
+        assert_eq!(passed.header("dpop-nonce"), None);
+    }
+    let invented = nonced(&holder, &token, Some("AAAAAAAAAAAAAAAAAAAAAA"));
+    let refused = show(&other, &token, &invented).await;
+    assert_eq!(refused.header("dpop-nonce"), Some(nonce));
 }
 
 #[tokio::test(flavor = "multi_thread")]

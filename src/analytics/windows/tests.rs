@@ -13,6 +13,7 @@ fn decision(outcome: Outcome, reason: Reason, cost: Duration) -> Decision {
         reason,
         route: None,
         subject: None,
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,
@@ -79,7 +80,7 @@ fn a_window_covers_what_it_says_and_less_than_a_slice_more() {
 }
 
 fn cells(count: u64, costs: &(impl Iterator<Item = u64> + Clone)) -> Cells {
-    let mut cells = Cells::new();
+    let mut cells = Cells::default();
     for number in 0..count {
         let mut histogram = empty::<u32>();
         for cost in costs.clone() {

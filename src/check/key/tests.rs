@@ -223,3 +223,56 @@ fn a_row_that_was_long_leaves_no_memory_behind() {
     });
     SCRATCH.with(|scratch| assert_eq!(scratch.borrow().capacity(), 0));
 }
+
+proptest! {
+    #[test]
+    fn a_text_alone_is_no_row_and_every_character_of_it_counts(one in ".{0,40}", other in ".{0,40}") {
+        prop_assert_eq!(Key::of_text(&one) == Key::of_text(&other), one == other);
+        let put = |fields: &mut Fields| { fields.text(&one).number(1); };
+        prop_assert_ne!(Key::of_text(&one), Key::of("", put));
+        // Read as a text, a row would be none.
+        prop_assert!(String::from_utf8(Fields::row(put, <[u8]>::to_vec)).is_err());
+    }
+}
+
+#[test]
+fn no_field_begins_as_a_text_may() {
+    let begin = |fill: fn(&mut Fields)| Fields::row(fill, |row| row[0]);
+    for byte in [
+        begin(|row| {
+            row.text("a");
+        }),
+        begin(|row| {
+            row.bytes(b"a");
+        }),
+        begin(|row| {
+            row.number(1);
+        }),
+        begin(|row| {
+            row.flag(true);
+        }),
+        begin(|row| {
+            row.flag(false);
+        }),
+        begin(|row| {
+            row.maybe(None);
+        }),
+        begin(|row| {
+            row.key(Key::of_text(""));
+        }),
+        begin(|row| {
+            row.json(&json!(1));
+        }),
+        begin(|row| {
+            row.json(&json!(null));
+        }),
+        begin(|row| {
+            row.json(&json!({}));
+        }),
+        begin(|row| {
+            row.json(&json!([]));
+        }),
+    ] {
+        assert!(str::from_utf8(&[byte]).is_err() && byte & 0b1100_0000 == 0b1000_0000);
+    }
+}

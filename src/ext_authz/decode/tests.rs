@@ -1,12 +1,16 @@
 use super::*;
-use crate::proto::{AttributeContext, HeaderMap, HeaderValue, Metadata, Struct, Value};
+use crate::proto::{
+    AddressKind, AttributeContext, CheckRequest, HeaderMap, HeaderValue, Metadata, Peer, Struct,
+    Value,
+};
 
 fn state(body: &str, headers: &[(&str, &str)], size: i64) -> &'static str {
     let mut own = Headers::default();
     for (name, value) in headers {
-        own.push(name, value.as_bytes().to_vec());
+        own.push(name, value);
     }
-    body_state(body.as_bytes().to_vec(), &own, size, 16).state()
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    body_state(body, &own, size, 16).state()
 }
 
 #[test]
@@ -74,7 +78,12 @@ fn decoded(http: proto::HttpRequest) -> HttpRequest {
     let request = CheckRequest {
         attributes: Some(attributes),
     };
-    decode(request, Instant::now(), 1_000).http.expect("http")
+    read(&request).http.expect("http")
+}
+
+/// What is read of a request as the generated types write it.
+fn read(request: &CheckRequest) -> Check {
+    decode(&request.encode_to_vec().into(), Instant::now(), 1_000).expect("a check request")
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn raw_body_comes_before_body_and_host_is_normal() {
 
 #[test]
 fn a_tcp_check_has_no_request_and_an_empty_one_decodes() {
-    let check = decode(CheckRequest::default(), Instant::now(), 16);
+    let check = read(&CheckRequest::default());
     assert!(check.http.is_none() && check.source.address.is_none());
 }
 
@@ -144,13 +153,9 @@ fn route_metadata_is_read_with_dotted_namespaces() {
         route_metadata_context: Some(metadata),
         ..AttributeContext::default()
     };
-    let check = decode(
-        CheckRequest {
-            attributes: Some(attributes),
-        },
-        Instant::now(),
-        16,
-    );
+    let check = read(&CheckRequest {
+        attributes: Some(attributes),
+    });
     assert_eq!(
         check.metadata("com.example.policy.tenant").as_deref(),
         Some("acme")
@@ -161,4 +166,68 @@ fn route_metadata_is_read_with_dotted_namespaces() {
     );
     assert_eq!(check.metadata("com.example.policy.nested"), None);
     assert_eq!(check.metadata("com.example.tenant"), None);
+}
+
+#[test]
+fn who_is_at_the_other_end_and_what_the_operator_says_is_read() {
+    let peer = |address: &str, principal: &str| Peer {
+        address: Some(proto::Address {
+            address: Some(AddressKind::SocketAddress(proto::SocketAddress {
+                address: address.into(),
+                ..proto::SocketAddress::default()
+            })),
+        }),
+        principal: principal.into(),
+        certificate: "a%20certificate".into(),
+        ..Peer::default()
+    };
+    let attributes = |source| AttributeContext {
+        source: Some(source),
+        context_extensions: [("tenant".into(), "acme".into())].into(),
+        ..AttributeContext::default()
+    };
+    let check = read(&CheckRequest {
+        attributes: Some(attributes(peer("2001:db8::7", "spiffe://a/b"))),
+    });
+    let source = check.source;
+    assert_eq!(source.address, "2001:db8::7".parse().ok());
+    assert_eq!(source.principal.as_deref(), Some("spiffe://a/b"));
+    assert_eq!(source.certificate.as_deref(), Some("a%20certificate"));
+    assert_eq!(check.context["tenant"], "acme");
+    let check = read(&CheckRequest {
+        attributes: Some(attributes(peer("pipe", "a\0b"))),
+    });
+    assert_eq!((check.source.address, check.source.principal), (None, None));
+}
+
+#[test]
+fn what_is_no_check_request_is_malformed() {
+    let request = CheckRequest {
+        attributes: Some(AttributeContext {
+            request: Some(proto::Request {
+                time: None,
+                http: Some(proto::HttpRequest {
+                    path: "/a".into(),
+                    ..proto::HttpRequest::default()
+                }),
+            }),
+            ..AttributeContext::default()
+        }),
+    };
+    let good = request.encode_to_vec();
+    let read = |bytes: &[u8]| decode(&Bytes::copy_from_slice(bytes), Instant::now(), 16);
+    assert!(read(&good).is_ok());
+    for end in 1..good.len() {
+        assert_eq!(read(&good[..end]).err(), Some(Malformed), "{end}");
+    }
+    let mut other = good.clone();
+    let path = other.len() - 1;
+    other[path] = 0xff;
+    assert_eq!(
+        read(&other).err(),
+        Some(Malformed),
+        "a path that is no text"
+    );
+    let number_for_a_message = [0x08, 0x01];
+    assert_eq!(read(&number_for_a_message).err(), Some(Malformed));
 }

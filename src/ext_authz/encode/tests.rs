@@ -3,13 +3,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prost::Message as _;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
     check::{Body, Check, Headers, HttpRequest, Removes, RequestPath, Source},
     dispatch::Strategy,
+    ext_authz::wire::FRAME,
+    permission::Origin,
     pipeline::{Outcome, Plan, Ran, Skip, Stage},
+    proto::{CheckResponse, HttpResponse, Kind},
     screening::Findings,
     verdict::Reason,
 };
@@ -17,7 +21,7 @@ use crate::{
 fn check(headers: &[(&str, &str)]) -> Check {
     let mut own = Headers::default();
     for (name, value) in headers {
-        own.push(name, value.as_bytes().to_vec());
+        own.push(name, value);
     }
     let http = HttpRequest {
         method: "GET".into(),
@@ -44,6 +48,7 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         reason,
         route: None,
         subject: Some("a\u{e9}\r\nb%".into()),
+        nonce: None,
         permission: None,
         findings: Findings::default(),
         risk: None,
@@ -54,8 +59,31 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
 }
 
 fn response(check: &Check, outcome: Outcome, reason: Reason) -> CheckResponse {
-    let decision = decision(outcome, reason);
-    encode(Reply::new(check, &decision), metadata(&decision))
+    response_to(check, &decision(outcome, reason))
+}
+
+/// As the generated types read it.
+fn response_to(check: &Check, decision: &Decision) -> CheckResponse {
+    read(&answer(&Reply::new(check, decision), decision))
+}
+
+fn read(frame: &[u8]) -> CheckResponse {
+    CheckResponse::decode(&frame[FRAME..]).expect("a check response")
+}
+
+/// The fields of `subzero` in the dynamic metadata.
+fn metadata_of(decision: &Decision) -> HashMap<String, Kind> {
+    let mut metadata = response_to(&check(&[]), decision)
+        .dynamic_metadata
+        .expect("metadata");
+    let own = metadata.fields.remove("subzero").expect("our namespace");
+    let Some(Kind::StructValue(own)) = own.kind else {
+        panic!("a struct")
+    };
+    let fields = own.fields.into_iter();
+    fields
+        .map(|(name, value)| (name, value.kind.expect("a value")))
+        .collect()
 }
 
 #[test]
@@ -203,7 +231,7 @@ fn a_step_up_is_401_and_unauthenticated_though_its_reason_is_not() {
             .find(|(name, _)| *name == "grpc-status");
         assert_eq!(code.is_some(), kind == "application/grpc");
         assert!(code.is_none_or(|(_, code)| code == "16"));
-        let response = encode(Reply::new(&check, &decision), metadata(&decision));
+        let response = response_to(&check, &decision);
         assert_eq!(response.status.expect("a status").code, 16);
     }
 }
@@ -223,7 +251,46 @@ fn a_plan_in_short_tells_actual_over_predicted_and_what_did_not_run() {
         ],
         skipped: vec![(Stage::Screening, Skip::Denied)],
     };
+    let told = |plan| {
+        let decision = Decision {
+            plan,
+            ..decision(Outcome::Deny, Reason::PermissionDenied)
+        };
+        metadata_of(&decision).remove("plan")
+    };
     let expected = "identity=12us/10us permission=3us screening=skipped";
-    assert_eq!(in_short(&plan), expected);
-    assert_eq!(in_short(&Plan::default()), "");
+    assert_eq!(told(plan), Some(Kind::StringValue(expected.into())));
+    let empty = Some(Kind::StringValue(String::new()));
+    assert_eq!(told(Plan::default()), empty);
+}
+
+#[test]
+fn metadata_tells_what_is_known() {
+    let text = |text: &str| Kind::StringValue(text.into());
+    let plain = metadata_of(&decision(Outcome::Deny, Reason::NoRoute));
+    assert_eq!(plain["decision_id"], text(&"0".repeat(32)));
+    assert_eq!(plain["verdict"], text("deny"));
+    assert_eq!(plain["reason"], text("no_route"));
+    assert_eq!(plain["cost_us"], Kind::NumberValue(5.0));
+    assert_eq!(plain.len(), 5, "{plain:?}");
+    let known = metadata_of(&Decision {
+        permission: Some(Origin::Cache(Duration::from_millis(1_500))),
+        risk: Some(0.07),
+        shadowed: true,
+        ..decision(Outcome::Allow, Reason::Ok)
+    });
+    assert_eq!(known["permission_source"], text("cache"));
+    assert_eq!(known["permission_age_ms"], Kind::NumberValue(1_500.0));
+    assert_eq!(known["risk"], Kind::NumberValue(0.07));
+    assert_eq!(known["shadow"], Kind::BoolValue(true));
+}
+
+#[test]
+fn when_our_own_code_fails_the_answer_is_a_denial() {
+    let response = read(&broken());
+    assert_ne!(response.status.expect("a status").code, 0);
+    assert!(matches!(
+        response.http_response,
+        Some(HttpResponse::DeniedResponse(_))
+    ));
 }

@@ -15,7 +15,7 @@ fn refusal(status: u16) -> Refusal {
 fn passage() -> Passage {
     Passage {
         set: vec![("x-subzero-decision", "1".to_owned())],
-        remove: vec!["x-subzero-risk".to_owned(), "x_subzero_risk".to_owned()],
+        remove: vec!["x-subzero-risk".into(), "x_subzero_risk".into()],
         remove_query: Vec::new(),
     }
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     super::{
         Audiences, KeySource, Metrics, Requirement, Revocations, Settings, Verifier,
-        issuer::Issuer, keys::Keys, once::Once, revocation,
+        issuer::Issuer, keys::Keys, once::Once, revocation, sender::Rules,
     },
     Batch, UNREADABLE, class,
 };
@@ -84,7 +84,7 @@ impl Samples {
             issuers: BTreeMap::from(issuers),
             metrics,
             once: Once::new(1 << 16).expect("random numbers, as everywhere"),
-            proof_age: Duration::ZERO,
+            proofs: Rules::default(),
             revocations: Revocations::new(limits).expect("random numbers, as everywhere"),
             fetchers: [Reach::Anywhere, Reach::Public].map(Fetcher::new),
         });

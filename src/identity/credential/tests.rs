@@ -9,7 +9,7 @@ use crate::{
 fn outcome(values: &[&[u8]]) -> Result<String, Reason> {
     let mut headers = Headers::default();
     for value in values {
-        headers.push("Authorization", value.to_vec());
+        headers.push("Authorization", value);
     }
     authorization(&headers)
         .map(|credential| credential.token.to_owned())
@@ -64,7 +64,7 @@ fn no_token_is_missing_and_a_strange_one_malformed() {
 fn found(place: &Place, target: &str, headers: &[(&str, &str)]) -> Result<String, Reason> {
     let mut own = Headers::default();
     for (name, value) in headers {
-        own.push(name, value.as_bytes().to_vec());
+        own.push(name, value.as_bytes());
     }
     let request = HttpRequest {
         method: "GET".to_owned(),

@@ -24,6 +24,7 @@ use super::{
         token::{decode, json::Unique, read},
     },
     Shown,
+    nonce::Nonces,
 };
 use crate::{
     check::{HttpRequest, RequestPath, normal_host},
@@ -141,6 +142,15 @@ impl<'a> Proof<'a> {
             return not("the proof is too old, or from the future");
         }
         Ok(())
+    }
+
+    /// Whether it has a nonce of ours that is still good. One that has none is told the one to use.
+    pub(super) fn check_nonce(&self, nonces: &Nonces<'_>) -> Result<(), Error> {
+        let nonce = self.claims.get("nonce").and_then(Value::as_str);
+        match nonce {
+            Some(nonce) if nonces.are_good(nonce) => Ok(()),
+            _ => Err(Error::Nonce(nonces.current())),
+        }
     }
 
     /// Notes that it has been shown, which it may be once.

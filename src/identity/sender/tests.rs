@@ -1,5 +1,7 @@
 //! Who may show a bound token, and how every other way is refused.
 
+mod nonces;
+
 use aws_lc_rs::{
     encoding::AsDer,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -11,9 +13,9 @@ use super::{
     super::{
         Identity, Requirement, Verifier,
         tests::{
-            file_verifier,
-            mint::{EC, Mint, NOW, RSA, claims_with, encode, key_set},
-            soon, want,
+            defaults, directory, file_verifier,
+            mint::{EC, ISSUER, Mint, NOW, RSA, claims_with, encode, key_set},
+            revocation, soon, want,
         },
     },
     *,
@@ -84,7 +86,7 @@ fn bound_to(holder: &Mint) -> String {
 fn request(headers: &[(&str, &str)]) -> HttpRequest {
     let mut own = Headers::default();
     for (name, value) in headers {
-        own.push(name, value.as_bytes().to_vec());
+        own.push(name, value.as_bytes());
     }
     HttpRequest {
         method: "GET".to_owned(),

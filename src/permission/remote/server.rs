@@ -2,7 +2,7 @@
 //!
 //! A check changes nothing, so it may be asked twice; but only after failures that say nothing of
 //! how busy the server is, or that it asks to have tried again, and within a budget. A call that ran
-//! out of time is not repeated: the next one would too.
+//! out of time is not repeated: the next one would too. While the breaker is open nobody is asked.
 
 use std::{
     fs,
@@ -234,7 +234,17 @@ impl Server {
                 time: left.min(self.timeout),
             },
         };
+        let attempt = match self.metrics.server.begin() {
+            Ok(attempt) => attempt,
+            Err(open) => return unavailable(open.to_string()),
+        };
         let reply = self.fetcher.call(call, &self.metrics.server, judge).await;
+        // Callers who are in a hurry say nothing of the server.
+        let is_cut_short =
+            left < self.timeout / 2 && matches!(reply, Err(upstream::Error::Timeout));
+        if let Some(attempt) = attempt.filter(|_| !is_cut_short) {
+            attempt.ended(reply.as_ref().map_or(true, |reply| reply.status >= 500));
+        }
         match reply {
             Ok(reply) => self.meaning(reply),
             Err(error @ (upstream::Error::Connect(_) | upstream::Error::Http(_))) => {

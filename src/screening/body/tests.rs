@@ -8,7 +8,7 @@ const LIMITS: Limits = Limits {
 fn headers(pairs: &[(&str, &str)]) -> Headers {
     let mut headers = Headers::default();
     for (name, value) in pairs {
-        headers.push(name, (*value).into());
+        headers.push(name, value);
     }
     headers
 }

@@ -25,6 +25,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is an answer all the same: Redis is there and says no.
+    pub(super) fn is_no(&self) -> bool {
+        matches!(self.error, Error::Full | Error::Refused)
+    }
+
     pub(super) fn of(error: &RedisError) -> Self {
         let code = error.code().unwrap_or_default();
         let said = || upstream::Error::Refused(code.to_owned());

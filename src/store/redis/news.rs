@@ -189,9 +189,9 @@ mod tests {
     #[test]
     fn tracked_keys_are_told_apart() {
         let keys = vec![
-            bulk(&format!("subzero:1:ab:permission:12:{{{HEX}}}")),
-            bulk(&format!("subzero:1:ab:permission:12:{{{HEX}}}:lease")),
-            bulk("subzero:1:ab:generations"),
+            bulk(&format!("subzero:2:ab:permission:12:{{{HEX}}}")),
+            bulk(&format!("subzero:2:ab:permission:12:{{{HEX}}}:lease")),
+            bulk("subzero:2:ab:generations"),
             Value::Int(1),
         ];
         let gone = News::Gone {
