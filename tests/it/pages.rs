@@ -102,14 +102,9 @@ fn reference(page: &str) -> String {
     }
     text += "\n| label | values |\n|---|---|\n";
     for (label, values) in &values {
+        let listed: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
         let open = OPEN.iter().find(|(name, _)| name == label);
-        let told = match open {
-            Some((_, told)) => (*told).to_owned(),
-            None => {
-                let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-                values.join(" ")
-            }
-        };
+        let told = open.map_or_else(|| listed.join(" "), |(_, told)| (*told).to_owned());
         let _ = writeln!(text, "| `{label}` | {told} |");
     }
     text
