@@ -11,6 +11,7 @@ help:
 	@echo 'make train DATA=folder           trains the model that finds injections (training/README.md)'
 	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
+	@echo 'make fuzz         ten million hostile inputs for each parser of what strangers send'
 	@echo 'make bench-envoy     a decision behind Envoy, beside jwt_authn and a server that allows everything'
 	@echo 'make bench-instructions  instructions a check, by callgrind: what a change costs on a busy machine'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
@@ -48,6 +49,10 @@ soak:
 	$(PYTHON) tools/install.py envoy oidc wrk
 	SUBZERO_TEST_SECONDS=63 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
+fuzz:
+	SUBZERO_FUZZ_EXECUTIONS=$(or $(EXECUTIONS),10000000) \
+		cargo test --locked --profile fuzz --lib fuzz -- --nocapture
+
 bench-envoy:
 	$(PYTHON) tools/install.py envoy wrk
 	cargo bench --locked --bench envoy
@@ -74,4 +79,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak bench-envoy bench-instructions bench-dispatch fmt clippy doc train eval-screening deny ci
+.PHONY: help tools demo test chart soak fuzz bench-envoy bench-instructions bench-dispatch fmt clippy doc train eval-screening deny ci

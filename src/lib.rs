@@ -18,6 +18,9 @@
 #[cfg(test)]
 extern crate self as subzero;
 
+#[cfg(test)]
+mod fuzz;
+
 pub mod clock;
 pub mod problem;
 pub mod proto;

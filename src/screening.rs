@@ -55,7 +55,6 @@ pub use self::{
 use self::{
     document::{Document, Lane},
     model::Model,
-    offsets::OffsetMap,
     scan::{Detectors, Hit, Wanted},
     walk::Limits,
 };
@@ -180,16 +179,6 @@ impl Screener {
             }
         }
         self.search(&text.document, text.json.as_deref(), want, deadline)
-    }
-
-    /// Screens one text as a user's prompt.
-    ///
-    /// # Errors
-    ///
-    /// That it has more readings than are looked at.
-    pub fn screen_text(&self, text: &str, want: &Requirement) -> Result<Findings, Error> {
-        let document = Document::plain(text.to_owned(), OffsetMap::default(), Trust::User);
-        self.search(&document, None, *want, None)
     }
 
     fn search(

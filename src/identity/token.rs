@@ -4,6 +4,8 @@
 //! different tokens: base64url without padding and without stray bits, JSON without duplicate
 //! keys at any depth, and none of the header parameters that would let a token choose its own key.
 
+#[cfg(test)]
+mod fuzz;
 mod header;
 mod headers;
 pub(super) mod json;

@@ -133,7 +133,10 @@ pub(super) fn fold(text: &str) -> (String, OffsetMap) {
             out.truncate(start);
             out.push(char);
         }
-        if out.len() - start != src.len() || out.as_bytes()[start] < 0x80 {
+        // Several characters may be as long as the one they stand for (U+338D is `μg`), and each
+        // of them leads back to all of it.
+        let one = out[start..].chars().nth(1).is_none();
+        if out.len() - start != src.len() || !one {
             map.push(start..out.len(), src);
         }
     }

@@ -1,5 +1,7 @@
 //! `OpenFGA`'s own syntax cases and its pairs of language and JSON, then our own bounds.
 
+mod fuzz;
+
 use serde::Deserialize;
 
 use super::*;

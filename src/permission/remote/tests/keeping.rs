@@ -109,10 +109,17 @@ async fn different_questions_at_the_same_time_are_gathered_once_that_is_known_to
     assert_eq!((alone, batches), (40, 0), "nothing is known of batches yet");
     // From now on single calls are slow and batches quick, as where each call costs much.
     let gathering = &scene.remote.inner.exchange.gathering;
-    for _ in 0..20 {
-        let _took = gathering.send(40).answered();
+    let (mut alone, mut batches) = (0, 0);
+    // A machine that is busy with other things can make one burst say otherwise.
+    for round in 1..=5 {
+        for _ in 0..20 {
+            let _took = gathering.send(40).answered();
+        }
+        (alone, batches) = burst(round).await;
+        if batches >= 1 && alone <= 10 {
+            break;
+        }
     }
-    let (alone, batches) = burst(1).await;
     assert!(
         batches >= 1 && alone <= 10,
         "{alone} alone, {batches} batches"
