@@ -69,8 +69,22 @@ pub(crate) fn report(medians: &[(&Case, Run)], rounds: usize, time: Duration) {
     println!("\n{text}");
     let folder = tools::root().join("benches/results");
     fs::create_dir_all(&folder).expect("make the folder of results");
-    fs::write(folder.join("envoy.md"), text).expect("write the results");
+    fs::write(folder.join("envoy.md"), &text).expect("write the results");
+    show(&text);
 }
+
+/// Puts the table where people who size their pods look.
+fn show(table: &str) {
+    let page = tools::root().join("docs/sizing.md");
+    let now = fs::read_to_string(&page).expect("read the page");
+    let (head, rest) = now.split_once(BEGIN).expect("where the table begins");
+    let (_, tail) = rest.split_once(END).expect("where the table ends");
+    let text = format!("{head}{BEGIN}\n{table}{END}{tail}");
+    fs::write(&page, text).expect("write the page");
+}
+
+const BEGIN: &str = "<!-- written by benches/envoy.rs -->\n";
+const END: &str = "<!-- end -->";
 
 fn of(medians: &[(&Case, Run)], name: &str) -> Run {
     let row = medians.iter().find(|(case, _)| case.name == name);

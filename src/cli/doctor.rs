@@ -14,6 +14,7 @@ mod filters;
 mod finding;
 mod issuers;
 mod proxy;
+mod senders;
 
 use std::{fs, path::Path, process::ExitCode, time::Duration};
 
@@ -61,6 +62,7 @@ async fn examine(
     let mut found = filters::examine(&proxy);
     found.extend(bodies::examine(&proxy, loaded));
     found.extend(cluster::examine(&proxy, loaded));
+    found.extend(senders::examine(&proxy, loaded));
     if let (Some(file), Some(loaded)) = (file, loaded) {
         found.extend(issuers::examine(file, loaded).await?);
     }

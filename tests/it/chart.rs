@@ -226,6 +226,25 @@ fn a_changed_configuration_rolls_the_pods_unless_told_not_to() {
 }
 
 #[test]
+fn its_schema_knows_every_section_and_setting_there_is() {
+    let defaults: Value = serde_saphyr::from_str(subzero::config::DEFAULTS).expect("YAML");
+    let schema = fs::read_to_string(chart().join("values.schema.json")).expect("read");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let keys = |map: &Value| {
+        let keys = map.as_object().expect("a map").keys();
+        keys.cloned().collect::<std::collections::BTreeSet<_>>()
+    };
+    let config = &schema["properties"]["config"]["properties"];
+    assert_eq!(keys(config), keys(&defaults));
+    for section in ["admission", "screening", "upstream"] {
+        let known = &config[section]["properties"];
+        assert_eq!(keys(known), keys(&defaults[section]), "{section}");
+    }
+    let breaker = &config["upstream"]["properties"]["breaker"]["properties"];
+    assert_eq!(keys(breaker), keys(&defaults["upstream"]["breaker"]));
+}
+
+#[test]
 fn its_version_is_that_of_the_crate() {
     let text = fs::read_to_string(chart().join("Chart.yaml")).expect("read");
     let meta: Value = serde_saphyr::from_str(&text).expect("YAML");

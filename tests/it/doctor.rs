@@ -1,6 +1,8 @@
 //! `subzero doctor`, against the real Envoy: the sidecar's configuration is in order, and every mistake
 //! that its comments warn of is found.
 
+mod senders;
+
 use std::{fs, net::SocketAddr, path::Path};
 
 use serde_json::Value;

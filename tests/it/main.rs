@@ -34,6 +34,7 @@ mod measured;
 mod openfga;
 mod operator;
 mod outages;
+mod pages;
 mod paths;
 mod permissions;
 mod places;

@@ -57,13 +57,7 @@ volumeMounts:
   {{- if or .Values.store.inline .Values.store.existingConfigMap .Values.store.existingSecret }}
   - { name: subzero-store, mountPath: /etc/subzero/store, readOnly: true }
   {{- end }}
-  {{- if .Values.api.enabled }}
-  - { name: subzero-secret-api, mountPath: /etc/subzero/secrets/api, readOnly: true }
-  {{- end }}
-  {{- if .Values.redis.url }}
-  - { name: subzero-secret-redis, mountPath: /etc/subzero/secrets/redis, readOnly: true }
-  {{- end }}
-  {{- range .Values.secrets }}
+  {{- range include "subzero.secrets" . | fromYamlArray }}
   - { name: subzero-secret-{{ .name }}, mountPath: /etc/subzero/secrets/{{ .name }}, readOnly: true }
   {{- end }}
   {{- if and (eq .Values.mode "sidecar") .Values.sidecar.socket }}
@@ -84,6 +78,24 @@ volumeMounts:
 ["/usr/local/bin/subzero", "health", "http://127.0.0.1:{{ $root.Values.ports.admin }}{{ index . 1 }}"]
 {{- end -}}
 
+{{/* Every Secret that is mounted, as `secrets` has them: the chart's own first. */}}
+{{- define "subzero.secrets" -}}
+{{- $all := list -}}
+{{- if and .Values.api.enabled .Values.api.existingSecret -}}
+{{- $all = append $all (dict "name" "api" "existingSecret" .Values.api.existingSecret) -}}
+{{- end -}}
+{{- if .Values.api.tls.existingSecret -}}
+{{- $all = append $all (dict "name" "api-tls" "existingSecret" .Values.api.tls.existingSecret) -}}
+{{- end -}}
+{{- if and .Values.openfga.url .Values.openfga.existingSecret -}}
+{{- $all = append $all (dict "name" "openfga" "existingSecret" .Values.openfga.existingSecret) -}}
+{{- end -}}
+{{- if .Values.redis.url -}}
+{{- $all = append $all (dict "name" "redis" "existingSecret" .Values.redis.existingSecret) -}}
+{{- end -}}
+{{- toYaml (concat $all .Values.secrets) -}}
+{{- end -}}
+
 {{- define "subzero.volumes" -}}
 - name: subzero-config
   configMap: { name: {{ include "subzero.fullname" . }} }
@@ -97,15 +109,7 @@ volumeMounts:
 - name: subzero-store
   configMap: { name: {{ include "subzero.fullname" . }}-store }
 {{- end }}
-{{- if .Values.api.enabled }}
-- name: subzero-secret-api
-  secret: { secretName: {{ .Values.api.existingSecret }} }
-{{- end }}
-{{- if .Values.redis.url }}
-- name: subzero-secret-redis
-  secret: { secretName: {{ .Values.redis.existingSecret }} }
-{{- end }}
-{{- range .Values.secrets }}
+{{- range include "subzero.secrets" . | fromYamlArray }}
 - name: subzero-secret-{{ .name }}
   secret: { secretName: {{ .existingSecret }} }
 {{- end }}

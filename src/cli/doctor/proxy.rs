@@ -24,6 +24,8 @@ pub(super) struct Chain {
     pub(super) place: String,
     /// The connection manager's settings.
     pub(super) manager: Value,
+    /// How TLS ends here: the settings of the listener's socket. `None` without TLS.
+    pub(super) tls: Option<Value>,
     pub(super) filters: Vec<Filter>,
     /// Every route, with the settings it has for filters.
     pub(super) routes: Vec<Route>,
@@ -108,7 +110,9 @@ impl Proxy {
                 (kind(&settings) == "HttpConnectionManager").then_some(settings)
             });
             for manager in managers {
-                self.chains.push(Chain::new(place.clone(), manager, tables));
+                let tls = tls(chain);
+                self.chains
+                    .push(Chain::new(place.clone(), manager, tls, tables));
             }
         }
         if self.chains.len() == before {
@@ -131,7 +135,12 @@ impl Proxy {
 }
 
 impl Chain {
-    fn new(place: String, manager: Value, tables: &BTreeMap<String, Value>) -> Self {
+    fn new(
+        place: String,
+        manager: Value,
+        tls: Option<Value>,
+        tables: &BTreeMap<String, Value>,
+    ) -> Self {
         let filters = list(&manager, "/http_filters").into_iter().map(|filter| {
             let settings = filter.get("typed_config").cloned().unwrap_or_default();
             Filter {
@@ -148,6 +157,7 @@ impl Chain {
         Self {
             place,
             manager,
+            tls,
             filters,
             routes,
         }
@@ -156,6 +166,15 @@ impl Chain {
     /// The filter that asks, if there is one.
     pub(super) fn ext_authz(&self) -> Option<&Filter> {
         self.filters.iter().find(|filter| filter.kind == "ExtAuthz")
+    }
+}
+
+/// The TLS settings of a filter chain; QUIC keeps them one level deeper.
+fn tls(chain: &Value) -> Option<Value> {
+    let socket = chain.pointer("/transport_socket/typed_config")?;
+    match kind(socket).as_str() {
+        "DownstreamTlsContext" => Some(socket.clone()),
+        _ => socket.get("downstream_tls_context").cloned(),
     }
 }
 

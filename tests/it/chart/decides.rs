@@ -7,7 +7,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{configuration, files, name, objects, of_kind, rendered};
-use crate::{support::subzero::Setup, world::data};
+use crate::{
+    support::{subzero::Setup, tls::Authority},
+    world::data,
+};
 
 /// What the pod finds under /etc/subzero, in a folder: the configuration with its paths changed, and the
 /// files that config maps and secrets of the user's would be.
@@ -38,8 +41,23 @@ pub(super) fn laid_out(objects: &[Value]) -> TempDir {
             .expect("runs");
         write(path, &String::from_utf8_lossy(&minted.stdout));
     }
-    for secret in ["partner/client-secret", "redis/key", "redis/password"] {
-        write(&format!("{at}/secrets/{secret}"), "sixteen bytes and more");
+    for secret in [
+        "openfga/client-secret",
+        "openfga/key",
+        "partner/client-secret",
+        "redis/key",
+        "redis/password",
+    ] {
+        write(&format!("{at}/secrets/{secret}"), "sixteen-bytes-and-more");
+    }
+    let authority = Authority::new();
+    let (certificate, key) = authority.server();
+    for (name, text) in [
+        ("tls.crt", &certificate),
+        ("tls.key", &key),
+        ("ca.crt", &authority.pem()),
+    ] {
+        write(&format!("{at}/secrets/api-tls/{name}"), text);
     }
     folder
 }
