@@ -22,8 +22,8 @@ use super::{
 /// It listens after some 50 ms; a busy machine takes longer.
 const START: Duration = Duration::from_secs(20);
 
-/// How often it is started when it does not come up: on a busy machine one has been silent, without
-/// a word in its logs, for all the time it had.
+/// How often it is started when it does not come up, which on a busy machine may take longer than
+/// there is time.
 const STARTS: usize = 3;
 
 /// As many tuples as one write takes.

@@ -7,7 +7,7 @@
 use std::{
     fs,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -190,10 +190,11 @@ impl Server {
         let mut has_read_key = false;
         for tries in 0.. {
             self.wait_while_left_alone(deadline).await?;
+            let key = self.key();
             let (why, pause) = match self.once(&url, body.clone(), most, deadline).await {
                 Tried::Answered(body) => return Ok(body),
                 Tried::Failed(failure) => return Err(failure),
-                Tried::Unknown(_) if !has_read_key && self.read_key_again() => {
+                Tried::Unknown(_) if !has_read_key && self.has_another_key(key.as_deref()) => {
                     has_read_key = true;
                     continue;
                 }
@@ -306,15 +307,26 @@ impl Server {
         }
     }
 
-    /// Whether the key's file holds another key now.
-    fn read_key_again(&self) -> bool {
+    fn key(&self) -> Option<Arc<Secret>> {
+        match &self.credentials {
+            Some(Credentials::Key { held, .. }) => Some(held.load_full()),
+            Some(Credentials::Client(_)) | None => None,
+        }
+    }
+
+    /// Whether there is another key by now than the one that was `shown`: somebody who was refused at
+    /// the same time has read it, or the key's file holds it.
+    fn has_another_key(&self, shown: Option<&Secret>) -> bool {
         let Some(Credentials::Key { path, held }) = &self.credentials else {
             return false;
         };
+        if shown != Some(&**held.load()) {
+            return true;
+        }
         match read_key(path) {
             Ok(key) if key != **held.load() => {
                 tracing::info!("another key for the permission server");
-                held.store(std::sync::Arc::new(key));
+                held.store(Arc::new(key));
                 true
             }
             _ => false,
