@@ -22,13 +22,14 @@ use std::{
 use envoy_types::pb::envoy::service::auth::v3::{
     CheckRequest, authorization_client::AuthorizationClient,
 };
-use tempfile::TempDir;
 use tonic::transport::Channel;
 
 #[path = "envoy/floor.rs"]
 mod floor;
 #[path = "instructions/questions.rs"]
 mod questions;
+#[path = "envoy/scene.rs"]
+mod scene;
 #[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/harness.rs"]
 mod support;
@@ -80,46 +81,47 @@ struct Row {
 }
 
 async fn count() -> Vec<Row> {
-    let dir = tempfile::tempdir().expect("make a folder");
+    let folder = tempfile::tempdir().expect("make a folder");
+    let dir = folder.path();
     let questions = questions::all();
     let mut rows = Vec::new();
-    let (floor, address) = floor_under_valgrind(&dir).await;
+    let (floor, address) = floor_under_valgrind(dir).await;
     for (name, question) in [
         ("allow everything (tonic)", &questions.plain),
         ("allow everything (tonic), 1 KB body", &questions.prompt),
     ] {
         rows.push(Row {
             name,
-            instructions: measure(&floor, address.port(), question).await,
+            instructions: measure(dir, &floor, address.port(), question).await,
         });
     }
     drop(floor);
-    let subzero = subzero_under_valgrind(&dir, &questions).await;
+    let subzero = subzero_under_valgrind(dir, &questions).await;
     for (name, question) in questions.named() {
         rows.push(Row {
             name,
-            instructions: measure(&subzero.process, subzero.grpc.port(), question).await,
+            instructions: measure(dir, &subzero.process, subzero.grpc.port(), question).await,
         });
     }
     rows
 }
 
-async fn floor_under_valgrind(dir: &TempDir) -> (Process, std::net::SocketAddr) {
-    let (tcp, unix) = (ports::local(ports::free()), dir.path().join("floor.sock"));
+async fn floor_under_valgrind(dir: &Path) -> (Process, std::net::SocketAddr) {
+    let (tcp, unix) = (ports::local(ports::free()), dir.join("floor.sock"));
     let mut command = Command::new(under_valgrind(
-        dir.path(),
+        dir,
         "floor",
         &env::current_exe().expect("a path"),
     ));
     command.args(["floor", &tcp.to_string()]).arg(&unix);
-    let mut process = Process::start("floor", command, dir.path());
+    let mut process = Process::start("floor", command, dir);
     process.until_accepting(tcp, Duration::from_mins(1)).await;
     (process, tcp)
 }
 
-async fn subzero_under_valgrind(dir: &TempDir, questions: &questions::All) -> Subzero {
+async fn subzero_under_valgrind(dir: &Path, questions: &questions::All) -> Subzero {
     let binary = Path::new(env!("CARGO_BIN_EXE_subzero"));
-    let script = under_valgrind(dir.path(), "subzero", binary);
+    let script = under_valgrind(dir, "subzero", binary);
     let setup = Setup::new(script, &questions.config);
     let setup = questions
         .files
@@ -133,12 +135,17 @@ async fn subzero_under_valgrind(dir: &TempDir, questions: &questions::All) -> Su
     subzero
 }
 
+/// Where the dumps go: `SUBZERO_CALLGRIND_OUT` keeps them, to be looked at.
+fn dumps(dir: &Path) -> PathBuf {
+    env::var_os("SUBZERO_CALLGRIND_OUT").map_or_else(|| dir.to_owned(), PathBuf::from)
+}
+
 /// A program that starts `binary` under callgrind, not counting yet.
 fn under_valgrind(dir: &Path, name: &str, binary: &Path) -> PathBuf {
     let script = dir.join(name);
-    let out = env::var("SUBZERO_CALLGRIND_OUT").unwrap_or_else(|_| dir.display().to_string());
     let text = format!(
-        "#!/bin/sh\nexec valgrind --quiet --tool=callgrind --callgrind-out-file={out}/{name}.out {} \"$@\"\n",
+        "#!/bin/sh\nexec valgrind --quiet --tool=callgrind --callgrind-out-file={}/{name}.out {} \"$@\"\n",
+        dumps(dir).display(),
         binary.display()
     );
     fs::write(&script, text).expect("write a script");
@@ -147,7 +154,7 @@ fn under_valgrind(dir: &Path, name: &str, binary: &Path) -> PathBuf {
 }
 
 /// Instructions for one answer to `question`, of everything that the process does meanwhile.
-async fn measure(process: &Process, port: u16, question: &Question) -> f64 {
+async fn measure(dir: &Path, process: &Process, port: u16, question: &Question) -> f64 {
     let channel = Channel::from_shared(format!("http://127.0.0.1:{port}")).expect("an address");
     let client = AuthorizationClient::new(channel.connect().await.expect("connects"));
     ask(&client, question, WARM_UP).await;
@@ -156,7 +163,7 @@ async fn measure(process: &Process, port: u16, question: &Question) -> f64 {
     control(process, "--dump");
     #[expect(clippy::cast_precision_loss, reason = "billions at most")]
     {
-        dumped(process) as f64 / COUNTED as f64
+        dumped(dir) as f64 / COUNTED as f64
     }
 }
 
@@ -189,9 +196,8 @@ fn control(process: &Process, what: &str) {
 }
 
 /// The total of the newest dump.
-fn dumped(process: &Process) -> u64 {
-    let folder = env::var("SUBZERO_CALLGRIND_OUT").map_or_else(|_| process.logs(), PathBuf::from);
-    let newest = fs::read_dir(folder)
+fn dumped(dir: &Path) -> u64 {
+    let newest = fs::read_dir(dumps(dir))
         .expect("a folder")
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_string_lossy().contains(".out"))

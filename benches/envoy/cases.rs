@@ -9,34 +9,17 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{
-    keys::{self, Algorithm, Key, Token},
-    ports,
-    process::Process,
-    subzero::{Setup, Subzero},
+use crate::{
+    scene::{ISSUER, STORE, prompt},
+    support::{
+        keys::{self, Algorithm, Key, Token},
+        ports,
+        process::Process,
+        subzero::{Setup, Subzero},
+    },
 };
-
-pub(crate) const ISSUER: &str = "https://issuer.example/";
-
-const STORE: &str = "name: bench
-model: |
-  model
-    schema 1.1
-  type user
-  type group
-    relations
-      define member: [user]
-  type document
-    relations
-      define owner: [user]
-      define viewer: [user, group#member] or owner
-tuples:
-  - { user: 'user:alice', relation: member, object: 'group:staff' }
-  - { user: 'group:staff#member', relation: viewer, object: 'document:roadmap' }
-";
 
 /// The routes that are asked for; all but the first need the token.
 const ROUTES: &str = "permission: { store_file: store.fga.yaml }
@@ -238,19 +221,4 @@ pub(crate) fn all(servers: &Servers) -> Vec<Case> {
             Some(&warm.process),
         ),
     ]
-}
-
-/// A harmless chat of a kilobyte.
-fn prompt() -> String {
-    let text = "Please sum up the minutes of our last meeting for the new colleagues: we talked about \
-        the plan for spring, the two open positions, and who looks after the garden. ";
-    let body = |content: &str| {
-        json!({ "model": "small", "messages": [
-            { "role": "system", "content": "You are a friendly clerk." },
-            { "role": "user", "content": content },
-        ] })
-        .to_string()
-    };
-    let room = 1024 - body("").len();
-    body(&text.repeat(10)[..room])
 }

@@ -17,6 +17,7 @@ mod cases;
 mod floor;
 mod load;
 mod proxy;
+mod scene;
 mod table;
 
 #[expect(dead_code, reason = "the tests use the rest")]

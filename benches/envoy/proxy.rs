@@ -143,7 +143,7 @@ fn ext_authz(peer: &Peer, body: bool) -> Value {
 
 fn jwt_authn(jwks: &str, cached: bool) -> Value {
     let mut provider = json!({
-        "issuer": crate::cases::ISSUER,
+        "issuer": crate::scene::ISSUER,
         "local_jwks": { "inline_string": jwks },
         "forward": true,
     });

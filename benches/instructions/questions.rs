@@ -1,6 +1,10 @@
 //! What is asked, as Envoy sends it with `envoy/raw/sidecar.yaml`: raw headers, restricted to what
 //! policies read, and the body as bytes.
 
+use crate::{
+    scene::{ISSUER, STORE, prompt},
+    support::keys::{self, Algorithm, Key, Token},
+};
 use envoy_types::pb::envoy::{
     config::core::v3::{HeaderMap, HeaderValue},
     service::auth::v3::{
@@ -8,28 +12,6 @@ use envoy_types::pb::envoy::{
         attribute_context::{HttpRequest, Request},
     },
 };
-use serde_json::json;
-
-use crate::support::keys::{self, Algorithm, Key, Token};
-
-const ISSUER: &str = "https://issuer.example/";
-
-const STORE: &str = "name: bench
-model: |
-  model
-    schema 1.1
-  type user
-  type group
-    relations
-      define member: [user]
-  type document
-    relations
-      define owner: [user]
-      define viewer: [user, group#member] or owner
-tuples:
-  - { user: 'user:alice', relation: member, object: 'group:staff' }
-  - { user: 'group:staff#member', relation: viewer, object: 'document:roadmap' }
-";
 
 const CONFIG: &str = "
 permission: { store_file: store.fga.yaml }
@@ -155,19 +137,4 @@ fn request(path: &str, bearer: Option<&str>, body: Option<String>) -> CheckReque
     CheckRequest {
         attributes: Some(attributes),
     }
-}
-
-/// A harmless chat of a kilobyte.
-fn prompt() -> String {
-    let text = "Please sum up the minutes of our last meeting for the new colleagues: we talked about \
-        the plan for spring, the two open positions, and who looks after the garden. ";
-    let body = |content: &str| {
-        json!({ "model": "small", "messages": [
-            { "role": "system", "content": "You are a friendly clerk." },
-            { "role": "user", "content": content },
-        ] })
-        .to_string()
-    };
-    let room = 1024 - body("").len();
-    body(&text.repeat(10)[..room])
 }

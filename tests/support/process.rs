@@ -70,11 +70,6 @@ impl Process {
         self.log("err")
     }
 
-    /// The folder of its logs.
-    pub(crate) fn logs(&self) -> PathBuf {
-        self.logs.clone()
-    }
-
     /// Resident memory in bytes, from the kernel.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
