@@ -141,10 +141,9 @@ async fn a_provider_that_is_killed_and_comes_back_refuses_no_token_of_a_known_ke
     let metrics = world.subzero.metrics().await;
     let failed = [("upstream", "keys:provider"), ("outcome", "connect")];
     let failed = metrics.count("subzero_upstream_requests_total", &failed);
-    assert!(
-        (1..=u64::from(away) + 2).contains(&failed),
-        "{failed} tries in {away} s"
-    );
+    // `refresh` bounds the pauses from above, and chance makes them half as long at most.
+    let most = (u64::from(away) + 1) * 2;
+    assert!((1..=most).contains(&failed), "{failed} tries in {away} s");
     provider.revive().await;
     let answers = assert_all_passed(loading.outcome().await);
     tell(&format!(
