@@ -25,6 +25,7 @@ const ROUND: Duration = Duration::from_millis(20);
 const WANT: Requirement = Requirement {
     trust_system: false,
     injection: Action::Deny,
+    invisible_text: Action::Deny,
     secrets: Action::Deny,
     personal_data: Action::Deny,
 };
@@ -60,6 +61,8 @@ fn screener() -> Screener {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 64,
+        patterns: Vec::new(),
+        allow: Default::default(),
     };
     let metrics = Metrics::register(&prometheus::Registry::new()).expect("a fresh registry");
     Screener::new(&config, metrics).expect("the rules compile")

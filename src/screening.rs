@@ -31,6 +31,7 @@ mod metrics;
 pub mod model;
 mod normalise;
 mod offsets;
+mod own;
 mod pattern;
 mod personal;
 mod place;
@@ -48,14 +49,16 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     batch::{Batch, Prompt},
     error::Error,
-    finding::{Action, Category, Finding, Findings, Requirement, Trust},
+    finding::{Action, Category, Finding, Findings, Requirement, RuleName, Trust},
     metrics::Metrics,
+    own::{Allowed, OwnPattern},
     report::{Report, Violation},
 };
 use self::{
     body::Json,
     document::{Document, Lane},
     model::Model,
+    own::Own,
     scan::{Detectors, Hit, Wanted},
     walk::Limits,
 };
@@ -77,6 +80,10 @@ pub struct Config {
     pub max_text: Bytes,
     /// Most levels of arrays and objects.
     pub max_depth: usize,
+    /// What the operator looks for besides.
+    pub patterns: Vec<OwnPattern>,
+    /// Texts in which nothing is found.
+    pub allow: Allowed,
 }
 
 /// Screens bodies.
@@ -127,15 +134,14 @@ impl Screener {
                 ),
             ));
         }
-        let detectors = Detectors::new(model).map_err(|rule| {
-            vec![Problem::new(
-                "",
-                format!("a built-in rule does not compile: {rule}"),
-            )]
-        })?;
-        if !problems.is_empty() {
+        let own = Own::new(&config.patterns, &config.allow).map_err(|wrong| problems.extend(wrong));
+        let (Ok(own), []) = (own, &*problems) else {
             return Err(problems);
-        }
+        };
+        let detectors = Detectors::new(model, own).map_err(|rule| {
+            let message = format!("a built-in rule does not compile: {rule}");
+            vec![Problem::new("", message)]
+        })?;
         Ok(Self {
             detectors,
             limits: Limits {
@@ -196,7 +202,7 @@ impl Screener {
                 let trust = lane.trust.unwrap_or(Trust::Untrusted);
                 let wanted = Wanted::of(want, trust);
                 let hits = self.detectors.scan(&lane.text, wanted, deadline)?;
-                found.extend(hits.into_iter().map(|hit| placed(document, lane, &hit)));
+                found.extend(hits.into_iter().map(|hit| placed(document, lane, hit)));
             }
         }
         let findings = self.with_pointers(found, json);
@@ -225,7 +231,7 @@ impl Screener {
 }
 
 /// A hit in a lane as a finding in the body, with the leaf whose pointer it needs.
-fn placed(document: &Document, lane: &Lane, hit: &Hit) -> (usize, Finding) {
+fn placed(document: &Document, lane: &Lane, hit: Hit) -> (usize, Finding) {
     let (leaf, span) = lane.leaf_of(&hit.range);
     let outermost = document.outermost(leaf);
     let (span, source) = document.locate(leaf, span);

@@ -136,7 +136,9 @@ fn verdict(screener: &Screener, text: &str, trust: Trust) -> Result<Verdict, Box
         micros: start.elapsed().as_secs_f64() * 1e6,
         injection: found.count(Category::Injection) > 0,
         secret: found.count(Category::Secret) > 0,
-        phone: found.iter().any(|finding| finding.rule == "personal.phone"),
+        phone: found
+            .iter()
+            .any(|finding| finding.rule == "personal_data.phone"),
     })
 }
 
@@ -153,6 +155,8 @@ fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
         max_body: "1MiB".parse()?,
         max_text: "1MiB".parse()?,
         max_depth: 64,
+        patterns: Vec::new(),
+        allow: Default::default(),
     };
     let metrics = Metrics::register(&Registry::new())?;
     Screener::with_model(&config, metrics, model).map_err(|problems| format!("{problems:?}").into())
@@ -175,6 +179,7 @@ fn share_of(count: usize, share: f64) -> usize {
 
 const WANT: Requirement = Requirement {
     injection: Action::Deny,
+    invisible_text: Action::Deny,
     secrets: Action::Deny,
     personal_data: Action::Deny,
     trust_system: true,

@@ -170,6 +170,7 @@ fn refuse(error: &screening::Error) -> Refusal {
 /// What is looked for, and what of it makes a prompt unsafe.
 const WANT: Requirement = Requirement {
     injection: Action::Deny,
+    invisible_text: Action::Flag,
     secrets: Action::Deny,
     personal_data: Action::Flag,
     trust_system: false,

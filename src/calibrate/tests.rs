@@ -11,6 +11,8 @@ fn screener() -> Arc<Screener> {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 16,
+        patterns: Vec::new(),
+        allow: Default::default(),
     };
     let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
     Arc::new(Screener::new(&config, metrics).expect("good limits"))

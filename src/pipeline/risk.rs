@@ -120,7 +120,11 @@ impl Step {
             return;
         };
         // Personal data may be what a service is for; where it is not, it is denied, which counts.
-        let found = [Category::Injection, Category::Secret];
+        let found = [
+            Category::Injection,
+            Category::InvisibleText,
+            Category::Secret,
+        ];
         self.assessor.observe(
             encounter,
             Ending {

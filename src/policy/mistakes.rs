@@ -85,10 +85,11 @@ fn check_together(config: &RouteConfig, problems: &mut Vec<Problem>) {
         ("risk", config.risk.is_some()),
     ];
     let off = |want: &screening::Requirement| {
-        [want.injection, want.secrets, want.personal_data] == [screening::Action::Off; 3]
+        let is_off = |category| want.action(category) == screening::Action::Off;
+        screening::Category::ALL.into_iter().all(is_off)
     };
     if config.screening.as_ref().is_some_and(off) {
-        let message = "is off in all three; remove it, or set one to `deny` or `flag`";
+        let message = "is off in all it looks for; remove it, or set one to `deny` or `flag`";
         problems.push(Problem::new("screening", message));
     }
     for (key, _) in asks.iter().filter(|(_, asked)| *asked && config.public) {

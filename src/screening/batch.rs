@@ -163,6 +163,8 @@ mod tests {
             max_body: "1KiB".parse().expect("a size"),
             max_text: "2KiB".parse().expect("a size"),
             max_depth: 16,
+            patterns: Vec::new(),
+            allow: Default::default(),
         };
         let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
         Arc::new(Screener::new(&config, metrics).expect("good limits"))

@@ -3,7 +3,7 @@
 //! A finding names its rule and its place and never carries the text it matched: findings are
 //! logged, counted and sent upstream, and a log that quotes a secret has leaked it again.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,10 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Requirement {
-    /// Prompt injections and invisible text.
+    /// Prompt injections.
     pub injection: Action,
+    /// Text that no human reader sees, whatever it says: what it says is searched as well.
+    pub invisible_text: Action,
     /// Credentials of any kind.
     pub secrets: Action,
     /// Card numbers, e-mail addresses and the like.
@@ -40,6 +42,7 @@ impl Default for Requirement {
     fn default() -> Self {
         Self {
             injection: Action::Deny,
+            invisible_text: Action::Flag,
             secrets: Action::Deny,
             personal_data: Action::Flag,
             trust_system: false,
@@ -53,6 +56,7 @@ impl Requirement {
     pub fn action(&self, category: Category) -> Action {
         match category {
             Category::Injection => self.injection,
+            Category::InvisibleText => self.invisible_text,
             Category::PersonalData => self.personal_data,
             Category::Secret => self.secrets,
         }
@@ -60,10 +64,13 @@ impl Requirement {
 }
 
 /// The kinds of findings.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Category {
-    /// Text that tries to take over the model, or that a human reader cannot see.
+    /// Text that tries to take over the model.
     Injection,
+    /// Text that a human reader cannot see.
+    InvisibleText,
     /// Data about a person.
     PersonalData,
     /// A credential.
@@ -72,13 +79,19 @@ pub enum Category {
 
 impl Category {
     /// Every category, in the order a denial names them.
-    pub const ALL: [Self; 3] = [Self::Injection, Self::Secret, Self::PersonalData];
+    pub const ALL: [Self; 4] = [
+        Self::Injection,
+        Self::InvisibleText,
+        Self::Secret,
+        Self::PersonalData,
+    ];
 
     /// The name used in headers, metrics and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Injection => "injection",
+            Self::InvisibleText => "invisible_text",
             Self::PersonalData => "personal_data",
             Self::Secret => "secret",
         }
@@ -86,7 +99,8 @@ impl Category {
 
     fn reason(self) -> Reason {
         match self {
-            Self::Injection => Reason::PromptInjection,
+            // Whoever hides text from people writes to the model.
+            Self::Injection | Self::InvisibleText => Reason::PromptInjection,
             Self::PersonalData => Reason::PersonalData,
             Self::Secret => Reason::SecretFound,
         }
@@ -105,13 +119,16 @@ pub enum Trust {
     Untrusted,
 }
 
+/// A rule's stable name: of ours, or of one that the configuration adds.
+pub type RuleName = Cow<'static, str>;
+
 /// One finding. Never the matched text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     /// What kind of finding.
     pub category: Category,
     /// The rule's stable name, such as `secret.aws_access_key`.
-    pub rule: &'static str,
+    pub rule: RuleName,
     /// How sure it is, in percent: of rules by their kind, of the model by its score.
     pub certainty: u8,
     /// JSON pointer of the string (or of the member whose key it is); empty for plain text. For
@@ -145,7 +162,7 @@ impl Findings {
     /// Each finding comes with the leaf that it stands in.
     pub(super) fn keep(found: &mut Vec<(usize, Finding)>) {
         found.sort_by(|(_, a), (_, b)| order(a).cmp(&order(b)));
-        found.dedup_by(|(_, a), (_, b)| (a.rule, &a.source) == (b.rule, &b.source));
+        found.dedup_by(|(_, a), (_, b)| (&a.rule, &a.source) == (&b.rule, &b.source));
         let mut kept = [0; Category::ALL.len()];
         found.retain(|(_, finding)| {
             let count = &mut kept[finding.category as usize];
@@ -187,8 +204,8 @@ impl Findings {
         self.0.iter().filter(of_category).count()
     }
 
-    /// Why the request is refused under `want`, if it is: an injection before a secret before
-    /// personal data.
+    /// Why the request is refused under `want`, if it is: an injection or invisible text before a
+    /// secret before personal data.
     #[must_use]
     pub fn denial(&self, want: &Requirement) -> Option<Reason> {
         let denies = |category: &Category| {
@@ -199,7 +216,7 @@ impl Findings {
     }
 
     /// Counts for the upstream, such as `injection=2,secret=1`; empty when nothing was found. The
-    /// order is fixed and the length bounded: three categories, two digits each.
+    /// order is fixed and the length bounded: four categories, two digits each.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut summary = String::new();
@@ -215,8 +232,8 @@ impl Findings {
     }
 }
 
-fn order(finding: &Finding) -> (usize, usize, &'static str) {
-    (finding.source.start, finding.source.end, finding.rule)
+fn order(finding: &Finding) -> (usize, usize, &str) {
+    (finding.source.start, finding.source.end, &finding.rule)
 }
 
 #[cfg(test)]
@@ -226,7 +243,7 @@ mod tests {
     fn finding(category: Category, at: usize) -> Finding {
         Finding {
             category,
-            rule: category.as_str(),
+            rule: category.as_str().into(),
             certainty: 99,
             pointer: String::new(),
             span: at..at + 1,
@@ -261,7 +278,7 @@ mod tests {
     #[test]
     fn the_model_does_not_repeat_what_a_rule_has_found() {
         let mut by_model = finding(Category::Injection, 5);
-        (by_model.rule, by_model.source) = (Findings::MODEL_RULE, 0..40);
+        (by_model.rule, by_model.source) = (Findings::MODEL_RULE.into(), 0..40);
         let mut elsewhere = by_model.clone();
         elsewhere.source = 50..90;
         let found = kept(vec![by_model, finding(Category::Injection, 8), elsewhere]);

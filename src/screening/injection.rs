@@ -213,7 +213,7 @@ impl Injection {
 }
 
 /// Whether `range` is not cut out of longer words.
-fn is_whole(text: &str, range: &Range<usize>) -> bool {
+pub(super) fn is_whole(text: &str, range: &Range<usize>) -> bool {
     let bytes = text.as_bytes();
     let goes_on = |left: Option<&u8>, right: Option<&u8>| {
         left.is_some_and(u8::is_ascii_alphanumeric) && right.is_some_and(u8::is_ascii_alphanumeric)

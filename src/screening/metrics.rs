@@ -9,6 +9,7 @@ use crate::telemetry;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     injections: IntCounter,
+    invisible: IntCounter,
     personal_data: IntCounter,
     secrets: IntCounter,
 }
@@ -25,6 +26,7 @@ impl Metrics {
         let of = |category: Category| found.with_label_values(&[category.as_str()]);
         Ok(Self {
             injections: of(Category::Injection),
+            invisible: of(Category::InvisibleText),
             personal_data: of(Category::PersonalData),
             secrets: of(Category::Secret),
         })
@@ -34,6 +36,7 @@ impl Metrics {
         if count > 0 {
             let counter = match category {
                 Category::Injection => &self.injections,
+                Category::InvisibleText => &self.invisible,
                 Category::PersonalData => &self.personal_data,
                 Category::Secret => &self.secrets,
             };

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::finding::{Category, Finding, Findings, Requirement, Trust};
+use super::finding::{Category, Finding, Findings, Requirement, RuleName, Trust};
 
 /// One text's or one body's findings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,10 +25,10 @@ pub struct Report {
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Violation {
-    /// The category: `injection`, `secret`, `personal_data`.
+    /// The category: `injection`, `invisible_text`, `secret`, `personal_data`.
     pub threat_type: &'static str,
     /// The rule's stable name.
-    pub rule: &'static str,
+    pub rule: RuleName,
     /// `high` or `medium`.
     pub risk_level: &'static str,
     /// What such a finding is, in words.
@@ -58,16 +58,14 @@ impl Report {
 impl Violation {
     fn new(finding: &Finding) -> Self {
         let (risk_level, description) = match finding.category {
-            Category::Injection => (
-                "high",
-                "an attempt to take over the model, or text hidden from human readers",
-            ),
+            Category::Injection => ("high", "an attempt to take over the model"),
+            Category::InvisibleText => ("medium", "text hidden from human readers"),
             Category::Secret => ("high", "a credential"),
             Category::PersonalData => ("medium", "data about a person"),
         };
         Self {
             threat_type: finding.category.as_str(),
-            rule: finding.rule,
+            rule: finding.rule.clone(),
             risk_level,
             description,
             span: [finding.source.start, finding.source.end],
@@ -80,7 +78,7 @@ impl Violation {
 fn risk_score(findings: &Findings) -> f64 {
     let weight = |category| match category {
         Category::Injection | Category::Secret => 1.0,
-        Category::PersonalData => 0.5,
+        Category::InvisibleText | Category::PersonalData => 0.5,
     };
     findings
         .iter()
@@ -104,7 +102,7 @@ fn sanitized(text: &str, findings: &Findings) -> Option<String> {
         // A place that is none in this text: better no text than one with the finding in it.
         clean.push_str(text.get(done..start)?);
         clean.push('[');
-        clean.push_str(finding.rule);
+        clean.push_str(&finding.rule);
         clean.push(']');
         done = finding.source.end;
     }
@@ -119,7 +117,7 @@ mod tests {
     fn finding(category: Category, rule: &'static str, place: std::ops::Range<usize>) -> Finding {
         Finding {
             category,
-            rule,
+            rule: rule.into(),
             certainty: 99,
             pointer: String::new(),
             span: place.clone(),

@@ -47,12 +47,13 @@ impl Screener {
     fn put_rules(&self, want: Requirement, fields: &mut Fields) {
         let Requirement {
             injection,
+            invisible_text,
             secrets,
             personal_data,
             trust_system,
         } = want;
         fields.flag(trust_system);
-        for action in [injection, secrets, personal_data] {
+        for action in [injection, invisible_text, secrets, personal_data] {
             // Denying and flagging find the same today; apart, a change of that breaks nothing.
             fields.number(match action {
                 Action::Deny => 0,
@@ -81,6 +82,8 @@ mod tests {
                 max_body: "1KiB".parse().expect("a size"),
                 max_text: max_text.parse().expect("a size"),
                 max_depth: 16,
+                patterns: Vec::new(),
+                allow: Default::default(),
             };
             let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
             Screener::new(&config, metrics).expect("good limits")
@@ -88,6 +91,7 @@ mod tests {
         let (one, other) = (screener("2KiB"), screener("1KiB"));
         let want = Requirement {
             injection: Action::Deny,
+            invisible_text: Action::Flag,
             secrets: Action::Deny,
             personal_data: Action::Flag,
             trust_system: false,
@@ -111,6 +115,10 @@ mod tests {
         for other in [
             Requirement {
                 injection: Action::Off,
+                ..want
+            },
+            Requirement {
+                invisible_text: Action::Deny,
                 ..want
             },
             Requirement {

@@ -7,11 +7,12 @@ use std::{ops::Range, time::Instant};
 
 use super::{
     error::Error,
-    finding::{Action, Category, Findings, Requirement, Trust},
+    finding::{Action, Category, Findings, Requirement, RuleName, Trust},
     injection::{self, Injection},
     literals::Literals,
     model::Model,
     normalise::{clean, fold},
+    own::Own,
     personal,
     secrets::{self, Secrets},
     views::{Cipher, View, views},
@@ -21,9 +22,17 @@ use super::{
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Hit {
     pub(super) category: Category,
-    pub(super) rule: &'static str,
+    pub(super) rule: RuleName,
     pub(super) certainty: u8,
     pub(super) range: Range<usize>,
+}
+
+impl Hit {
+    /// The hit in the text that `source` leads back to.
+    fn in_source(self, source: impl Fn(&Range<usize>) -> Range<usize>) -> Self {
+        let range = source(&self.range);
+        Self { range, ..self }
+    }
 }
 
 /// Which detectors look at a text.
@@ -47,11 +56,20 @@ impl Wanted {
         let on = |category| want.action(category) != Action::Off;
         let system = trust == Trust::System;
         Self {
-            invisible: on(Category::Injection),
+            invisible: on(Category::InvisibleText),
             personal_data: on(Category::PersonalData) && !system,
             phrases: on(Category::Injection) && !system,
             secrets: on(Category::Secret),
             trust,
+        }
+    }
+
+    fn looks_for(self, category: Category) -> bool {
+        match category {
+            Category::Injection => self.phrases,
+            Category::InvisibleText => self.invisible,
+            Category::PersonalData => self.personal_data,
+            Category::Secret => self.secrets,
         }
     }
 }
@@ -80,11 +98,12 @@ pub(super) struct Detectors {
     injection: Injection,
     literals: Literals<Lead>,
     model: Model,
+    own: Own,
     secrets: Secrets,
 }
 
 impl Detectors {
-    pub(super) fn new(model: Model) -> Result<Self, String> {
+    pub(super) fn new(model: Model, own: Own) -> Result<Self, String> {
         let (injection, secrets) = (Injection::new(), Secrets::new());
         let phrases = injection.literals();
         let phrases = phrases.map(|(literal, lead)| (literal, Lead::Phrase(lead)));
@@ -95,6 +114,7 @@ impl Detectors {
             injection,
             literals,
             model,
+            own,
             secrets,
         })
     }
@@ -128,29 +148,46 @@ impl Detectors {
     ) -> Result<(), Error> {
         budget.check()?;
         let clean = clean(text);
-        let mut add = |category, rule, certainty, range: Range<usize>| {
-            hits.push(Hit {
+        let mut here = Vec::new();
+        let mut add = |category, rule: RuleName, certainty, range: Range<usize>| {
+            here.push(Hit {
                 category,
                 rule,
                 certainty,
-                range: clean.map.source(&range),
+                range,
             });
         };
         let found = self.phrases_and_secrets(&clean.text, wanted, budget)?;
         for (rule, range) in found.secrets {
-            add(Category::Secret, rule, BY_RULE, range);
+            add(Category::Secret, rule.into(), BY_RULE, range);
         }
         for (rule, range) in found.phrases {
-            add(Category::Injection, rule, BY_RULE, range);
+            add(Category::Injection, rule.into(), BY_RULE, range);
         }
         for (range, certainty) in found.learnt {
-            add(Category::Injection, Findings::MODEL_RULE, certainty, range);
+            let rule = Findings::MODEL_RULE.into();
+            add(Category::Injection, rule, certainty, range);
         }
         if wanted.personal_data {
             for (rule, range) in personal::scan(&clean.text) {
-                add(Category::PersonalData, rule, BY_RULE, range);
+                add(Category::PersonalData, rule.into(), BY_RULE, range);
             }
         }
+        self.own.find(
+            &clean.text,
+            || budget.check(),
+            |rule, category, range| {
+                if wanted.looks_for(category) {
+                    add(category, rule.clone(), BY_RULE, range);
+                }
+            },
+        )?;
+        if !here.is_empty() {
+            let allowed = self.own.allowed(&clean.text, || budget.check())?;
+            here.retain(|hit| !allowed.iter().any(|place| is_within(&hit.range, place)));
+        }
+        let here = here.into_iter();
+        hits.extend(here.map(|hit| hit.in_source(|range| clean.map.source(range))));
         let mut other = if depth < MAX_DEPTH {
             views(&clean.text)
         } else {
@@ -165,20 +202,16 @@ impl Detectors {
             let left = budget.bytes.checked_sub(view.text.len());
             let left = left.ok_or(Error::TooLarge)?;
             budget.bytes = left;
-            for hit in self.read_view(&view, wanted, depth, budget)? {
-                add(
-                    hit.category,
-                    hit.rule,
-                    hit.certainty,
-                    view.origin.source(&hit.range),
-                );
-            }
+            let found = self.read_view(&view, wanted, depth, budget)?.into_iter();
+            let back = |range: &Range<usize>| clean.map.source(&view.origin.source(range));
+            hits.extend(found.map(|hit| hit.in_source(back)));
         }
-        if wanted.invisible {
+        // Nobody sees what a decoded run says anyway, and bytes that are no text are full of these.
+        if wanted.invisible && depth == 0 {
             for range in clean.invisible {
                 hits.push(Hit {
-                    category: Category::Injection,
-                    rule: "injection.invisible_text",
+                    category: Category::InvisibleText,
+                    rule: "invisible_text.hidden".into(),
                     certainty: BY_RULE,
                     range,
                 });
@@ -263,6 +296,10 @@ impl Detectors {
         self.read(&view.text, wanted, depth, budget, &mut hits)?;
         Ok(hits)
     }
+}
+
+fn is_within(range: &Range<usize>, place: &Range<usize>) -> bool {
+    place.start <= range.start && range.end <= place.end
 }
 
 /// What one text may still cost.

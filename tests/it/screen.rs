@@ -64,7 +64,7 @@ fn clean_prompts_end_with_0_and_a_summary() {
     );
     let summary = stderr(&output);
     assert!(summary.starts_with("2 prompts in "), "{summary}");
-    let end = "2 clean, 0 with findings (injection 0, secret 0, personal_data 0), 0 not screened\n";
+    let end = "2 clean, 0 with findings (injection 0, invisible_text 0, secret 0, personal_data 0), 0 not screened\n";
     assert!(summary.ends_with(end), "{summary}");
 }
 

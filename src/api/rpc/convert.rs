@@ -192,7 +192,7 @@ impl From<screening::Violation> for Violation {
         let [start, end] = violation.span.map(|at| at as u64);
         Self {
             threat_type: violation.threat_type.to_owned(),
-            rule: violation.rule.to_owned(),
+            rule: violation.rule.into_owned(),
             risk_level: violation.risk_level.to_owned(),
             description: violation.description.to_owned(),
             span: Some(Span { start, end }),

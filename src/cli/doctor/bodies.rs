@@ -41,7 +41,7 @@ pub(super) fn examine(proxy: &Proxy, loaded: Option<&Loaded>) -> Vec<Finding> {
 fn readers(loaded: &Loaded) -> Vec<String> {
     let routes = loaded.config.routes.iter().filter_map(|route| {
         let written = serde_json::to_value(route).ok()?;
-        let screens = ["injection", "secrets", "personal_data"]
+        let screens = ["injection", "invisible_text", "secrets", "personal_data"]
             .iter()
             .any(|detector| {
                 let action = written.pointer(&format!("/screening/{detector}"));
