@@ -61,6 +61,7 @@ fn screener() -> Screener {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 64,
+        personal_data: Default::default(),
         patterns: Vec::new(),
         allow: Default::default(),
     };

@@ -52,6 +52,7 @@ pub use self::{
     finding::{Action, Category, Finding, Findings, Requirement, RuleName, Trust},
     metrics::Metrics,
     own::{Allowed, OwnPattern},
+    personal::{PersonalData, Region},
     report::{Report, Violation},
 };
 use self::{
@@ -59,6 +60,7 @@ use self::{
     document::{Document, Lane},
     model::Model,
     own::Own,
+    personal::Regions,
     scan::{Detectors, Hit, Wanted},
     walk::Limits,
 };
@@ -80,6 +82,8 @@ pub struct Config {
     pub max_text: Bytes,
     /// Most levels of arrays and objects.
     pub max_depth: usize,
+    /// Whose personal data is looked for.
+    pub personal_data: PersonalData,
     /// What the operator looks for besides.
     pub patterns: Vec<OwnPattern>,
     /// Texts in which nothing is found.
@@ -138,7 +142,8 @@ impl Screener {
         let (Ok(own), []) = (own, &*problems) else {
             return Err(problems);
         };
-        let detectors = Detectors::new(model, own).map_err(|rule| {
+        let regions = Regions::new(&config.personal_data);
+        let detectors = Detectors::new(model, own, regions).map_err(|rule| {
             let message = format!("a built-in rule does not compile: {rule}");
             vec![Problem::new("", message)]
         })?;

@@ -155,6 +155,7 @@ fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
         max_body: "1MiB".parse()?,
         max_text: "1MiB".parse()?,
         max_depth: 64,
+        personal_data: Default::default(),
         patterns: Vec::new(),
         allow: Default::default(),
     };

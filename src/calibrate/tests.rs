@@ -11,6 +11,7 @@ fn screener() -> Arc<Screener> {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 16,
+        personal_data: Default::default(),
         patterns: Vec::new(),
         allow: Default::default(),
     };

@@ -82,6 +82,7 @@ mod tests {
                 max_body: "1KiB".parse().expect("a size"),
                 max_text: max_text.parse().expect("a size"),
                 max_depth: 16,
+                personal_data: Default::default(),
                 patterns: Vec::new(),
                 allow: Default::default(),
             };

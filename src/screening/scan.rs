@@ -13,7 +13,7 @@ use super::{
     model::Model,
     normalise::{clean, fold},
     own::Own,
-    personal,
+    personal::{self, Regions},
     secrets::{self, Secrets},
     views::{Cipher, View, views},
 };
@@ -99,11 +99,12 @@ pub(super) struct Detectors {
     literals: Literals<Lead>,
     model: Model,
     own: Own,
+    regions: Regions,
     secrets: Secrets,
 }
 
 impl Detectors {
-    pub(super) fn new(model: Model, own: Own) -> Result<Self, String> {
+    pub(super) fn new(model: Model, own: Own, regions: Regions) -> Result<Self, String> {
         let (injection, secrets) = (Injection::new(), Secrets::new());
         let phrases = injection.literals();
         let phrases = phrases.map(|(literal, lead)| (literal, Lead::Phrase(lead)));
@@ -115,6 +116,7 @@ impl Detectors {
             literals,
             model,
             own,
+            regions,
             secrets,
         })
     }
@@ -169,8 +171,9 @@ impl Detectors {
             add(Category::Injection, rule, certainty, range);
         }
         if wanted.personal_data {
-            for (rule, range) in personal::scan(&clean.text) {
-                add(Category::PersonalData, rule.into(), BY_RULE, range);
+            for hit in personal::scan(&clean.text, self.regions) {
+                let rule = hit.rule.into();
+                add(Category::PersonalData, rule, hit.certainty, hit.range);
             }
         }
         self.own.find(

@@ -2,10 +2,16 @@
 
 use std::ops::Range;
 
+/// Fewest digits of a number that is looked at.
+const SHORTEST: usize = 7;
+/// Bytes looked at in one go.
+const BLOCK: usize = 32;
 /// Most groups of one number; more is a table, not a number.
 const MAX_GROUPS: usize = 10;
 /// Most digits of one number, its last group left out: the longest card has 19.
 const MAX_DIGITS: usize = 24;
+/// Digits of the shortest number that is never followed by more of its own.
+const CARD: usize = 14;
 /// Digits that are kept: more than any number has that means something.
 const KEPT: usize = 48;
 
@@ -23,6 +29,8 @@ pub(super) struct Number {
     pub(super) plus: bool,
     /// Has a group in parentheses.
     pub(super) parentheses: bool,
+    /// Begins with a parenthesis.
+    pub(super) opens: bool,
 }
 
 impl Number {
@@ -34,6 +42,7 @@ impl Number {
         groups: 0,
         plus: false,
         parentheses: false,
+        opens: false,
     };
 
     /// The digits alone; of a very long number, its first ones.
@@ -52,26 +61,40 @@ impl Number {
         self.starts[0]..self.starts[last] + self.lengths[last]
     }
 
+    /// From the sign or the parenthesis in front, if it has one, to the last digit.
+    pub(super) fn written(&self, text: &str) -> Range<usize> {
+        let Range { start, end } = self.range();
+        let signs = usize::from(self.plus) + usize::from(self.opens);
+        let before = text.as_bytes()[..start].iter().rev().take(signs);
+        start
+            - before
+                .take_while(|byte| matches!(byte, b'+' | b'('))
+                .count()..end
+    }
+
     /// The text between the groups, when it is the same everywhere: one space, dash or dot.
     pub(super) fn separator(&self, text: &str) -> Option<u8> {
-        let mut gaps = (1..self.groups).map(|group| {
-            let before = self.starts[group - 1] + self.lengths[group - 1];
-            &text.as_bytes()[before..self.starts[group]]
-        });
+        let mut gaps = (1..self.groups).map(|group| self.gap(text, group));
         let first = gaps.next()?;
         (first.len() == 1 && gaps.all(|gap| gap == first)).then(|| first[0])
     }
 
     /// The groups from `first` up to `last`, as a number.
-    pub(super) fn slice(&self, first: usize, last: usize) -> Self {
+    pub(super) fn slice(&self, text: &str, first: usize, last: usize) -> Self {
         let skipped: usize = self.lengths[..first].iter().sum();
+        let opens = self.starts[first]
+            .checked_sub(1)
+            .is_some_and(|before| text.as_bytes()[before] == b'(');
         let mut part = Self {
             plus: self.plus && first == 0,
+            opens,
+            parentheses: opens,
             ..Self::EMPTY
         };
         for group in first..last {
             let from = (skipped + part.count).min(KEPT);
             let to = (from + self.lengths[group]).min(KEPT);
+            part.parentheses |= group > first && self.gap(text, group).contains(&b'(');
             part.add(
                 &self.digits[from..to],
                 self.starts[group],
@@ -79,6 +102,43 @@ impl Number {
             );
         }
         part
+    }
+
+    /// The numbers that stand side by side in this one: parted by spaces where numbers have other
+    /// separators inside, or where both neighbours are long, or where a parenthesis opens.
+    pub(super) fn pieces(&self, text: &str) -> impl Iterator<Item = Self> {
+        let mixed = (1..self.groups).any(|group| self.gap(text, group) != b" ");
+        let mut first = 0;
+        std::iter::from_fn(move || {
+            if first == self.groups {
+                return None;
+            }
+            let from = first;
+            let digits = |to: usize| self.lengths[from..to].iter().sum::<usize>();
+            let long = |group: usize| self.lengths[group] >= SHORTEST;
+            let ends = |group: &usize| match self.gap(text, *group) {
+                b" " => mixed || (long(group - 1) && long(*group)),
+                // Two addresses of machines: `10.0.0.1-10.0.0.9`.
+                b"-" => {
+                    *group == from + 4
+                        && (from + 1..*group).all(|group| self.gap(text, group) == b".")
+                }
+                gap => gap.ends_with(b"(") && digits(*group) >= SHORTEST,
+            };
+            first = (from + 1..self.groups).find(ends).unwrap_or(self.groups);
+            Some(self.slice(text, from, first))
+        })
+        .filter(Self::is_long_enough)
+    }
+
+    /// What stands before `group`, which is not the first.
+    fn gap<'a>(&self, text: &'a str, group: usize) -> &'a [u8] {
+        let before = self.starts[group - 1] + self.lengths[group - 1];
+        &text.as_bytes()[before..self.starts[group]]
+    }
+
+    fn is_long_enough(&self) -> bool {
+        self.count >= SHORTEST || self.groups >= 4
     }
 
     fn add(&mut self, digits: &[u8], start: usize, length: usize) {
@@ -92,20 +152,20 @@ impl Number {
     }
 }
 
-/// The numbers of at least seven digits in `text` that are not part of a word.
+/// The numbers of at least seven digits or four groups in `text` that are not part of a word.
 pub(super) fn numbers(text: &str) -> impl Iterator<Item = Number> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
-            at += bytes.get(at..)?.iter().position(u8::is_ascii_digit)?;
+            at = next_digit(bytes, at)?;
             let starts_word = at == 0 || !is_word(bytes[at - 1]);
             let number = read(bytes, at);
             let end = number.range().end;
-            let ends_word = bytes.get(end).is_none_or(|byte| !is_word(*byte));
-            let long_enough = number.count >= 7 || number.groups == 4;
+            let ends_word =
+                bytes.get(end).is_none_or(|byte| !is_word(*byte)) || is_extension(&bytes[end..]);
             let start = std::mem::replace(&mut at, end);
-            if starts_word && ends_word && long_enough {
+            if starts_word && ends_word && number.is_long_enough() {
                 return Some(with_sign(bytes, number, start));
             }
             // A word that begins or ends with digits is passed whole.
@@ -117,13 +177,40 @@ pub(super) fn numbers(text: &str) -> impl Iterator<Item = Number> {
     })
 }
 
+/// The first digit at or behind `at`. Looked for in blocks, most of which have none.
+pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut from = at;
+    while let Some(block) = bytes.get(from..)?.first_chunk::<BLOCK>() {
+        let digits = block.map(|byte| u8::from(byte.is_ascii_digit()));
+        if digits.iter().fold(0, |any, digit| any | digit) != 0 {
+            break;
+        }
+        from += BLOCK;
+    }
+    let rest = bytes[from..].iter();
+    Some(from + rest.take(BLOCK).position(u8::is_ascii_digit)?)
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// Whether a telephone number's extension follows: `x123`.
+fn is_extension(bytes: &[u8]) -> bool {
+    let digits = bytes
+        .iter()
+        .skip(1)
+        .take_while(|byte| byte.is_ascii_digit());
+    let end = digits.count() + 1;
+    matches!(bytes, [b'x', ..])
+        && (2..=7).contains(&end)
+        && bytes.get(end).is_none_or(|byte| !is_word(*byte))
+}
+
 fn with_sign(bytes: &[u8], mut number: Number, start: usize) -> Number {
     let before = bytes[..start].iter().rev().take(2);
-    number.parentheses |= before.clone().next() == Some(&b'(');
+    number.opens = before.clone().next() == Some(&b'(');
+    number.parentheses |= number.opens;
     number.plus = before
         .take_while(|b| matches!(b, b'+' | b'('))
         .any(|b| *b == b'+');
@@ -138,9 +225,12 @@ fn read(bytes: &[u8], start: usize) -> Number {
         let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         number.add(&rest[..length], at, length);
         at += length;
-        let gap = separator_len(&bytes[at..], &mut number.parentheses);
+        let area = number.groups <= 2 && number.digits[0] == b'0' && number.count <= 6;
+        let gap = separator_len(&bytes[at..], area, &mut number.parentheses);
         let next = bytes.get(at + gap).is_some_and(u8::is_ascii_digit);
-        let full = number.groups == MAX_GROUPS || number.count >= MAX_DIGITS;
+        // What follows so many digits is the next card of a list.
+        let whole = length >= CARD && bytes.get(at) == Some(&b' ');
+        let full = whole || number.groups == MAX_GROUPS || number.count >= MAX_DIGITS;
         if gap == 0 || !next || full {
             return number;
         }
@@ -148,8 +238,20 @@ fn read(bytes: &[u8], start: usize) -> Number {
     }
 }
 
-/// The length of what separates two groups: a space, a dash, a dot, or those around parentheses.
-fn separator_len(bytes: &[u8], parentheses: &mut bool) -> usize {
+/// The length of what separates two groups: a space, a dash, a dot, or those around parentheses;
+/// behind an `area` code also a slash, where more than a date follows.
+fn separator_len(bytes: &[u8], area: bool, parentheses: &mut bool) -> usize {
+    let slash = bytes
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'/'))
+        .count();
+    let after = bytes
+        .iter()
+        .skip(slash)
+        .take_while(|byte| byte.is_ascii_digit());
+    if area && matches!(&bytes[..slash], b"/" | b" / ") && after.count() >= 3 {
+        return slash;
+    }
     let length = bytes
         .iter()
         .take(3)
