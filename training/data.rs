@@ -20,6 +20,19 @@ pub(crate) struct Row {
     pub(crate) text: String,
     /// The text as the model reads it.
     pub(crate) folded: String,
+    /// In tables of personal data, the kind of value that the row is about, or about which it is not.
+    pub(crate) recognizer: String,
+    /// The values that are to be found in the text.
+    pub(crate) expect: Vec<Expected>,
+}
+
+/// A value in a text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Expected {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) value: String,
 }
 
 impl Row {
@@ -31,6 +44,8 @@ impl Row {
             label: line.label,
             folded: model::folded(&line.text),
             text: line.text,
+            recognizer: line.recognizer,
+            expect: line.expect,
         }
     }
 
@@ -46,6 +61,10 @@ struct Line {
     label: i32,
     #[serde(default)]
     kind: String,
+    #[serde(default)]
+    recognizer: String,
+    #[serde(default)]
+    expect: Vec<Expected>,
 }
 
 /// Every row of `folder`, in the order of the files' names.
@@ -89,8 +108,14 @@ pub(crate) fn training(folder: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
             "made_benign"
         };
         rows.extend(texts.into_iter().map(|text| {
-            let kind = kind.to_owned();
-            Row::new(&source, Line { text, label, kind })
+            let line = Line {
+                text,
+                label,
+                kind: kind.to_owned(),
+                recognizer: String::new(),
+                expect: Vec::new(),
+            };
+            Row::new(&source, line)
         }));
     }
     Ok(rows)

@@ -126,7 +126,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     let text = table.to_markdown(&calibration);
     println!("{text}");
-    report::into_docs(&text)
+    report::into_docs("measured", &text)
 }
 
 fn verdict(screener: &Screener, text: &str, trust: Trust) -> Result<Verdict, Box<dyn Error>> {
@@ -150,7 +150,7 @@ fn flags(screener: &Screener, text: &str, trust: Trust) -> Result<Findings, Box<
     Ok(screener.screen_prompt(&prompt, &WANT, None)?)
 }
 
-fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
+pub(crate) fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
     let config = Config {
         max_body: "1MiB".parse()?,
         max_text: "1MiB".parse()?,

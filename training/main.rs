@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! training train DATA     data -> instances -> weights -> src/screening/model/weights.bin, the card
-//! training evaluate DATA  the same per group of sources left out -> the table in docs/screening.md
+//! training evaluate DATA  the same per group of sources left out -> the tables in docs/screening.md
+//! training personal DATA  personal data alone, with what is missed -> its tables there
 //! ```
 //!
 //! DATA is a folder of JSON lines, one file a source: `{"text", "label", "kind"}`, label 1 for an
@@ -21,6 +22,7 @@ mod data;
 mod evaluate;
 mod grammar;
 mod learn;
+mod personal;
 mod predecessor;
 mod report;
 
@@ -33,8 +35,11 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["train", data] => train(Path::new(data)),
-        ["evaluate", data] => evaluate::run(Path::new(data)),
-        _ => Err("usage: training train DATA | training evaluate DATA".into()),
+        ["evaluate", data] => {
+            evaluate::run(Path::new(data)).and_then(|()| personal::run(Path::new(data)))
+        }
+        ["personal", data] => personal::run(Path::new(data)),
+        _ => Err("usage: training train|evaluate|personal DATA".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -157,19 +157,18 @@ impl Table {
     }
 }
 
-/// Puts `table` between the marks in the documentation.
-pub(crate) fn into_docs(table: &str) -> Result<(), Box<dyn Error>> {
-    const BEGIN: &str = "<!-- measured: begin -->";
-    const END: &str = "<!-- measured: end -->";
+/// Puts `table` between the marks of `name` in the documentation.
+pub(crate) fn into_docs(name: &str, table: &str) -> Result<(), Box<dyn Error>> {
+    let [begin, end] = ["begin", "end"].map(|mark| format!("<!-- {name}: {mark} -->"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screening.md");
     let page = fs::read_to_string(&path)?;
     let (before, rest) = page
-        .split_once(BEGIN)
+        .split_once(&begin)
         .ok_or("docs/screening.md has no begin mark")?;
     let (_, after) = rest
-        .split_once(END)
+        .split_once(&end)
         .ok_or("docs/screening.md has no end mark")?;
-    fs::write(path, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?;
+    fs::write(path, format!("{before}{begin}\n\n{table}\n{end}{after}"))?;
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub(super) fn aba(digits: &[u8]) -> bool {
 /// US health providers: Luhn with the prefix 80840.
 pub(super) fn npi(digits: &[u8]) -> bool {
     let prefixed: Vec<u8> = b"80840".iter().chain(digits).copied().collect();
-    matches!(digits[0], b'1' | b'2') && !all_same(digits) && luhn(&prefixed)
+    matches!(digits[0], b'1' | b'2') && !all_same(&digits[..9]) && luhn(&prefixed)
 }
 
 /// UK health numbers: modulus 11.
