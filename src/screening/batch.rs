@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{
         dispatch::{Dispatcher, Lane},
-        screening::{Category, Config, Metrics},
+        screening::{Allowed, Category, Config, Metrics},
     };
 
     fn screener() -> Arc<Screener> {
@@ -164,7 +164,7 @@ mod tests {
             max_text: "2KiB".parse().expect("a size"),
             max_depth: 16,
             patterns: Vec::new(),
-            allow: Default::default(),
+            allow: Allowed::default(),
         };
         let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
         Arc::new(Screener::new(&config, metrics).expect("good limits"))

@@ -73,7 +73,7 @@ mod tests {
     use prometheus::Registry;
 
     use super::*;
-    use crate::screening::{Config, Metrics};
+    use crate::screening::{Allowed, Config, Metrics};
 
     #[test]
     fn every_input_of_a_prompt_s_screening_is_in_its_key() {
@@ -83,7 +83,7 @@ mod tests {
                 max_text: max_text.parse().expect("a size"),
                 max_depth: 16,
                 patterns: Vec::new(),
-                allow: Default::default(),
+                allow: Allowed::default(),
             };
             let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
             Screener::new(&config, metrics).expect("good limits")

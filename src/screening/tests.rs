@@ -30,7 +30,7 @@ fn config() -> Config {
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 64,
         patterns: Vec::new(),
-        allow: Default::default(),
+        allow: Allowed::default(),
     }
 }
 
