@@ -24,7 +24,7 @@ use aws_lc_rs::{
         VerificationAlgorithm,
     },
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto, jwk::Jwk};
 use serde_json::{Value, json};
 use subzero::{
@@ -51,7 +51,7 @@ fn main() {
     for mint in &mints {
         let token = mint.token(0);
         let (signed, signature) = token.rsplit_once('.').expect("parts");
-        let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
+        let signature = URL_SAFE_NO_PAD.decode_to_vec(signature).expect("base64");
         let raw = || {
             let checked = mint.public.verify_sig(signed.as_bytes(), &signature);
             checked.expect("a good signature");
@@ -232,7 +232,7 @@ impl Mint {
             "org_id": "org_9ybsU1dN2dKfDkBi",
             "permissions": ["read:documents", "write:documents"],
         });
-        let encode = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let encode = |part: Value| URL_SAFE_NO_PAD.encode_to_string(part.to_string());
         let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = crypto::sign(signed.as_bytes(), &self.key, self.algorithm).expect("signs");
         format!("{signed}.{signature}")

@@ -15,7 +15,7 @@ use std::{
 
 use subzero::{
     check::{BadPath, Body, Headers, HttpRequest},
-    screening::{Action, Config, Metrics, Requirement, Screener},
+    screening::{Action, Allowed, Config, Metrics, PersonalData, Requirement, Screener},
 };
 
 const SIZES: [usize; 5] = [100, 1_000, 4_000, 10_000, 48_000];
@@ -61,9 +61,9 @@ fn screener() -> Screener {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 64,
-        personal_data: Default::default(),
+        personal_data: PersonalData::default(),
         patterns: Vec::new(),
-        allow: Default::default(),
+        allow: Allowed::default(),
     };
     let metrics = Metrics::register(&prometheus::Registry::new()).expect("a fresh registry");
     Screener::new(&config, metrics).expect("the rules compile")

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Instant};
 
 use prometheus::Registry;
 use subzero::screening::{
-    Action, Category, Config, Findings, Metrics, Prompt, Requirement, Screener, Trust, model::Model,
+    Action, Allowed, Category, Config, Findings, Metrics, PersonalData, Prompt, Requirement,
+    Screener, Trust, model::Model,
 };
 
 use crate::{
@@ -155,9 +156,9 @@ pub(crate) fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
         max_body: "1MiB".parse()?,
         max_text: "1MiB".parse()?,
         max_depth: 64,
-        personal_data: Default::default(),
+        personal_data: PersonalData::default(),
         patterns: Vec::new(),
-        allow: Default::default(),
+        allow: Allowed::default(),
     };
     let metrics = Metrics::register(&Registry::new())?;
     Screener::with_model(&config, metrics, model).map_err(|problems| format!("{problems:?}").into())

@@ -3,7 +3,7 @@ use prometheus::Registry;
 use super::*;
 use crate::{
     dispatch::{self, Queue},
-    screening::{Config, Metrics},
+    screening::{Allowed, Config, Metrics, PersonalData},
 };
 
 fn screener() -> Arc<Screener> {
@@ -11,9 +11,9 @@ fn screener() -> Arc<Screener> {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 16,
-        personal_data: Default::default(),
+        personal_data: PersonalData::default(),
         patterns: Vec::new(),
-        allow: Default::default(),
+        allow: Allowed::default(),
     };
     let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
     Arc::new(Screener::new(&config, metrics).expect("good limits"))

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tonic::service::Routes;
 
-use super::{Door, service::Service};
+use super::{Door, batched::Batched, service::Service};
 
 /// What a connection may bring.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl Server {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         mut stopping: watch::Receiver<bool>,
     ) {
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(Batched(stream));
         let mut connection = pin!(self.http.serve_connection(stream, self.service.clone()));
         let stop = async {
             // An error means that the sender is gone, which is a stop too.

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 
 use super::error::Error;
 use crate::{
@@ -60,7 +60,7 @@ impl Once {
     pub(super) fn nonce(&self, window: u64) -> String {
         // No entry's key: those have three fields or more.
         let key = self.shown.hasher().key(&[b"nonce", &window.to_be_bytes()]);
-        URL_SAFE_NO_PAD.encode(&key.bytes()[..16])
+        URL_SAFE_NO_PAD.encode_to_string(&key.bytes()[..16])
     }
 
     /// Notes that what `fields` name has been shown, for `life`. `false` if it had been before.

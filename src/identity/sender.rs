@@ -21,7 +21,7 @@ mod nonce;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -171,7 +171,7 @@ fn check_certificate(thumbprint: &str, peer: &Source) -> Result<(), Error> {
     let unreadable = || Error::Unproven("the client certificate cannot be read");
     let der = pem.and_then(|pem| CertificateDer::from_pem_slice(&pem).ok());
     let der = der.ok_or_else(unreadable)?;
-    let same = URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)) == thumbprint;
+    let same = URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, &der)) == thumbprint;
     same.then_some(())
         .ok_or(Error::Unproven("the token is bound to another certificate"))
 }

@@ -12,7 +12,7 @@ pub(super) mod json;
 
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -153,6 +153,6 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
 
 pub(super) fn decode(part: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD
-        .decode(part)
+        .decode_to_vec(part)
         .map_err(|_| Error::Malformed("a part is not base64url"))
 }

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{
         dispatch::{Dispatcher, Lane},
-        screening::{Category, Config, Metrics},
+        screening::{Allowed, Category, Config, Metrics, PersonalData},
     };
 
     fn screener() -> Arc<Screener> {
@@ -163,9 +163,9 @@ mod tests {
             max_body: "1KiB".parse().expect("a size"),
             max_text: "2KiB".parse().expect("a size"),
             max_depth: 16,
-            personal_data: Default::default(),
+            personal_data: PersonalData::default(),
             patterns: Vec::new(),
-            allow: Default::default(),
+            allow: Allowed::default(),
         };
         let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
         Arc::new(Screener::new(&config, metrics).expect("good limits"))

@@ -73,7 +73,7 @@ mod tests {
     use prometheus::Registry;
 
     use super::*;
-    use crate::screening::{Config, Metrics};
+    use crate::screening::{Allowed, Config, Metrics, PersonalData};
 
     #[test]
     fn every_input_of_a_prompt_s_screening_is_in_its_key() {
@@ -82,9 +82,9 @@ mod tests {
                 max_body: "1KiB".parse().expect("a size"),
                 max_text: max_text.parse().expect("a size"),
                 max_depth: 16,
-                personal_data: Default::default(),
+                personal_data: PersonalData::default(),
                 patterns: Vec::new(),
-                allow: Default::default(),
+                allow: Allowed::default(),
             };
             let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
             Screener::new(&config, metrics).expect("good limits")

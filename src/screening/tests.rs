@@ -29,9 +29,9 @@ fn config() -> Config {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
         max_depth: 64,
-        personal_data: Default::default(),
+        personal_data: PersonalData::default(),
         patterns: Vec::new(),
-        allow: Default::default(),
+        allow: Allowed::default(),
     }
 }
 

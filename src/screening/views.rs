@@ -12,11 +12,7 @@ mod letters;
 
 use std::ops::Range;
 
-use base64::{
-    Engine as _,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64_simd::forgiving_decode_to_vec;
 use memchr::memchr3_iter;
 
 use super::{document::floor, offsets::OffsetMap};
@@ -272,8 +268,8 @@ fn decode_base64(run: &[u8]) -> Option<Vec<u8>> {
     let whole = run.len() - usize::from(run.len() % 4 == 1);
     let run: Vec<u8> = run[..whole].iter().map(standard).collect();
     // Most runs are paths or identifiers: look at the beginning before decoding all of it.
-    let head = BASE64.decode(&run[..run.len().min(32) & !3]).ok()?;
-    (printable(&head) * 100 >= head.len() * 85).then(|| BASE64.decode(&run).ok())?
+    let head = forgiving_decode_to_vec(&run[..run.len().min(32) & !3]).ok()?;
+    (printable(&head) * 100 >= head.len() * 85).then(|| forgiving_decode_to_vec(&run).ok())?
 }
 
 /// The bytes as text, when at least 95 % of them are printable.
@@ -305,13 +301,6 @@ pub(super) fn is_text_in_base64(data: &str) -> bool {
         .and_then(text_of)
         .is_some()
 }
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// Shortest run that is tried, in characters: 15 bytes of base64.
 const MIN_RUN: usize = 20;

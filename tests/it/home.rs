@@ -36,6 +36,10 @@ async fn tells_rates_routes_refusals_and_where_work_runs() {
     ] {
         assert!(text.contains(words), "no `{words}` in {text}");
     }
+    assert!(
+        text.contains("Nobody else was asked so far."),
+        "an unconfigured upstream is shown"
+    );
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.contains("default-src 'none'"), "{policy}");
     assert!(!text.contains("<script"), "nothing runs");

@@ -2,10 +2,7 @@
 //! and client certificates.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
@@ -24,7 +21,7 @@ use crate::{
 };
 
 fn sha256(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
+    URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, bytes))
 }
 
 /// A proof by `key` for a request, and for `token` if there is one yet.
@@ -231,7 +228,7 @@ routes:
         .lines()
         .filter(|line| !line.starts_with('-'))
         .collect();
-    let thumbprint = sha256(&STANDARD.decode(text).expect("PEM"));
+    let thumbprint = sha256(&STANDARD.decode_to_vec(text).expect("PEM"));
     let bound = token("alice").claim("cnf", json!({"x5t#S256": thumbprint}));
     let (bound, free) = (bound.sign(&keys.rs256), keys.token("alice"));
     for (path, token, caller, reason) in [

@@ -15,10 +15,7 @@ use aws_lc_rs::{
         RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use subzero::clock::Clock;
 
@@ -139,7 +136,7 @@ impl Key {
             Pair::Es256(pair) => pair.to_pkcs8v1().expect(why).as_ref().to_vec(),
             Pair::Rs256(pair) => pair.as_der().expect(why).as_ref().to_vec(),
         };
-        let text = STANDARD.encode(der);
+        let text = STANDARD.encode_to_string(der);
         let lines: Vec<&str> = (0..text.len())
             .step_by(64)
             .map(|at| &text[at..text.len().min(at + 64)])
@@ -261,7 +258,7 @@ fn now() -> i64 {
 }
 
 fn b64(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
 /// Modulus and exponent out of a DER `RSAPublicKey`: a sequence of two integers.

@@ -18,7 +18,8 @@ pub(super) struct Upstream {
     pub(super) breaker: Option<&'static str>,
 }
 
-/// Every upstream, in order of names.
+/// Every upstream that was called or is left alone, in order of names. The series of some are there
+/// before, and without, their configuration.
 pub(super) fn read(families: &[MetricFamily]) -> Vec<Upstream> {
     let mut found: BTreeMap<String, (Upstream, u64)> = BTreeMap::new();
     for family in families {
@@ -36,10 +37,15 @@ pub(super) fn read(families: &[MetricFamily]) -> Vec<Upstream> {
             }
         }
     }
-    found.into_values().map(|(upstream, _)| upstream).collect()
+    let upstreams = found.into_values().map(|(upstream, _)| upstream);
+    upstreams.filter(Upstream::is_in_use).collect()
 }
 
 impl Upstream {
+    fn is_in_use(&self) -> bool {
+        self.ok + self.failed > 0 || self.breaker.is_some_and(|state| state != "closed")
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

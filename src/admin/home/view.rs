@@ -165,7 +165,7 @@ fn denials(denials: &[Value]) -> Markup {
 
 fn upstreams(upstreams: &[Upstream]) -> Markup {
     if upstreams.is_empty() {
-        return html! { p class="none" { "Nobody else is asked." } };
+        return html! { p class="none" { "Nobody else was asked so far." } };
     }
     html! {
         div class="wide" { table {

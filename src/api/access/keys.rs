@@ -10,7 +10,7 @@ use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
     digest::{SHA256, digest},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
@@ -170,7 +170,7 @@ pub fn mint(name: &str, scopes: &[Scope]) -> Result<Minted, String> {
     }
     let mut random = [0; 32];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| "no randomness to be had".to_owned())?;
-    let key = format!("sz_{}", URL_SAFE_NO_PAD.encode(random));
+    let key = format!("sz_{}", URL_SAFE_NO_PAD.encode_to_string(random));
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
     let line = format!(
         "- {{ name: \"{name}\", scopes: [{}], sha256: \"{}\" }}",

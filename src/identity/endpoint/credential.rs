@@ -6,7 +6,7 @@ use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use reqwest::Url;
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::json;
@@ -81,7 +81,7 @@ impl SigningKey {
             "iat": now,
             "exp": now + ASSERTION_LIFE,
         });
-        let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
+        let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode_to_string(part);
         let [header, claims] = [header, claims].map(|part| encode(part.to_string().as_bytes()));
         let message = format!("{header}.{claims}");
         let signature = self.pair.sign(message.as_bytes())?;

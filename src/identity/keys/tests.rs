@@ -223,7 +223,7 @@ fn the_standards_own_examples_verify() {
     const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let secret =
         "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
-    let secret = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, secret);
+    let secret = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(secret);
     let shared = Keys::from_secret(&secret.expect("secret"), &[Algorithm::HS256]);
     let rsa = json!({
         "kty": "RSA",

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, jwk::Jwk};
 use serde_json::{Map, Value};
 
@@ -126,7 +126,7 @@ impl<'a> Proof<'a> {
             return not("the proof is for another address");
         }
         let token = digest(&SHA256, shown.credential.token.as_bytes());
-        if text("ath") != Some(&URL_SAFE_NO_PAD.encode(token)) {
+        if text("ath") != Some(&URL_SAFE_NO_PAD.encode_to_string(token)) {
             return not("the proof is for another token");
         }
         if text("jti").is_none_or(str::is_empty) {
@@ -213,7 +213,7 @@ pub(super) fn thumbprint(jwk: &Map<String, Value>) -> Option<String> {
         canonical.extend([&format!("{start}\"{name}\":\""), value, "\""]);
     }
     canonical.push('}');
-    Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes())))
+    Some(URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, canonical.as_bytes())))
 }
 
 /// What a proof may be signed with: anything but a shared secret.

@@ -6,7 +6,7 @@ use aws_lc_rs::{
     encoding::AsDer,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use serde_json::json;
 
 use super::{
@@ -32,7 +32,7 @@ fn verifier() -> Verifier {
 /// What a proof of `holder` for `token` and `GET https://api.example/orders` says, with one claim
 /// changed, or with `null` left out.
 fn proof_claims(token: &str, name: &str, value: Value) -> Value {
-    let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
+    let ath = URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, token.as_bytes()));
     let mut claims = json!({"jti": "1", "htm": "GET", "htu": "https://api.example/orders",
                             "iat": NOW, "ath": ath});
     match value {
@@ -326,7 +326,7 @@ fn certificate() -> (String, String) {
     let der = pair.public_key().as_der().expect("der").as_ref().to_vec();
     let pem = format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-        STANDARD.encode(&der)
+        STANDARD.encode_to_string(&der)
     );
     let escaped: String = pem
         .bytes()

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64_simd::STANDARD;
 use prometheus::Registry;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -128,7 +128,7 @@ async fn answer(
     let fields = url.expect("a query").query_pairs().into_owned().collect();
     let basic = headers.get("authorization").map(|value| {
         let value = value.to_str().expect("text").trim_start_matches("Basic ");
-        String::from_utf8(STANDARD.decode(value).expect("base64")).expect("text")
+        String::from_utf8(STANDARD.decode_to_vec(value).expect("base64")).expect("text")
     });
     let asked = Asked { basic, fields };
     shared.asked.lock().expect("unpoisoned").push(asked);

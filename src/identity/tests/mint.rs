@@ -10,7 +10,7 @@ use aws_lc_rs::{
         Ed25519KeyPair, RsaKeyPair,
     },
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto, jwk::Jwk};
 use serde_json::{Value, json};
 
@@ -126,7 +126,7 @@ pub(in crate::identity) fn claims_with(name: &str, value: Value) -> Value {
 }
 
 pub(in crate::identity) fn encode(text: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(text)
+    URL_SAFE_NO_PAD.encode_to_string(text)
 }
 
 fn ec(algorithm: &'static aws_lc_rs::signature::EcdsaSigningAlgorithm) -> EncodingKey {

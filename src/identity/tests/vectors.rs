@@ -4,7 +4,7 @@
 //! What they sign is no claims, so they meet the header's reader and the keys, which are what they are
 //! about, and not the checks of claims.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm::{
     self, ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
 };
@@ -60,7 +60,7 @@ fn keys(group: &Value) -> Option<(Vec<Algorithm>, Keys)> {
         "HS512" => [HS512],
         _ => return None,
     };
-    let secret = URL_SAFE_NO_PAD.decode(key["k"].as_str()?).ok()?;
+    let secret = URL_SAFE_NO_PAD.decode_to_vec(key["k"].as_str()?).ok()?;
     let least = match algorithms {
         [HS256] => 32,
         [HS384] => 48,

@@ -47,7 +47,7 @@ fn fuzz_tokens() {
         let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
         let mut part = || lines.next().unwrap_or_default();
         let (header, payload) = (part(), part());
-        let encoded = |part| URL_SAFE_NO_PAD.encode(part);
+        let encoded = |part: &[u8]| URL_SAFE_NO_PAD.encode_to_string(part);
         let text = format!("{}.{}.YQ", encoded(header), encoded(payload));
         let claims = read_all(&text, &headers);
         let theirs = serde_json::from_slice::<Map<String, Value>>(payload).ok();

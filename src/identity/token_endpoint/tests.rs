@@ -64,8 +64,8 @@ fn pems() -> ([String; 2], Vec<u8>) {
     let new = pair.to_pkcs8v1().expect("der");
     let old: EcPrivateKeyRfc5915Der<'_> = pair.private_key().as_der().expect("der");
     let pem = |label: &str, der: &[u8]| {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        let text = STANDARD.encode(der);
+        use base64_simd::STANDARD;
+        let text = STANDARD.encode_to_string(der);
         format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
     };
     let pems = [

@@ -109,7 +109,7 @@ pub(super) fn medicare(digits: &[u8]) -> bool {
 
 /// German tax identification numbers; no digit stands more than three times.
 pub(super) fn steuer_id(digits: &[u8]) -> bool {
-    let count = |digit| digits[..10].iter().filter(|other| **other == digit).count();
+    let count = |digit| memchr::memchr_iter(digit, &digits[..10]).count();
     digits[0] != b'0' && (b'0'..=b'9').all(|digit| count(digit) <= 3) && mod_11_10(digits)
 }
 

@@ -184,7 +184,7 @@ impl Code {
             b'#' => byte.is_ascii_alphanumeric(),
             _ => matches!(byte, b' ' | b'-'),
         };
-        let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let fits = written.iter().zip(self.template.bytes()).all(fits)
             && !is_word(from.checked_sub(1).and_then(|at| bytes.get(at)))
             && !is_word(bytes.get(range.end))

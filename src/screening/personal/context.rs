@@ -60,7 +60,7 @@ impl Context {
         });
         let behind = &bytes[range.end..ahead(bytes, range.end, NEAR)];
         speak(behind, |_, topics| {
-            context.behind = context.behind.and(topics)
+            context.behind = context.behind.and(topics);
         });
         context
     }
