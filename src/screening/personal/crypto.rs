@@ -122,7 +122,7 @@ fn keccak_256(text: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// Keccak-f[1600]. Lane (x, y) stands at `x + 5 * y`.
+/// Keccak-f of 1,600 bits. Lane (x, y) stands at `x + 5 * y`.
 fn permute(state: &mut [u64; 25]) {
     let mut register = 1_u8;
     for _ in 0..24 {
