@@ -32,8 +32,9 @@ pub(super) fn emails(text: &str, found: &mut Vec<Hit>) {
         let host = host.trim_end_matches(['.', '-']);
         let start = at - local;
         let local = &text[start..at];
-        let local =
-            local.trim_start_matches(['.', '\'', '-', '%', '=', '/', '`', '*', '|', '{', '&', '?']);
+        let local = local.trim_start_matches([
+            '.', '\'', '-', '%', '=', '#', '!', '$', '~', '^', '/', '`', '*', '|', '{', '&', '?',
+        ]);
         let start = at - local.len();
         let named = !local.is_empty() && !local.ends_with('.') && local != "git";
         if named && is_host(host) && !is_user_of_url(bytes, start) {

@@ -39,7 +39,7 @@ pub(super) struct Context {
     pub(super) before: Topics,
     /// By the five words behind it, up to the end of the line.
     pub(super) behind: Topics,
-    /// By the last three words before it.
+    /// By the last three words before it, behind any other number.
     pub(super) last: Topics,
 }
 
@@ -47,10 +47,13 @@ impl Context {
     /// What is said around `range` of `text`.
     pub(super) fn around(text: &str, range: &Range<usize>) -> Self {
         let bytes = text.as_bytes();
-        let (from, last_from) = (
-            back(bytes, range.start, NEAR),
-            back(bytes, range.start, LAST),
-        );
+        let from = back(bytes, range.start, NEAR);
+        let last = back(bytes, range.start, LAST);
+        // What another number has behind it was said of that one: `version 2 at 10.0.0.1`.
+        let number = bytes[last..range.start]
+            .iter()
+            .rposition(u8::is_ascii_digit);
+        let last_from = last + number.map_or(0, |at| at + 1);
         let mut context = Self::default();
         speak(&bytes[from..range.start], |at, topics| {
             context.before = context.before.and(topics);

@@ -129,8 +129,12 @@ fn permute(state: &mut [u64; 25]) {
         // Theta: each lane with the parities of two columns.
         let parity: [u64; 5] =
             std::array::from_fn(|x| (0..5).fold(0, |sum, y| sum ^ state[x + 5 * y]));
-        for (at, lane) in state.iter_mut().enumerate() {
-            *lane ^= parity[(at + 4) % 5] ^ parity[(at + 1) % 5].rotate_left(1);
+        let columns: [u64; 5] =
+            std::array::from_fn(|x| parity[(x + 4) % 5] ^ parity[(x + 1) % 5].rotate_left(1));
+        for row in state.chunks_exact_mut(5) {
+            for (lane, column) in row.iter_mut().zip(columns) {
+                *lane ^= column;
+            }
         }
         // Rho and pi: lanes turned and moved along one orbit.
         let (mut x, mut y, mut lane) = (1, 0, state[1]);
@@ -142,8 +146,8 @@ fn permute(state: &mut [u64; 25]) {
         // Chi: rows, not linear.
         for row in state.chunks_exact_mut(5) {
             let old: [u64; 5] = std::array::from_fn(|x| row[x]);
-            for x in 0..5 {
-                row[x] = old[x] ^ (!old[(x + 1) % 5] & old[(x + 2) % 5]);
+            for (x, lane) in row.iter_mut().enumerate() {
+                *lane ^= !old[(x + 1) % 5] & old[(x + 2) % 5];
             }
         }
         // Iota: the round's constant, from a shift register.

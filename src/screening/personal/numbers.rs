@@ -64,7 +64,9 @@ impl Number {
     /// From the sign or the parenthesis in front, if it has one, to the last digit.
     pub(super) fn written(&self, text: &str) -> Range<usize> {
         let Range { start, end } = self.range();
-        let signs = usize::from(self.plus) + usize::from(self.opens);
+        // A parenthesis around the whole number is not its own.
+        let closes = text.as_bytes()[start..end].contains(&b')');
+        let signs = usize::from(self.plus) + usize::from(self.opens && closes);
         let before = text.as_bytes()[..start].iter().rev().take(signs);
         start
             - before
@@ -74,9 +76,9 @@ impl Number {
 
     /// The text between the groups, when it is the same everywhere: one space, dash or dot.
     pub(super) fn separator(&self, text: &str) -> Option<u8> {
-        let mut gaps = (1..self.groups).map(|group| self.gap(text, group));
+        let mut gaps = (1..self.groups).map(|group| sign(self.gap(text, group)));
         let first = gaps.next()?;
-        (first.len() == 1 && gaps.all(|gap| gap == first)).then(|| first[0])
+        first.filter(|_| gaps.all(|gap| gap == first))
     }
 
     /// The groups from `first` up to `last`, as a number.
@@ -119,7 +121,7 @@ impl Number {
             let ends = |group: &usize| match self.gap(text, *group) {
                 b" " => mixed || (long(group - 1) && long(*group)),
                 // Two addresses of machines: `10.0.0.1-10.0.0.9`.
-                b"-" => {
+                gap if sign(gap) == Some(b'-') => {
                     *group == from + 4
                         && (from + 1..*group).all(|group| self.gap(text, group) == b".")
                 }
@@ -238,6 +240,22 @@ fn read(bytes: &[u8], start: usize) -> Number {
     }
 }
 
+/// The one sign that `gap` is; typographic dashes count as one of ASCII.
+fn sign(gap: &[u8]) -> Option<u8> {
+    match gap {
+        [sign] => Some(*sign),
+        _ => (dash_len(gap) == gap.len()).then_some(b'-'),
+    }
+}
+
+/// The length of the typographic dash that `bytes` begin with, or 0.
+fn dash_len(bytes: &[u8]) -> usize {
+    match bytes {
+        [0xE2, 0x80, 0x90..=0x94, ..] | [0xE2, 0x88, 0x92, ..] => 3,
+        _ => 0,
+    }
+}
+
 /// The length of what separates two groups: a space, a dash, a dot, or those around parentheses;
 /// behind an `area` code also a slash, where more than a date follows.
 fn separator_len(bytes: &[u8], area: bool, parentheses: &mut bool) -> usize {
@@ -251,6 +269,9 @@ fn separator_len(bytes: &[u8], area: bool, parentheses: &mut bool) -> usize {
         .take_while(|byte| byte.is_ascii_digit());
     if area && matches!(&bytes[..slash], b"/" | b" / ") && after.count() >= 3 {
         return slash;
+    }
+    if dash_len(bytes) > 0 {
+        return dash_len(bytes);
     }
     let length = bytes
         .iter()

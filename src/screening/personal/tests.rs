@@ -32,6 +32,8 @@ fn valid_values_are_found() {
         ("iban", "gb82west12345698765432"),
         ("us_ssn", "536-22-8145"),
         ("us_ssn", "2024-01-31 536-22-8145 10.0.0.1"),
+        ("us_ssn", "536–22–8145"),
+        ("ip_address", "version 2 at 10.1.2.3"),
         ("us_ssn", "ssn: 536 22 8145"),
         ("us_ssn", "social_security 536-228145"),
         ("us_ssn", "my ssn is 536228145"),
@@ -114,6 +116,15 @@ fn the_place_is_the_value_alone() {
         [
             ("email", "bob@corp.example"),
             ("card", "4111-1111-1111-1111")
+        ]
+    );
+    assert_eq!(
+        kinds("(536-22-8145), (212) 555-0123, #a@b.example, +44 20 7946 0958"),
+        [
+            ("email", "a@b.example"),
+            ("us_ssn", "536-22-8145"),
+            ("phone", "(212) 555-0123"),
+            ("phone", "+44 20 7946 0958"),
         ]
     );
 }
