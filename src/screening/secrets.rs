@@ -25,7 +25,7 @@ struct Rule {
     id: &'static str,
     /// Any of these, in any case, starts the search.
     keywords: &'static [&'static str],
-    /// The secret, or what it stands in; a first group, if there is one, is the secret itself.
+    /// The secret, or what it stands in; a group, if there is one, is the secret itself.
     pattern: &'static str,
     /// Least Shannon entropy of the secret, in bits a character; 0 asks for none.
     entropy: f32,
@@ -35,6 +35,13 @@ impl Rule {
     /// Whether the row is a vendor's word and the value it is assigned.
     const fn is_assigned(&self) -> bool {
         matches!(self.pattern.as_bytes(), [b'=', b' ', ..])
+    }
+}
+
+impl Rule {
+    /// Whether the word that is assigned to says whose secret it is.
+    fn is_of_a_vendor(&self) -> bool {
+        self.id != rules::GENERIC && self.id != rules::PASSWORD
     }
 }
 
@@ -48,7 +55,8 @@ pub(super) struct Secrets {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     windows: Windows,
-    ahead: Ahead,
+    /// For names that anybody uses, and for those of vendors.
+    ahead: [Ahead; 2],
 }
 
 impl Secrets {
@@ -71,8 +79,12 @@ impl Secrets {
 
     /// Notes a keyword of `text`. Keywords come in the order of their ends.
     pub(super) fn note(&self, text: &str, rule: usize, hit: &Range<usize>, seen: &mut Seen) {
-        if self.rules[rule].0.is_assigned() && !seen.ahead.is_assigned(text.as_bytes(), hit.end) {
-            return;
+        let row = &self.rules[rule].0;
+        if row.is_assigned() {
+            let ahead = &mut seen.ahead[usize::from(row.is_of_a_vendor())];
+            if !ahead.is_assigned(text.as_bytes(), hit.end, row.is_of_a_vendor()) {
+                return;
+            }
         }
         let window = floor(text, hit.start.saturating_sub(BEFORE))..floor(text, hit.end + AFTER);
         seen.windows.add(self.rules.len(), rule, window);
@@ -110,7 +122,7 @@ impl Secrets {
             .captures_iter(&text[window.clone()])
             .filter_map(|groups| {
                 let whole = groups.get(0)?;
-                let secret = groups.get(1).unwrap_or(whole);
+                let secret = groups.get(1).or_else(|| groups.get(2)).unwrap_or(whole);
                 is_likely(rule, whole.as_str(), secret.as_str()).then_some(secret.range())
             });
         for secret in likely.take(MOST_A_WINDOW) {
@@ -133,24 +145,26 @@ struct Ahead {
 impl Ahead {
     /// Whether what follows `end` can be an assignment of something with a digit. Words like `key`
     /// and `access` are everywhere; this keeps prose away from the patterns.
-    fn is_assigned(&mut self, text: &[u8], end: usize) -> bool {
-        let next = |from: usize, is: fn(&[u8]) -> bool| {
-            let rest = from.max(end)..text.len();
-            rest.into_iter()
-                .find(|at| is(&text[*at..]))
-                .unwrap_or(text.len())
-        };
+    /// A comma assigns to the word of a vendor, and to others only before a quotation mark.
+    fn is_assigned(&mut self, text: &[u8], end: usize, comma: bool) -> bool {
         if self.operator < end || self.operator == 0 {
-            self.operator = next(self.operator, begins_with_operator);
+            let is = |rest: &[u8]| begins_with_operator(rest) || (comma && rest[0] == b',');
+            self.operator = next(text, self.operator.max(end), is);
         }
         if self.operator >= text.len().min(end + OPERATOR) {
             return false;
         }
         if self.digit < end || self.digit == 0 {
-            self.digit = next(self.digit, |rest| rest[0].is_ascii_digit());
+            self.digit = next(text, self.digit.max(end), |rest| rest[0].is_ascii_digit());
         }
         self.digit < text.len().min(end + REACH)
     }
+}
+
+/// Where the next byte from `from` on stands that `is` likes, with what follows it.
+fn next(text: &[u8], from: usize, is: impl Fn(&[u8]) -> bool) -> usize {
+    let mut rest = from..text.len();
+    rest.find(|at| is(&text[*at..])).unwrap_or(text.len())
 }
 
 fn begins_with_operator(text: &[u8]) -> bool {
@@ -175,6 +189,12 @@ fn is_likely(rule: &Rule, whole: &str, secret: &str) -> bool {
         || entropy(secret.as_bytes()) < rule.entropy
     {
         return false;
+    }
+    if rule.id == rules::CURL_USER {
+        let password = lower
+            .rsplit_once(':')
+            .map_or(&*lower, |(_, password)| password);
+        return !password.contains("${") && !rules::PASSWORD_WORDS.contains(&password);
     }
     if !rule.is_assigned() {
         return true;
@@ -204,7 +224,9 @@ fn is_random(secret: &str) -> bool {
         .as_bytes()
         .windows(2)
         .filter(|pair| kind(pair[0]) != kind(pair[1]));
-    longest.len() >= 8 && turns.count() * 4 >= longest.len()
+    longest.len() >= 10
+        && longest.bytes().any(|byte| byte.is_ascii_digit())
+        && turns.count() * 4 >= longest.len()
 }
 
 /// `xxxxxxxx`, `12345678…` and the like: fewer than four different characters.
@@ -250,8 +272,13 @@ fn spelled_out(rule: &Rule) -> String {
         Some(value) => {
             let names: Vec<String> = rule.keywords.iter().map(|name| cased(name)).collect();
             let names = names.join("|");
+            let comma = if rule.is_of_a_vendor() {
+                ","
+            } else {
+                r#",[\s=]{0,3}["'`]"#
+            };
             format!(
-                r#"[\w.-]{{0,20}}(?:{names})(?:[\w.\- \tª-ÿ]{{0,40}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|,)["'`\s=]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
+                r#"[\w.-]{{0,20}}(?:{names})(?:[\w.\- \tª-ÿ]{{0,40}})["'`\s]{{0,3}}(?:=|>|:{{1,3}}=|\|\||:|=>|\?=|{comma})["'`\s=>]{{0,5}}({value})(?:["'`\s;,)<]|\\[nr]|$)"#
             )
         }
         None => rule.pattern.to_owned(),

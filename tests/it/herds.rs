@@ -24,17 +24,23 @@ const UPSTREAM: Duration = Duration::from_millis(50);
 /// a breaker takes for slow.
 const SLOW_UPSTREAM: Duration = Duration::from_millis(400);
 
+/// A breaker that lets a provider dawdle: on a busy machine hundreds of answers take their time, and
+/// whom it leaves alone is not what this is about.
+const PATIENT: &str = "upstream: { breaker: { slow_call: 20s } }";
+
 /// An issuer whose keys and tokens come through `proxy`.
 fn config(provider: &Oidc, proxy: &Proxy) -> String {
     format!(
         "limits: {{ deadline: 20s }}
 admission: {{ min: 2048 }}
+{PATIENT}
 identity:
   issuers:
     provider:
       issuer: '{}'
       jwks_uri: 'http://{at}/jwks'
       allow_private_addresses: true
+      fetch_timeout: 10s
       audiences: ['{AUDIENCE}']
       exchange: {{ client_id: alice, client_secret_file: secret, secret_by: post, audience: '{AUDIENCE}', token_endpoint: 'http://{at}/token' }}
 routes:
@@ -202,6 +208,7 @@ async fn a_thousand_checks_of_one_permission_are_one_question_and_different_ones
     let config = format!(
         "limits: {{ deadline: 20s }}
 admission: {{ min: 2048 }}
+{PATIENT}
 identity: {{ issuers: {{ main: {{ issuer: '{}', jwks_file: keys.json, audiences: ['{AUDIENCE}'] }} }} }}
 permission: {{ openfga: {{ url: 'http://{}', store_id: {store}, model_id: {model}, poll_models: 1h, timeout: 10s }} }}
 routes:
@@ -310,6 +317,7 @@ async fn a_thousand_checks_with_one_opaque_token_are_one_question_to_its_issuer(
     let config = format!(
         "limits: {{ deadline: 20s }}
 admission: {{ min: 2048 }}
+{PATIENT}
 identity:
   issuers:
     provider:

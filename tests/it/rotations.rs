@@ -183,7 +183,7 @@ async fn a_flood_of_unknown_keys_causes_the_budgeted_fetches_and_delays_nobody()
     let took = started.elapsed().as_secs();
     let answers = assert_all_passed(good);
     assert_eq!(flood.refused, flood.answers, "{flood:?}");
-    assert!(flood.answers >= 1_000, "no flood: {flood:?}");
+    assert!(flood.answers >= 200, "no flood: {flood:?}");
     let caused = provider.count("jwks").await - before;
     let budget = 3 + took / 2 + 1;
     tell(&format!(

@@ -111,6 +111,92 @@ fn secrets_are_found_by_kind() {
 }
 
 #[test]
+fn tokens_of_services_are_found_bare_and_not_when_they_are_too_short() {
+    let lower = "abcdefghijklmnopqrstuvwxyz0123456789";
+    let uuid = || {
+        let part = |length| noise(HEX, length);
+        format!(
+            "{}-{}-{}-{}-{}",
+            part(8),
+            part(4),
+            part(4),
+            part(4),
+            part(12)
+        )
+    };
+    for (rule, start, rest) in [
+        ("adobe_secret", "p8e-", noise(lower, 32)),
+        (
+            "braintree_token",
+            "access_token$production$",
+            format!("{}${}", noise(lower, 16), noise(HEX, 32)),
+        ),
+        ("buildkite_token", "bkua_", noise(HEX, 40)),
+        ("cerebras_key", "csk-", noise(lower, 48)),
+        (
+            "circleci_token",
+            "CCIPAT_",
+            format!("{}_{}", noise(WORD, 22), noise(HEX, 40)),
+        ),
+        ("contentful_token", "CFPAT-", noise(WORD, 43)),
+        ("docker_token", "dckr_pat_", noise(WORD, 27)),
+        ("figma_token", "figd_", noise(WORD, 40)),
+        ("gcp_refresh_token", "1//0", noise(WORD, 60)),
+        ("groq_key", "gsk_", noise(WORD, 52)),
+        ("langfuse_key", "sk-lf-", uuid()),
+        (
+            "langsmith_key",
+            "lsv2_pt_",
+            format!("{}_{}", noise(HEX, 32), noise(HEX, 10)),
+        ),
+        ("launchdarkly_key", "sdk-", uuid()),
+        ("neon_key", "napi_", noise(lower, 60)),
+        ("netlify_token", "nfp_", noise(WORD, 36)),
+        ("nvidia_key", "nvapi-", noise(WORD, 64)),
+        ("pinecone_key", "pcsk_", noise(WORD, 70)),
+        ("posthog_key", "phx_", noise(WORD, 43)),
+        ("razorpay_key", "rzp_live_", noise(WORD, 14)),
+        ("render_key", "rnd_", noise(WORD, 32)),
+        ("replicate_token", "r8_", noise(WORD, 37)),
+        ("supabase_key", "sbp_", noise(HEX, 40)),
+        ("tavily_key", "tvly-", noise(WORD, 32)),
+        ("xai_key", "xai-", noise(WORD, 80)),
+    ] {
+        let rule = format!("secret.{rule}");
+        let found = rules_of(&format!("it is {start}{rest} indeed"));
+        assert!(found.contains(&&*rule), "{rule}: {start}{rest}: {found:?}");
+        let cut = &rest[..rest.len() / 2];
+        let found = rules_of(&format!("it is {start}{cut} indeed"));
+        assert!(!found.contains(&&*rule), "{rule}: {start}{cut}");
+    }
+}
+
+#[test]
+fn values_are_found_whatever_assigns_them() {
+    let (value, code) = (noise(WORD, 32), noise(HEX, 40));
+    for text in [
+        format!("coinbase,{value};"),
+        format!("sumo ?= {value}\n"),
+        format!("message-bird => '{value}'"),
+        format!("<add key=\"Password\" value=\"{value}!\" />"),
+        format!("client_secret: .{}8Q~{value}ab", &value[..2]),
+        format!("PrivateKey = {value}{}=", &value[..11]),
+        format!("curl https://a.example \\\n --user  'ann:{value}'"),
+        format!("kind: Secret\ndata:\n  token: {code}"),
+    ] {
+        assert!(!rules_of(&text).is_empty(), "{text}");
+    }
+    for text in [
+        "curl -u username:token https://a.example".to_owned(),
+        "curl -u \"$USER:${APP_ID}\" https://a.example".to_owned(),
+        "KeySize = PdfEncryptionKeySize.Key128Bit;".to_owned(),
+        ["-----BEGIN PRIVATE ", "KEY----------END PRIVATE KEY-----"].concat(),
+    ] {
+        assert_eq!(rules_of(&text), Vec::<&str>::new(), "{text}");
+    }
+}
+
+#[test]
 fn examples_names_and_prose_are_not_secrets() {
     for text in [
         "Set API_KEY=your-api-key-here and run it.",
