@@ -29,6 +29,10 @@ pub struct Violation {
     pub threat_type: &'static str,
     /// The rule's stable name.
     pub rule: RuleName,
+    /// The risk of OWASP's Top 10 for LLM applications of 2025 that it belongs to, such as `LLM01`.
+    pub owasp: &'static str,
+    /// How sure it is, from 0 to 1: of rules by their kind, of the model by its score.
+    pub score: f64,
     /// `high` or `medium`.
     pub risk_level: &'static str,
     /// What such a finding is, in words.
@@ -57,21 +61,51 @@ impl Report {
 
 impl Violation {
     fn new(finding: &Finding) -> Self {
-        let (risk_level, description) = match finding.category {
-            Category::Injection => ("high", "an attempt to take over the model"),
-            Category::InvisibleText => ("medium", "text hidden from human readers"),
-            Category::Secret => ("high", "a credential"),
-            Category::PersonalData => ("medium", "data about a person"),
+        let owasp = match (finding.category, &*finding.rule) {
+            (_, "injection.reveal_prompt") => "LLM07",
+            (_, "injection.reveal_secret" | "injection.exfiltration")
+            | (Category::PersonalData | Category::Secret, _) => "LLM02",
+            (Category::Injection | Category::InvisibleText, _) => "LLM01",
+        };
+        let risk_level = match finding.category {
+            Category::Injection | Category::Secret => "high",
+            Category::InvisibleText | Category::PersonalData => "medium",
         };
         Self {
             threat_type: finding.category.as_str(),
             rule: finding.rule.clone(),
+            owasp,
+            score: f64::from(finding.certainty) / 100.0,
             risk_level,
-            description,
+            description: description(finding),
             span: [finding.source.start, finding.source.end],
             pointer: finding.pointer.clone(),
             trusted: finding.trust == Trust::System,
         }
+    }
+}
+
+/// What such a finding is, in words: those of its rule, or of its category.
+fn description(finding: &Finding) -> &'static str {
+    match (&*finding.rule, finding.category) {
+        ("injection.chat_template", _) => {
+            "the marks that a model's chat template has between turns"
+        }
+        ("injection.code_execution", _) => "an order to run code",
+        ("injection.exfiltration", _) => "an address that would carry data out",
+        ("injection.fake_role", _) => "a turn of another role made up inside a text",
+        ("injection.hidden_instruction", _) => "an instruction that people are not to see",
+        ("injection.ignore_instructions", _) => "an order to set instructions aside",
+        ("injection.jailbreak", _) => "several phrases that talk a model out of its rules",
+        ("injection.model", _) => "a stretch that reads like an attack",
+        ("injection.new_instructions", _) => "instructions that claim to replace the model's own",
+        ("injection.reveal_prompt", _) => "an attempt to draw out the system prompt",
+        ("injection.reveal_secret", _) => "an attempt to draw out a secret",
+        ("injection.tool_poisoning", _) => "orders in what describes or answers for a tool",
+        (_, Category::Injection) => "an attempt to take over the model",
+        (_, Category::InvisibleText) => "text hidden from human readers",
+        (_, Category::Secret) => "a credential",
+        (_, Category::PersonalData) => "data about a person",
     }
 }
 
@@ -141,6 +175,22 @@ mod tests {
             Some("mail [personal.email] now")
         );
         assert_eq!((told.is_safe, told.risk_score), (true, 0.5));
+    }
+
+    #[test]
+    fn a_violation_says_what_it_is_how_sure_and_which_risk() {
+        let told = |category, rule| {
+            let told = report("x", vec![finding(category, rule, 0..1)]).violations;
+            (told[0].owasp, told[0].description, told[0].score)
+        };
+        let prompt = told(Category::Injection, "injection.reveal_prompt");
+        assert_eq!(
+            prompt,
+            ("LLM07", "an attempt to draw out the system prompt", 0.99)
+        );
+        let own = told(Category::Injection, "custom.word");
+        assert_eq!(own, ("LLM01", "an attempt to take over the model", 0.99));
+        assert_eq!(told(Category::Secret, "secret.jwt").0, "LLM02");
     }
 
     #[test]

@@ -198,6 +198,8 @@ impl From<screening::Violation> for Violation {
             span: Some(Span { start, end }),
             pointer: violation.pointer,
             trusted: violation.trusted,
+            owasp: violation.owasp.to_owned(),
+            score: violation.score,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) const SHAPED: &[Rule] = &[
     rule("secret.age_key", &["age-secret-key-1"], r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}", 0.0),
     rule("secret.airtable_token", &["airtable", "authorization"], r"\bpat[[:alnum:]]{14}\.[a-f0-9]{64}\b", 3.0),
     rule("secret.alibaba_access_key", &["ltai"], r"\bLTAI[A-Za-z0-9]{20}\b", 2.0),
-    rule("secret.anthropic_key", &["sk-ant-"], r"\b(sk-ant-(?:api03|admin01|oat01|sid01)-[\w-]{93}AA)(?:[^\w-]|$)", 3.0),
+    rule("secret.anthropic_key", &["sk-ant-"], r"\b(sk-ant-(?:api03|admin01|oat01|sid01)-[\w-]{80,110}AA)(?:[^\w-]|$)", 3.0),
     rule("secret.atlassian_token", &["atatt3"], r"\b(ATATT3[A-Za-z0-9_=-]{100,250})", 3.5),
     rule("secret.artifactory_key", &["akcp"], r"\bAKCp[A-Za-z0-9]{60,75}\b", 3.5),
     rule("secret.artifactory_token", &["cmvmd"], r"\bcmVmd[A-Za-z0-9]{55,65}\b", 3.5),

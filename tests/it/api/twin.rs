@@ -56,7 +56,7 @@ fn prompt(told: PromptAnswer) -> Value {
             let mut json = json!({
                 "threat_type": told.threat_type, "rule": told.rule, "risk_level": told.risk_level,
                 "description": told.description, "span": [span.start, span.end],
-                "trusted": told.trusted,
+                "trusted": told.trusted, "owasp": told.owasp, "score": told.score,
             });
             if !told.pointer.is_empty() {
                 json["pointer"] = told.pointer.into();
