@@ -28,7 +28,7 @@ demo:
 
 test:
 	$(PYTHON) tools/install.py envoy nginx oidc openfga redis wrk schemathesis chart schemas prometheus hadolint chromium
-	cargo test --locked
+	$(PYTHON) tools/test.py
 
 chart:
 	$(PYTHON) tools/install.py envoy oidc wrk chart schemas prometheus hadolint chromium
