@@ -255,16 +255,13 @@ impl Inner {
     /// What is kept under `key`, counted.
     fn kept(&self, key: Key) -> Option<Answer> {
         let cache = self.cache.as_ref()?;
-        let Some((allowed, age)) = cache.find(key) else {
+        let Some(answer) = cache.find(key) else {
             self.metrics.cache.misses.inc();
             return None;
         };
         self.metrics.cache.hits.inc();
-        self.metrics.ages.observe(age.as_secs_f64());
-        Some(Answer {
-            allowed,
-            origin: Origin::Cache(age),
-        })
+        self.metrics.ages.observe(answer.age().as_secs_f64());
+        Some(answer)
     }
 
     async fn find_and_keep(
@@ -275,9 +272,8 @@ impl Inner {
     ) -> Result<Answer, Error> {
         let (asked, key) = (Instant::now(), ready.key);
         // Who looked just before an answer was kept and came here just after: it is not asked for twice.
-        if let Some((allowed, age)) = self.cache.as_ref().and_then(|cache| cache.find(key)) {
-            let origin = Origin::Cache(age);
-            return Ok(Answer { allowed, origin });
+        if let Some(answer) = self.cache.as_ref().and_then(|cache| cache.find(key)) {
+            return Ok(answer);
         }
         let inner = Arc::clone(&self);
         let ask = async || inner.find(ready, model, Consistency::MinimizeLatency).await;

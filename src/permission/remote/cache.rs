@@ -17,6 +17,7 @@ use std::{
 
 use quick_cache::{Weighter, sync};
 
+use super::{Answer, Origin};
 use crate::check::Key;
 
 /// Bounded in bytes.
@@ -54,15 +55,18 @@ impl Cache {
         })
     }
 
-    /// The answer and its age, while it may be used.
-    pub(super) fn find(&self, key: Key) -> Option<(bool, Duration)> {
+    /// The answer with its age, while it may be used.
+    pub(super) fn find(&self, key: Key) -> Option<Answer> {
         let kept = self.answers.get(&key)?;
         let now = Instant::now();
         if now >= kept.ends {
             self.answers.remove(&key);
             return None;
         }
-        Some((kept.allowed, now.duration_since(kept.asked)))
+        Some(Answer {
+            allowed: kept.allowed,
+            origin: Origin::Cache(now.duration_since(kept.asked)),
+        })
     }
 
     /// Keeps an answer that was asked for at `asked`.
@@ -105,7 +109,7 @@ mod tests {
             .map(|number| {
                 let asked = Instant::now().checked_sub(ttl * 9 / 10).unwrap();
                 cache.keep(key(number), true, asked);
-                cache.find(key(number)).map_or(ttl, |(_, age)| age)
+                cache.find(key(number)).map_or(ttl, |answer| answer.age())
             })
             .collect();
         let kept = ages.iter().filter(|age| **age < ttl).count();
@@ -113,7 +117,7 @@ mod tests {
         cache.keep(key(1), true, Instant::now().checked_sub(ttl).unwrap());
         assert_eq!(cache.find(key(1)), None);
         cache.keep(key(1), false, Instant::now());
-        assert!(cache.find(key(1)).is_some_and(|(allowed, _)| !allowed));
+        assert!(cache.find(key(1)).is_some_and(|answer| !answer.allowed));
     }
 
     #[test]
