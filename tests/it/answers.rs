@@ -89,8 +89,15 @@ async fn the_access_log_tells_decision_route_reason_and_findings() {
     assert_eq!(line["subzero_reason"], "permission_denied");
     assert_eq!(line["details"], "ext_authz_denied");
 
-    // Our own log has one line for it, without the token.
-    let log = world.subzero.process.stdout();
+    // Our own log has one line for it, without the token; it is written a moment later.
+    let mut log = world.subzero.process.stdout();
+    for _ in 0..100 {
+        if log.contains(&decision) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        log = world.subzero.process.stdout();
+    }
     let lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains(&decision))
