@@ -10,7 +10,7 @@
 //! A body that could not be read whole is an [`Error`], never "clean". Findings carry places, never
 //! the text. Trust comes from the place of a string in the known APIs' bodies, and whoever writes
 //! the body writes the system prompt too: it is a user's text unless the route says `trust_system`.
-//! Compressed bodies are refused for now.
+//! Offsets in a body that was sent compressed are those of what it was before.
 //!
 //! # Cost
 //!
@@ -184,7 +184,8 @@ impl Screener {
         {
             return Err(Error::TooLarge);
         }
-        let mut text = body::read(body, headers, self.limits)?;
+        let bytes = body::whole(body, headers, self.limits)?;
+        let mut text = body::read(&bytes, headers, self.limits)?;
         if !want.trust_system {
             for leaf in &mut text.document.leaves {
                 leaf.trust = leaf.trust.max(Trust::User);

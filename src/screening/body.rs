@@ -1,18 +1,29 @@
 //! From a request's body to its text, by what its headers say it is.
 //!
 //! What is not known to be JSON but reads as JSON is read as JSON: upstreams do not all look at the
-//! content type, and a wrong one must not be a way past. What cannot be read (compressed, another
-//! character set, UTF-16 whatever it is called) is refused, never skipped. Multipart bodies are one
-//! text for now, so one with a binary file in it is refused for its NULs.
+//! content type, and a wrong one must not be a way past. What cannot be read (another character set,
+//! UTF-16 whatever it is called, compressed without saying so or by what is not known here) is refused,
+//! never skipped. Of the files in a form those of known kinds (pictures, sound, documents) are passed
+//! over as they are in JSON; another binary one is refused.
 
-use std::{borrow::Cow, ops::Range, str};
+mod inflate;
+mod media;
+mod multipart;
+mod reading;
 
+use std::{borrow::Cow, str};
+
+use self::{
+    inflate::inflate,
+    media::Media,
+    multipart::{Part, Piece, Transfer},
+    reading::Reading,
+};
 use super::{
-    document::{Document, Kind, Leaf},
+    document::{Document, Kind},
     error::Error,
-    finding::Trust,
     offsets::OffsetMap,
-    walk::{Form, Limits, walk},
+    walk::{self, Form, Limits, walk},
 };
 use crate::check::{Body, Headers};
 
@@ -30,26 +41,38 @@ pub(super) struct Json<'a> {
     pub(super) form: Form,
 }
 
-/// Reads `body`.
-pub(super) fn read<'a>(
+/// The bytes of `body` as they were before they were compressed.
+pub(super) fn whole<'a>(
     body: &'a Body,
     headers: &Headers,
     limits: Limits,
-) -> Result<Text<'a>, Error> {
+) -> Result<Cow<'a, [u8]>, Error> {
     let bytes = match body {
         Body::Absent => return Err(Error::Missing),
         Body::Partial(_) => return Err(Error::Partial),
-        Body::Complete(bytes) if bytes.is_empty() => return Err(Error::Missing),
         Body::Complete(bytes) => bytes,
     };
-    if headers
-        .joined("content-encoding")
-        .is_some_and(|names| !is_identity(&names))
-    {
-        return Err(Error::Encoded);
+    let codings = headers.joined("content-encoding").unwrap_or_default();
+    let bytes = inflate(bytes, &codings, limits.text)?;
+    if bytes.is_empty() {
+        return Err(Error::Missing);
     }
-    let (media, form) = media(headers)?;
-    if is_wide(bytes) || is_compressed(bytes) {
+    Ok(bytes)
+}
+
+/// Reads the bytes of a body.
+pub(super) fn read<'a>(
+    bytes: &'a [u8],
+    headers: &Headers,
+    limits: Limits,
+) -> Result<Text<'a>, Error> {
+    let content_type = headers.joined("content-type").unwrap_or_default();
+    let content_type = String::from_utf8_lossy(&content_type);
+    let (media, form) = Media::of(&content_type)?;
+    if let Some(boundary) = multipart::boundary(&content_type)? {
+        return parts(bytes, &boundary, limits);
+    }
+    if is_unreadable(bytes) {
         return Err(Error::Encoded);
     }
     let begins_as_json = bytes
@@ -86,35 +109,130 @@ fn json(bytes: &[u8], form: Form, limits: Limits) -> Result<Text<'_>, Error> {
         what: "utf-8",
         at: error.valid_up_to(),
     })?;
-    // Some parsers skip a byte-order mark. As blanks it leaves every offset where it is.
-    let text = match text.strip_prefix('\u{feff}') {
+    // Some parsers skip a byte-order mark. As blanks it leaves every offset where it is, as do the
+    // marks between the texts of a sequence.
+    let mut text = match text.strip_prefix('\u{feff}') {
         Some(rest) => Cow::Owned(format!("   {rest}")),
         None => Cow::Borrowed(text),
     };
+    if form == Form::Lines && text.contains(RECORD_SEPARATOR) {
+        text = Cow::Owned(text.replace(RECORD_SEPARATOR, " "));
+    }
     Ok(Text {
         document: walk(&text, form, limits)?,
         json: Some(Json { text, form }),
     })
 }
 
-/// The body as one text, a blank for every run of bytes that are no text (a file in a form). What
+/// The body as one text, a blank for every run of bytes that are no text. What
 /// an upstream that drops such bytes sees is read too, so that none hides a word or joins two.
 fn plain<'a>(bytes: &[u8], form: bool, limits: Limits) -> Result<Text<'a>, Error> {
-    let whole = Reading::of(bytes);
+    let mut document = Document::default();
+    text(&mut document, Reading::of(bytes, 0), form);
+    events(&mut document, limits)?;
+    finished(document, limits)
+}
+
+/// Adds a text, and what it is to those who read it otherwise.
+fn text(document: &mut Document, whole: Reading, form: bool) {
+    let at = document.leaves.len();
     let closed = whole.closed();
     let decoded = form.then(|| Reading::of_form(&whole.text));
-    let mut document = Document::plain(whole.text, whole.map, Trust::User);
+    whole.add_to(document, Kind::Text, None);
     if let Some(closed) = closed {
-        closed.add_to(&mut document, 0);
+        closed.add_to(document, Kind::Text, Some(at));
     }
     if let Some(decoded) = decoded {
         let closed = decoded.closed();
-        decoded.add_to(&mut document, 0);
-        let outer = document.leaves.len() - 1;
+        let outer = document.leaves.len();
+        decoded.add_to(document, Kind::Text, Some(at));
         if let Some(closed) = closed {
-            closed.add_to(&mut document, outer);
+            closed.add_to(document, Kind::Text, Some(outer));
         }
     }
+}
+
+/// The JSON in the lines of a stream of events (`data: {...}`), read as JSON.
+fn events(document: &mut Document, limits: Limits) -> Result<(), Error> {
+    let mut from = 0;
+    let mut found = Vec::new();
+    for line in document.text[document.leaves[0].text.clone()].split_inclusive(['\n', '\r']) {
+        if let Some(data) = line
+            .strip_prefix("data:")
+            .filter(|data| walk::looks_like_json(data))
+        {
+            found.push((from + line.len() - data.len(), data.to_owned()));
+        }
+        from += line.len();
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    for (at, data) in found {
+        Reading::of(data.as_bytes(), at).add_to(document, Kind::Text, Some(0));
+        if document.text.len() > limits.text {
+            return Err(Error::TooLarge);
+        }
+    }
+    walk::nested(document, limits)
+}
+
+/// A form in parts: its contents stand together, as an upstream has them, and what stands between them
+/// (names, for the most part) apart.
+fn parts<'a>(bytes: &[u8], boundary: &str, limits: Limits) -> Result<Text<'a>, Error> {
+    let mut document = Document::default();
+    for piece in multipart::take_apart(bytes, boundary)? {
+        match piece {
+            Piece::Between(range) => {
+                if is_unreadable(&bytes[range.clone()]) {
+                    return Err(Error::Encoded);
+                }
+                let between = Reading::of(&bytes[range.clone()], range.start);
+                between.add_to(&mut document, Kind::Name, None);
+            }
+            Piece::Part(part) => self::part(&mut document, &bytes[part.content.clone()], &part)?,
+        }
+        if document.text.len() > limits.text {
+            return Err(Error::TooLarge);
+        }
+    }
+    walk::nested(&mut document, limits)?;
+    finished(document, limits)
+}
+
+/// Adds the content of a part, and what it is once its transfer encoding is undone: most parsers of forms
+/// leave that as it is.
+fn part(document: &mut Document, content: &[u8], part: &Part<'_>) -> Result<(), Error> {
+    let (_, form) = Media::of(part.content_type)?;
+    if part.is_file && is_file(content) {
+        return Ok(());
+    }
+    if is_unreadable(content) {
+        return Err(Error::Encoded);
+    }
+    let at = document.leaves.len();
+    text(document, Reading::of(content, part.content.start), form);
+    let decoded = match part.transfer {
+        Transfer::None => return Ok(()),
+        Transfer::Base64 => multipart::base64(content),
+        Transfer::QuotedPrintable => multipart::quoted_printable(content),
+    };
+    if part.is_file && is_file(&decoded) {
+        return Ok(());
+    }
+    if is_unreadable(&decoded) {
+        return Err(Error::Encoded);
+    }
+    let mut decoded = Reading::of(&decoded, 0);
+    // It is all of the content, wherever in it.
+    let length = document.leaves[at].text.len();
+    decoded.map = OffsetMap::default();
+    decoded.map.push(0..decoded.text.len(), 0..length);
+    decoded.add_to(document, Kind::Text, Some(at));
+    Ok(())
+}
+
+fn finished<'a>(document: Document, limits: Limits) -> Result<Text<'a>, Error> {
     if document.text.len() > limits.text {
         return Err(Error::TooLarge);
     }
@@ -124,177 +242,14 @@ fn plain<'a>(bytes: &[u8], form: bool, limits: Limits) -> Result<Text<'a>, Error
     })
 }
 
-/// Bytes read as text.
-#[derive(Debug, Default)]
-struct Reading {
-    text: String,
-    map: OffsetMap,
-    /// Where in the text a blank stands for bytes that are no text.
-    gaps: Vec<usize>,
+/// Whether bytes are a file of a known kind, and not a text that begins like one.
+fn is_file(bytes: &[u8]) -> bool {
+    walk::begins_as_file(bytes) && str::from_utf8(bytes).is_err()
 }
 
-impl Reading {
-    fn of(bytes: &[u8]) -> Self {
-        let mut reading = Self {
-            text: String::with_capacity(bytes.len()),
-            ..Self::default()
-        };
-        let mut at = 0;
-        for chunk in bytes.utf8_chunks() {
-            reading.text.push_str(chunk.valid());
-            at += chunk.valid().len();
-            if !chunk.invalid().is_empty() {
-                let end = at + chunk.invalid().len();
-                reading.gap(at..end);
-                at = end;
-            }
-        }
-        reading
-    }
-
-    /// A form's text with its `+` and `%41` decoded, mapped to the form's.
-    fn of_form(form: &str) -> Self {
-        let bytes = form.as_bytes();
-        let mut reading = Self::default();
-        let mut at = 0;
-        while at < bytes.len() {
-            let end = at + escapes(&bytes[at..]);
-            if end > at {
-                reading.unescape(&form[at..end], at);
-                at = end;
-                continue;
-            }
-            let rest = &bytes[at + 1..];
-            let end = at + 1 + memchr::memchr2(b'%', b'+', rest).unwrap_or(rest.len());
-            match bytes[at] {
-                b'+' => {
-                    reading.text.push(' ');
-                    reading.text.push_str(&form[at + 1..end]);
-                }
-                _ => reading.text.push_str(&form[at..end]),
-            }
-            at = end;
-        }
-        reading
-    }
-
-    /// Adds the bytes of `escapes`, a run of `%41` at `source`.
-    fn unescape(&mut self, escapes: &str, source: usize) {
-        let byte = |at: usize| u8::from_str_radix(&escapes[at + 1..at + 3], 16).unwrap_or_default();
-        let bytes: Vec<u8> = (0..escapes.len()).step_by(3).map(byte).collect();
-        let mut at = source;
-        for chunk in bytes.utf8_chunks() {
-            for char in chunk.valid().chars() {
-                let start = self.text.len();
-                self.text.push(char);
-                let end = at + 3 * char.len_utf8();
-                self.map.push(start..self.text.len(), at..end);
-                at = end;
-            }
-            if !chunk.invalid().is_empty() {
-                let end = at + 3 * chunk.invalid().len();
-                self.gap(at..end);
-                at = end;
-            }
-        }
-    }
-
-    fn gap(&mut self, source: Range<usize>) {
-        let start = self.text.len();
-        self.gaps.push(start);
-        self.text.push(' ');
-        self.map.push(start..self.text.len(), source);
-    }
-
-    /// The text without its gaps, mapped to the text with them; `None` when there are none.
-    fn closed(&self) -> Option<Self> {
-        self.gaps.first()?;
-        let mut closed = Self::default();
-        let mut at = 0;
-        for gap in &self.gaps {
-            closed.text.push_str(&self.text[at..*gap]);
-            let end = closed.text.len();
-            closed.map.push(end..end, *gap..*gap + 1);
-            at = gap + 1;
-        }
-        closed.text.push_str(&self.text[at..]);
-        Some(closed)
-    }
-
-    /// Adds what was read of the text of `outer`.
-    fn add_to(self, document: &mut Document, outer: usize) {
-        let start = document.text.len();
-        document.text.push_str(&self.text);
-        document.leaves.push(Leaf {
-            text: start..document.text.len(),
-            map: self.map,
-            kind: Kind::Text,
-            trust: Trust::User,
-            deferred: false,
-            outer: Some(outer),
-        });
-    }
-}
-
-/// What the content type says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Media {
-    Json,
-    /// JSON lines.
-    Lines,
-    Text,
-    /// Absent, or of a kind that says nothing about text.
-    Unknown,
-}
-
-/// What the content type says, and whether one of its types is a form's. Of several types, in one
-/// header or more, JSON counts: nobody knows which one the upstream takes. Parameters are looked for
-/// between commas as well.
-fn media(headers: &Headers) -> Result<(Media, bool), Error> {
-    let value = headers.joined("content-type").unwrap_or_default();
-    let value = String::from_utf8_lossy(&value).to_ascii_lowercase();
-    let (mut media, mut form) = (Media::Unknown, false);
-    for part in value.split([',', ';']).map(str::trim) {
-        form |= part == "application/x-www-form-urlencoded";
-        if let Some((name, charset)) = part.split_once('=') {
-            if !is_readable(name.trim(), charset.trim()) {
-                return Err(Error::Encoded);
-            }
-        } else if part.ends_with("/json") || part.ends_with("+json") {
-            media = Media::Json;
-        } else if media != Media::Json && is_lines(part) {
-            media = Media::Lines;
-        } else if media == Media::Unknown && !matches!(part, "" | "application/octet-stream") {
-            media = Media::Text;
-        }
-    }
-    Ok((media, form))
-}
-
-/// Whether a type is one of the names of JSON lines.
-fn is_lines(media_type: &str) -> bool {
-    let name = media_type.rsplit('/').next().unwrap_or_default();
-    let name = name.strip_prefix("x-").unwrap_or(name);
-    matches!(name, "json-lines" | "jsonl" | "jsonlines" | "ndjson")
-}
-
-/// How many bytes of escapes (`%41`) `bytes` begins with.
-fn escapes(bytes: &[u8]) -> usize {
-    let is_escape = |escape: &&[u8]| {
-        escape[0] == b'%' && escape[1].is_ascii_hexdigit() && escape[2].is_ascii_hexdigit()
-    };
-    bytes.chunks_exact(3).take_while(is_escape).count() * 3
-}
-
-/// Whether a parameter of the content type leaves the body in UTF-8. `charset*` is another way to
-/// write `charset`, with a language before the value; in pieces (`charset*0`) it is not read.
-fn is_readable(name: &str, value: &str) -> bool {
-    let charset = match name {
-        "charset" => value.trim_matches('"').trim(),
-        "charset*" => value.rsplit('\'').next().unwrap_or(value),
-        _ => return !name.starts_with("charset*"),
-    };
-    matches!(charset, "utf-8" | "utf8" | "us-ascii")
+/// Whether bytes are no text in UTF-8, whatever they are called.
+fn is_unreadable(bytes: &[u8]) -> bool {
+    is_wide(bytes) || is_compressed(bytes)
 }
 
 /// Whether `bytes` begin as compressed data does. The proxy may not have sent the header that says so,
@@ -321,13 +276,8 @@ fn is_wide(bytes: &[u8]) -> bool {
         || memchr::memchr(0, bytes).is_some()
 }
 
-fn is_identity(names: &[u8]) -> bool {
-    names
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .all(|name| name.is_empty() || name.eq_ignore_ascii_case(b"identity"))
-}
-
+/// What each text of a sequence begins with (RFC 7464).
+const RECORD_SEPARATOR: char = '\u{1e}';
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -11,8 +11,8 @@ pub enum Error {
     /// Time ran out before the end of the text.
     #[error("screening did not finish in time")]
     Deadline,
-    /// Compressed or otherwise encoded bodies are not decoded yet.
-    #[error("the body's content encoding is not supported")]
+    /// Compressed by what is not known here, without saying so, or not in UTF-8.
+    #[error("the body's encoding is not supported")]
     Encoded,
     /// Not what its content type says.
     #[error("the body is not valid {what} at byte {at}")]

@@ -15,6 +15,7 @@ mod media;
 
 use std::ops::Range;
 
+pub(super) use self::media::begins_as_file;
 use self::media::is_encoded_media;
 use super::{
     document::{Document, Kind, Leaf},
@@ -67,7 +68,7 @@ pub(super) fn pointers(body: &str, form: Form, limits: Limits, leaves: &[usize])
 }
 
 /// Walks the strings that are JSON, and the strings in those.
-fn nested(document: &mut Document, limits: Limits) -> Result<(), Error> {
+pub(super) fn nested(document: &mut Document, limits: Limits) -> Result<(), Error> {
     let mut from = 0;
     for _ in 0..NESTED_LEVELS {
         let to = document.leaves.len();

@@ -18,7 +18,7 @@ pub(super) fn is_encoded_media(text: &str) -> bool {
         None => (text, false),
     };
     let long = data.len() >= SHORTEST;
-    let is_file = if begins_as_file(data) {
+    let is_file = if encodes_a_file(data) {
         long || declared
     } else {
         long && declared
@@ -35,11 +35,14 @@ fn is_base64(data: &str) -> bool {
 }
 
 /// Whether the decoded beginning is that of a known kind of file.
-fn begins_as_file(data: &str) -> bool {
+fn encodes_a_file(data: &str) -> bool {
     let head: Vec<u8> = data.bytes().take(HEAD).map(standard).collect();
-    let Ok(head) = forgiving_decode_to_vec(&head[..head.len() & !3]) else {
-        return false;
-    };
+    let decoded = forgiving_decode_to_vec(&head[..head.len() & !3]);
+    decoded.is_ok_and(|head| begins_as_file(&head))
+}
+
+/// Whether bytes begin as those of a known kind of file.
+pub(in crate::screening) fn begins_as_file(head: &[u8]) -> bool {
     let at = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
     let container = at(0, b"RIFF") && (at(8, b"WEBP") || at(8, b"WAVE"));
     container || at(4, b"ftyp") || BEGINNINGS.iter().any(|magic| at(0, magic))
