@@ -10,6 +10,7 @@
 
 mod body;
 mod config;
+mod index;
 mod mistakes;
 mod pattern;
 mod permission_rule;
@@ -17,7 +18,9 @@ mod risk_rule;
 mod route;
 mod template;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
+
+use self::index::Index;
 
 pub use self::{
     config::{
@@ -41,6 +44,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Policy {
     routes: Vec<Arc<Route>>,
+    index: Index,
 }
 
 impl Policy {
@@ -53,9 +57,10 @@ impl Policy {
     ) -> Result<Self, Vec<Problem>> {
         let mut compiled: Vec<Arc<Route>> = Vec::with_capacity(routes.len());
         let mut problems = Vec::new();
+        let (mut names, mut index) = (HashSet::new(), Index::default());
         for (at, config) in routes.iter().enumerate() {
             let key = format!("routes[{at}]");
-            if compiled.iter().any(|route| route.name == config.name) {
+            if !names.insert(config.name.as_str()) {
                 let message = format!(
                     "`{}` names an earlier route too; give each its own name",
                     config.name
@@ -63,14 +68,20 @@ impl Policy {
                 problems.push(Problem::new(format!("{key}.name"), message));
             }
             match Route::new(at, config, defaults, identity, authorizer) {
-                Ok(route) => compiled.push(Arc::new(route)),
+                Ok(route) => {
+                    index.add(at, &route);
+                    compiled.push(Arc::new(route));
+                }
                 Err(found) => {
                     problems.extend(found.into_iter().map(|problem| problem.within(&key)));
                 }
             }
         }
         if problems.is_empty() {
-            Ok(Self { routes: compiled })
+            Ok(Self {
+                routes: compiled,
+                index,
+            })
         } else {
             Err(problems)
         }
@@ -130,14 +141,15 @@ impl Policy {
         request: &HttpRequest,
     ) -> Result<(&Arc<Route>, Matched), Reason> {
         let path = request.path.as_ref().map_err(|_| Reason::BadPath)?;
-        let by_normal = self.routes.iter().enumerate().find_map(|(at, route)| {
+        let candidates = |path| self.index.candidates(&request.host, path).into_iter();
+        let by_normal = candidates(path.normal()).find_map(|at| {
+            let route = &self.routes[at];
             Some((at, route, route.matches(check, request, path.normal())?))
         });
         if !path.is_normal() {
-            let by_raw =
-                self.routes.iter().enumerate().find_map(|(at, route)| {
-                    Some((at, route.matches_raw(check, request, path.raw())?))
-                });
+            let by_raw = candidates(path.raw()).find_map(|at| {
+                Some((at, self.routes[at].matches_raw(check, request, path.raw())?))
+            });
             // The same route is not enough: `/t/a/../b` would be asked about `b` and served as `a`.
             let agrees = match (&by_raw, &by_normal) {
                 (Some((raw_at, sent)), Some((at, _, matched))) => {

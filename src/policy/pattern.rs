@@ -56,8 +56,9 @@ pub(super) struct PathPattern {
     tail: Option<String>,
 }
 
+/// One segment of a path pattern.
 #[derive(Clone, Debug)]
-enum Segment {
+pub(super) enum Segment {
     Literal {
         text: String,
         encoded: Option<[String; 2]>,
@@ -126,6 +127,16 @@ impl PathPattern {
             self.segments.push(Segment::Name(name.to_owned()));
         }
         Ok(())
+    }
+
+    /// All but the tail.
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether it takes whatever follows its segments.
+    pub(super) fn has_tail(&self) -> bool {
+        self.tail.is_some()
     }
 
     /// Whether a placeholder of this name is captured.

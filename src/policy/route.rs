@@ -139,6 +139,11 @@ impl Route {
         })
     }
 
+    /// Where requests must go to belong here.
+    pub(super) fn place(&self) -> (&HostPattern, Option<&PathPattern>) {
+        (&self.host, self.path.as_ref())
+    }
+
     pub(super) fn matches(
         &self,
         check: &Check,

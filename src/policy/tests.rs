@@ -1,3 +1,5 @@
+mod index;
+
 use std::{collections::HashMap, fs, time::Instant};
 
 use super::*;
