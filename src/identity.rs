@@ -49,7 +49,6 @@ mod token_source;
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::join_all};
-use serde_json::{Map, Value};
 
 pub use self::{
     authentication::{Authenticated, Login, Unauthenticated},
@@ -71,7 +70,7 @@ pub use self::{
 use self::{
     cache::{Cache, Grounds, Key, Proof},
     caller::PEER,
-    claims::Lifetime,
+    claims::{Claims, Lifetime},
     config::{KeySource, Settings},
     credential::MAX_TOKEN,
     issuer::Issuer,
@@ -336,7 +335,7 @@ impl Verifier {
         if !claims.contains_key("sub")
             && let Some(client) = claims.get("client_id").cloned()
         {
-            claims.insert("sub".to_owned(), client);
+            claims.insert("sub", client);
         }
         let left = word.until.saturating_duration_since(Instant::now());
         let (now, left) = (self.clock.now(), left.as_secs().max(1));
@@ -364,7 +363,7 @@ impl Verifier {
 
 fn proof(
     issuer: &Issuer,
-    claims: Map<String, Value>,
+    claims: Claims,
     grounds: Grounds,
     lifetime: Lifetime,
     unrevoked_at: u64,

@@ -29,7 +29,12 @@ use std::{
 use quick_cache::{Weighter, sync};
 use serde_json::{Map, Value};
 
-use super::{caller::Identity, claims::Lifetime, credential::MAX_TOKEN, keys::KeySetId};
+use super::{
+    caller::Identity,
+    claims::{Claims, Lifetime},
+    credential::MAX_TOKEN,
+    keys::KeySetId,
+};
 use crate::check;
 
 /// Admitted tokens, shared by all configurations of the process.
@@ -121,7 +126,7 @@ impl Cache {
     }
 
     pub(super) fn insert(&self, key: Key, mut proof: Proof) {
-        let texts = proof.identity.subject().len() + object_size(proof.identity.claims());
+        let texts = proof.identity.subject().len() + claims_size(proof.identity.claims());
         proof.weight = (ENTRY_SIZE + texts) as u64;
         self.entries.insert(key, Arc::new(proof));
     }
@@ -160,6 +165,14 @@ fn heap_size(value: &Value) -> usize {
         }
         Value::Object(members) => object_size(members),
     }
+}
+
+/// What `claims` hold on the heap.
+fn claims_size(claims: &Claims) -> usize {
+    let texts = claims
+        .iter()
+        .map(|(name, value)| allocated(name.len()) + heap_size(value));
+    allocated(claims.capacity() * size_of::<(Box<str>, Value)>()) + texts.sum::<usize>()
 }
 
 /// What `members` hold on the heap. Nodes of the tree have eleven places, and when there are several

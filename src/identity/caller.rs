@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
-use super::claims;
+use super::claims::{self, Claims};
 use crate::{check::Source, clock::UnixSeconds};
 
 /// A proven caller. Only this step can make one, so a step that asks for an `Identity` cannot be
@@ -14,7 +14,7 @@ pub struct Identity(Arc<Facts>);
 
 /// Shared by every check that the same token passes.
 struct Facts {
-    claims: Map<String, Value>,
+    claims: Claims,
     expires_at: Option<UnixSeconds>,
     issuer: Arc<str>,
     subject: String,
@@ -22,11 +22,7 @@ struct Facts {
 
 impl Identity {
     /// From claims whose signature, dates, audience and `sub` have been checked.
-    pub(super) fn new(
-        claims: Map<String, Value>,
-        issuer: Arc<str>,
-        expires_at: UnixSeconds,
-    ) -> Option<Self> {
+    pub(super) fn new(claims: Claims, issuer: Arc<str>, expires_at: UnixSeconds) -> Option<Self> {
         let subject = claims.get("sub")?.as_str()?.to_owned();
         Some(Self(Arc::new(Facts {
             claims,
@@ -44,7 +40,7 @@ impl Identity {
         let named = !principal.is_empty() && !principal.contains('\0');
         named.then(|| {
             Self(Arc::new(Facts {
-                claims: Map::new(),
+                claims: Claims::default(),
                 expires_at: None,
                 issuer: PEER.into(),
                 subject: principal.to_owned(),
@@ -128,7 +124,7 @@ impl Identity {
     }
 
     /// Every claim of the token.
-    pub(super) fn claims(&self) -> &Map<String, Value> {
+    pub(super) fn claims(&self) -> &Claims {
         &self.0.claims
     }
 }
@@ -144,12 +140,19 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn find<'a>(claims: &'a Map<String, Value>, dotted: &str) -> Option<&'a Value> {
-    if let Some(value) = claims.get(dotted) {
-        return Some(value);
-    }
-    let (first, rest) = dotted.split_once('.')?;
-    find(claims.get(first)?.as_object()?, rest)
+fn find<'a>(claims: &'a Claims, dotted: &str) -> Option<&'a Value> {
+    claims.get(dotted).or_else(|| {
+        let (first, rest) = dotted.split_once('.')?;
+        find_within(claims.get(first)?, rest)
+    })
+}
+
+fn find_within<'a>(value: &'a Value, dotted: &str) -> Option<&'a Value> {
+    let members = value.as_object()?;
+    members.get(dotted).or_else(|| {
+        let (first, rest) = dotted.split_once('.')?;
+        find_within(members.get(first)?, rest)
+    })
 }
 
 /// `number` in words if no other number has the same words.
@@ -182,7 +185,7 @@ mod tests {
         let Value::Object(claims) = claims else {
             unreachable!("an object")
         };
-        let ann = Identity::new(claims, "auth0".into(), 9).expect("has a sub");
+        let ann = Identity::new(claims.into(), "auth0".into(), 9).expect("has a sub");
         for (path, value) in [
             ("sub", Some("ann")),
             ("org.id", Some("7")),
@@ -217,7 +220,7 @@ mod tests {
             let Value::Object(claims) = claims else {
                 unreachable!("an object")
             };
-            let ann = Identity::new(claims, "auth0".into(), 9).expect("has a sub");
+            let ann = Identity::new(claims.into(), "auth0".into(), 9).expect("has a sub");
             ann.claim("email").map(Cow::into_owned)
         };
         let address = json!("ann@corp.example");
@@ -240,7 +243,7 @@ mod tests {
             else {
                 unreachable!("an object")
             };
-            let ann = Identity::new(claims, "auth0".into(), 9).expect("has a sub");
+            let ann = Identity::new(claims.into(), "auth0".into(), 9).expect("has a sub");
             let acr = ann.authentication_class().map(str::to_owned);
             (acr, ann.authenticated_at())
         };

@@ -4,9 +4,13 @@
 //! Every claim is judged in a fixed order, and an expired token is called expired before anything
 //! else is said about it.
 
+mod set;
+
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+pub(super) use self::set::Claims;
 
 use super::{
     config::{Audiences, Settings},
@@ -24,7 +28,7 @@ pub(super) struct Lifetime {
 
 /// Checks lifetime, audience and subject; scopes are the route's, see [`check_scopes`].
 pub(super) fn check(
-    claims: &Map<String, Value>,
+    claims: &Claims,
     settings: &Settings,
     now: UnixSeconds,
 ) -> Result<Lifetime, Error> {
@@ -35,7 +39,7 @@ pub(super) fn check(
 /// The same for what an issuer says of an active token (RFC 7662): it need not say until when, and
 /// then its word counts for `keep` seconds.
 pub(super) fn check_word(
-    claims: &Map<String, Value>,
+    claims: &Claims,
     settings: &Settings,
     now: UnixSeconds,
     keep: UnixSeconds,
@@ -53,7 +57,7 @@ pub(super) fn check_word(
 }
 
 fn check_within(
-    claims: &Map<String, Value>,
+    claims: &Claims,
     lifetime: Lifetime,
     settings: &Settings,
     now: UnixSeconds,
@@ -72,7 +76,7 @@ fn check_within(
 }
 
 impl Lifetime {
-    fn read(claims: &Map<String, Value>) -> Result<Self, Error> {
+    fn read(claims: &Claims) -> Result<Self, Error> {
         let expires = date(claims, "exp")?.ok_or(Error::Malformed("`exp` is missing"))?;
         Ok(Self {
             expires,
@@ -81,7 +85,7 @@ impl Lifetime {
     }
 
     /// One that does not end.
-    fn begin(claims: &Map<String, Value>) -> Result<Self, Error> {
+    fn begin(claims: &Claims) -> Result<Self, Error> {
         let not_before = date(claims, "nbf")?;
         let issued = date(claims, "iat")?;
         let starts = [not_before, issued].into_iter().flatten();
@@ -119,7 +123,7 @@ impl Lifetime {
 }
 
 /// The date `name`, if it is there; anything but a number there is refused.
-pub(super) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Error> {
+pub(super) fn date(claims: &Claims, name: &str) -> Result<Option<f64>, Error> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::Number(number)) => match number.as_f64() {
@@ -130,7 +134,7 @@ pub(super) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64
     }
 }
 
-pub(super) fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) -> Result<(), Error> {
+pub(super) fn check_audience(claims: &Claims, wanted: &Audiences) -> Result<(), Error> {
     let strings = || Error::Malformed("`aud` is neither a string nor a list of strings");
     let named = match claims.get("aud") {
         None => &[],
@@ -153,13 +157,13 @@ pub(super) fn check_audience(claims: &Map<String, Value>, wanted: &Audiences) ->
 
 /// A scope counts when `scope`, `scp` or `permissions` grants it. A claim of these names that
 /// holds something else grants nothing.
-pub(super) fn check_scopes(claims: &Map<String, Value>, wanted: &[String]) -> Result<(), Error> {
+pub(super) fn check_scopes(claims: &Claims, wanted: &[String]) -> Result<(), Error> {
     let granted = |wanted: &String| scopes(claims).any(|scope| scope == wanted);
     wanted.iter().all(granted).then_some(()).ok_or(Error::Scope)
 }
 
 /// Every scope that is granted.
-pub(super) fn scopes(claims: &Map<String, Value>) -> impl Iterator<Item = &str> {
+pub(super) fn scopes(claims: &Claims) -> impl Iterator<Item = &str> {
     let grants = ["scope", "scp", "permissions"]
         .into_iter()
         .filter_map(|name| claims.get(name));

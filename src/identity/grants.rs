@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use serde_json::{Map, Value};
-
 use super::{
     Error, Requirement, Verifier,
-    claims::{self, Lifetime},
+    claims::{self, Claims, Lifetime},
     issuer::Issuer,
     keys::KeySetId,
     token::Token,
@@ -37,7 +35,7 @@ impl Verifier {
     pub(super) fn check_grants(
         &self,
         issuer: &Issuer,
-        claims: &Map<String, Value>,
+        claims: &Claims,
         lifetime: &Lifetime,
         want: &Requirement,
         now: UnixSeconds,

@@ -17,10 +17,11 @@ use std::{
 };
 
 use quick_cache::sync;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
+    claims::Claims,
     config::Introspection,
     endpoint::{Endpoint, Unasked, Way},
     error::Error,
@@ -53,7 +54,7 @@ struct Inner {
 /// What the issuer says of an active token, and until when that is believed.
 #[derive(Debug)]
 pub(super) struct Word {
-    pub(super) claims: Map<String, Value>,
+    pub(super) claims: Claims,
     pub(super) until: Instant,
 }
 
@@ -150,7 +151,7 @@ impl fmt::Debug for Introspector {
 
 /// What the answer says of the token; `None` for one that is not active. Nothing of a bad answer is
 /// repeated.
-fn read(status: u16, bytes: &[u8]) -> Result<Option<Map<String, Value>>, upstream::Error> {
+fn read(status: u16, bytes: &[u8]) -> Result<Option<Claims>, upstream::Error> {
     if status != 200 {
         return Err(upstream::Error::Http(format!(
             "answered {status} instead of 200"
@@ -162,7 +163,7 @@ fn read(status: u16, bytes: &[u8]) -> Result<Option<Map<String, Value>>, upstrea
         return Err(upstream::Error::Parse(text.to_owned()));
     };
     match answer.remove("active") {
-        Some(Value::Bool(true)) => Ok(Some(answer)),
+        Some(Value::Bool(true)) => Ok(Some(answer.into())),
         Some(Value::Bool(false)) => Ok(None),
         _ => Err(upstream::Error::Parse(
             "its `active` is neither true nor false".to_owned(),

@@ -12,11 +12,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Error, Issuer, Revocation, RevocationError, Verifier,
-    claims::{check_audience, date},
+    claims::{Claims, check_audience, date},
     config::Audiences,
     token::Token,
 };
@@ -121,11 +121,7 @@ struct Logout {
 }
 
 impl Logout {
-    fn read(
-        claims: &Map<String, Value>,
-        leeway: Duration,
-        now: UnixSeconds,
-    ) -> Result<Self, LogoutError> {
+    fn read(claims: &Claims, leeway: Duration, now: UnixSeconds) -> Result<Self, LogoutError> {
         let claims_not = |text| Err(LogoutError::Claims(text));
         let is_logout = |events: &Value| events.get(EVENT).is_some_and(Value::is_object);
         if !claims.get("events").is_some_and(is_logout) {

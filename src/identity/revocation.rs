@@ -38,9 +38,10 @@ use aws_lc_rs::{
     digest::{self, SHA256_OUTPUT_LEN},
     rand,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::entry::{Entry, Facts, ISSUER};
+use super::claims::Claims;
 use crate::{
     check::Fields,
     clock::UnixSeconds,
@@ -181,12 +182,7 @@ impl Revocations {
     }
 
     /// Whether a token with these claims, of the issuer with this `iss`, has been taken back.
-    pub(super) fn is_revoked(
-        &self,
-        issuer: &str,
-        claims: &Map<String, Value>,
-        now: UnixSeconds,
-    ) -> bool {
+    pub(super) fn is_revoked(&self, issuer: &str, claims: &Claims, now: UnixSeconds) -> bool {
         let shapes = self.list.shapes.load(Ordering::Acquire);
         if shapes == 0 {
             return false;

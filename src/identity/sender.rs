@@ -24,11 +24,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64_simd::URL_SAFE_NO_PAD;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use self::dpop::ALGORITHMS as PROOF_ALGORITHMS;
 use self::nonce::Nonces;
 use super::{
+    claims::Claims,
     credential::{Credential, Scheme},
     error::Error,
     once::Once,
@@ -82,7 +83,7 @@ struct Binding<'a> {
 }
 
 impl<'a> Binding<'a> {
-    fn of(claims: &'a Map<String, Value>) -> Result<Self, Error> {
+    fn of(claims: &'a Claims) -> Result<Self, Error> {
         let Some(confirmation) = claims.get("cnf") else {
             return Ok(Self::default());
         };
@@ -115,7 +116,7 @@ impl<'a> Binding<'a> {
 
 /// Checks that the token with these `claims` is shown by whoever it is bound to.
 pub(super) async fn check(
-    claims: &Map<String, Value>,
+    claims: &Claims,
     want: Option<Sender>,
     shown: &Shown<'_>,
     (once, rules, now): (&Once, Rules, UnixSeconds),
@@ -148,10 +149,7 @@ pub(super) async fn check(
 }
 
 /// The same where there is no request that could hold a proof.
-pub(super) fn check_unbound(
-    claims: &Map<String, Value>,
-    want: Option<Sender>,
-) -> Result<(), Error> {
+pub(super) fn check_unbound(claims: &Claims, want: Option<Sender>) -> Result<(), Error> {
     let binding = Binding::of(claims)?;
     if !binding.suits(want) {
         return Err(Error::Unbound);

@@ -15,19 +15,16 @@ use std::sync::Arc;
 use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::header::{Header, Purpose};
 pub(super) use self::headers::Headers;
-use self::{
-    header::{Header, Purpose},
-    json::Unique,
-};
-use super::{credential::MAX_TOKEN, error::Error};
+use super::{claims::Claims, credential::MAX_TOKEN, error::Error};
 
 /// A token's parts. Its claims are not to be believed before the signature is checked.
 pub(super) struct Token<'a> {
     pub(super) algorithm: Algorithm,
-    pub(super) claims: Map<String, Value>,
+    pub(super) claims: Claims,
     /// The header as sent.
     header: &'a str,
     /// Whether the header was known.
@@ -61,7 +58,7 @@ impl<'a> Token<'a> {
         let (algorithm, kid) = read_header(header)?.meaning(Purpose::Access)?;
         Ok(Self {
             algorithm,
-            claims: Map::new(),
+            claims: Claims::default(),
             header,
             is_known: false,
             kid,
@@ -76,9 +73,8 @@ impl<'a> Token<'a> {
     ) -> Result<Self, Error> {
         let [signed, header, payload, signature] = split(text)?;
         let ((algorithm, kid), is_known) = read_header(header)?;
-        let Some(Unique(Value::Object(claims))) = read(&decode(payload)?) else {
-            return Err(Error::Malformed("the payload is not a JSON object"));
-        };
+        let claims =
+            read(&decode(payload)?).ok_or(Error::Malformed("the payload is not a JSON object"))?;
         let signature = decode(signature)?;
         Ok(Self {
             algorithm,
@@ -111,13 +107,12 @@ fn split(text: &str) -> Result<[&str; 4], Error> {
     if text.len() > MAX_TOKEN {
         return Err(Error::Malformed("the token is longer than 16 KiB"));
     }
-    let three = || Error::Malformed("not three parts");
-    let (signed, signature) = text.rsplit_once('.').ok_or_else(three)?;
-    let (header, payload) = signed.split_once('.').ok_or_else(three)?;
-    if payload.contains('.') {
-        return Err(three());
-    }
-    Ok([signed, header, payload, signature])
+    let mut dots = memchr::memchr_iter(b'.', text.as_bytes());
+    let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+        return Err(Error::Malformed("not three parts"));
+    };
+    let (signed, signature) = (&text[..second], &text[second + 1..]);
+    Ok([signed, &text[..first], &text[first + 1..second], signature])
 }
 
 /// Whether `text` is no JWT that could be looked into: only its issuer can tell what it means. An

@@ -23,7 +23,7 @@ fn exchange(server: &Endpoint, base: &Path, clock: &Clock) -> Exchange {
 /// Somebody whose token ends in `seconds`.
 fn somebody(seconds: u64) -> Identity {
     let claims = claims().as_object().expect("an object").clone();
-    Identity::new(claims, "a".into(), NOW + seconds).expect("a sub")
+    Identity::new(claims.into(), "a".into(), NOW + seconds).expect("a sub")
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! What an entry is found by, and which tokens it covers.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{super::credential::MAX_TOKEN, Error, Revocation};
+use super::{
+    super::{claims::Claims, credential::MAX_TOKEN},
+    Error, Revocation,
+};
 use crate::clock::UnixSeconds;
 
 /// What holds for the tokens with these fields. Times are when each part stops to matter.
@@ -59,7 +62,7 @@ impl<'a> Facts<'a> {
         Self(fields.map(Option::as_deref))
     }
 
-    pub(super) fn of_token(issuer: &'a str, claims: &'a Map<String, Value>) -> Self {
+    pub(super) fn of_token(issuer: &'a str, claims: &'a Claims) -> Self {
         let text = |name| claims.get(name).and_then(Value::as_str);
         Self([Some(issuer), text("jti"), text("sub"), text("sid")])
     }

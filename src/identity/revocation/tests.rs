@@ -56,8 +56,8 @@ fn before(before: u64) -> Revocation {
     }
 }
 
-fn token(claims: &Value) -> Map<String, Value> {
-    claims.as_object().expect("an object").clone()
+fn token(claims: &Value) -> Claims {
+    claims.as_object().expect("an object").clone().into()
 }
 
 #[test]

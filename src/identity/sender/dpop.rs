@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{
-        claims::date,
+        claims::{Claims, date},
         credential::is_token,
         error::Error,
         keys::PublicKey,
@@ -34,7 +34,7 @@ use crate::{
 /// A proof taken apart. Nothing in it is proven yet.
 pub(super) struct Proof<'a> {
     algorithm: Algorithm,
-    claims: Map<String, Value>,
+    claims: Claims,
     key: PublicKey,
     signature: Vec<u8>,
     signed: &'a str,
@@ -63,11 +63,11 @@ impl<'a> Proof<'a> {
         if payload.contains('.') {
             return Err(parts());
         }
-        let object = |part: &str| match read(&decode(part)?) {
-            Some(Unique(Value::Object(members))) => Ok(members),
-            _ => Err(Error::Malformed("a part of the proof is not a JSON object")),
+        let no_object = || Error::Malformed("a part of the proof is not a JSON object");
+        let Some(Unique(Value::Object(mut header))) = read(&decode(header)?) else {
+            return Err(no_object());
         };
-        let (mut header, claims) = (object(header)?, object(payload)?);
+        let claims = read(&decode(payload)?).ok_or_else(no_object)?;
         if header.get("typ") != Some(&Value::from("dpop+jwt")) {
             return Err(Error::Malformed("the proof's `typ` is not `dpop+jwt`"));
         }

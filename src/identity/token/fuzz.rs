@@ -1,5 +1,7 @@
 //! Hostile tokens: nothing panics, and what is accepted is what any strict reader reads.
 
+use serde_json::Map;
+
 use super::*;
 use crate::fuzz;
 
@@ -51,12 +53,13 @@ fn fuzz_tokens() {
         let text = format!("{}.{}.YQ", encoded(header), encoded(payload));
         let claims = read_all(&text, &headers);
         let theirs = serde_json::from_slice::<Map<String, Value>>(payload).ok();
+        let theirs = theirs.map(Claims::from);
         assert!(claims.is_none() || claims == theirs);
     });
 }
 
 /// Reads `text` in every way; the claims if it is an access token.
-fn read_all(text: &str, headers: &Headers) -> Option<Map<String, Value>> {
+fn read_all(text: &str, headers: &Headers) -> Option<Claims> {
     let _ = Token::parse_logout(text);
     let peeked = peek(text, headers);
     let token = Token::parse(text, headers).ok()?;
