@@ -12,9 +12,14 @@ help:
 	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make fuzz         ten million hostile inputs for each parser of what strangers send'
-	@echo 'make bench-envoy     a decision behind Envoy, beside jwt_authn and a server that allows everything'
+	@echo 'make bench-envoy     a decision behind Envoy, beside jwt_authn and a server that allows everything;'
+	@echo '                     OPA=path/of/opa-envoy-plugin puts that beside it (docs/sizing.md)'
+	@echo 'make bench-growth    how the cost of a check grows with routes, issuers, tuples, bodies, streams; memory'
 	@echo 'make bench-instructions  instructions a check, by callgrind: what a change costs on a busy machine'
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
+	@echo 'make bench-tail      checks beside batches that are pushed without pause: a minute'
+	@echo 'make bench-burst     bursts of questions with coalescing and without: two minutes'
+	@echo 'make arm64        builds for arm64 with zig, and runs the result under emulation'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
 
@@ -54,8 +59,12 @@ fuzz:
 		cargo test --locked --profile fuzz --lib fuzz -- --nocapture
 
 bench-envoy:
-	$(PYTHON) tools/install.py envoy wrk
-	cargo bench --locked --bench envoy
+	$(PYTHON) tools/install.py envoy wrk openfga
+	SUBZERO_BENCH_OPA=$(OPA) cargo bench --locked --bench envoy
+
+bench-growth:
+	cargo bench --locked --bench growth
+	cargo bench --locked --bench growth -- memory
 
 bench-instructions:
 	cargo bench --locked --bench instructions
@@ -64,6 +73,16 @@ bench-dispatch:
 	cargo bench --locked --bench dispatch
 	taskset -c 0 cargo bench --locked --bench dispatch -- one-core
 	benches/dispatch/half-a-core cargo bench --locked --bench dispatch -- half-a-core
+
+bench-tail:
+	cargo bench --locked --bench tail
+
+bench-burst:
+	cargo bench --locked --bench burst
+
+arm64:
+	$(PYTHON) tools/install.py zig qemu
+	tools/arm64.sh
 
 train:
 	cargo run --quiet --release --locked --example training -- train $(DATA)
@@ -79,4 +98,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak fuzz bench-envoy bench-instructions bench-dispatch fmt clippy doc train eval-screening deny ci
+.PHONY: help tools demo test chart soak fuzz bench-envoy bench-growth bench-instructions bench-dispatch bench-tail bench-burst fmt clippy doc arm64 train eval-screening deny ci

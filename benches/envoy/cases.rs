@@ -9,10 +9,14 @@ use std::{
     time::Duration,
 };
 
+use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
 use tempfile::TempDir;
 
 use crate::{
-    scene::{ISSUER, STORE, prompt},
+    ask::Peer,
+    opa::{self, Opa},
+    remote::{self, Remote},
+    scene::{ISSUER, STORE, prompt, request},
     support::{
         keys::{self, Algorithm, Key, Token},
         ports,
@@ -22,8 +26,7 @@ use crate::{
 };
 
 /// The routes that are asked for; all but the first need the token.
-const ROUTES: &str = "permission: { store_file: store.fga.yaml }
-routes:
+const ROUTES: &str = "routes:
   - { name: open, match: { path: /open }, public: true }
   - { name: token, match: { path: /token }, identity: { issuers: [main] } }
   - name: document
@@ -42,19 +45,17 @@ routes:
     risk: { deny_above: 0.99 }
 ";
 
-/// Where a filter asks.
-#[derive(Clone, Debug)]
-pub(crate) enum Peer {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
 /// What stands between the client and the answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Filter {
     None,
-    JwtAuthn { jwks: String, cached: bool },
+    JwtAuthn {
+        jwks: String,
+        cached: bool,
+    },
     ExtAuthz(Peer),
+    /// As the last, with headers as text: a peer may not read raw ones.
+    ExtAuthzText(Peer),
 }
 
 /// A row of the table.
@@ -75,8 +76,14 @@ pub(crate) struct Servers {
     floor: Floor,
     warm: Subzero,
     cold: Subzero,
+    /// Answers of `OpenFGA`, kept for a while.
+    kept: Subzero,
+    /// The same, asked for each time.
+    asked: Subzero,
+    opa: Option<Opa>,
     jwks: String,
     token: String,
+    _remote: Remote,
     _dir: TempDir,
 }
 
@@ -93,12 +100,19 @@ impl Servers {
         let key = Key::generate(Algorithm::Rs256, "k");
         let jwks = keys::jwks(&[&key]).to_string();
         let token = Token::new(ISSUER, "api", "alice").sign(&key);
+        let (path, remote) = (dir.path(), remote::start().await);
+        let embedded = "{ store_file: store.fga.yaml }";
+        let (kept, asked) = (remote.permission("16MiB"), remote.permission("0"));
         Self {
-            floor: floor(dir.path()).await,
-            warm: subzero(dir.path(), &jwks, "16MiB").await,
-            cold: subzero(dir.path(), &jwks, "0").await,
+            floor: floor(path).await,
+            warm: subzero(path, &jwks, "16MiB", embedded).await,
+            cold: subzero(path, &jwks, "0", embedded).await,
+            kept: subzero(path, &jwks, "16MiB", &kept).await,
+            asked: subzero(path, &jwks, "16MiB", &asked).await,
+            opa: opa::start(path, &jwks).await,
             jwks,
             token,
+            _remote: remote,
             _dir: dir,
         }
     }
@@ -117,7 +131,7 @@ async fn floor(dir: &Path) -> Floor {
     Floor { process, tcp, unix }
 }
 
-async fn subzero(dir: &Path, jwks: &str, token_cache: &str) -> Subzero {
+async fn subzero(dir: &Path, jwks: &str, token_cache: &str, permission: &str) -> Subzero {
     // Affinity has to be there from the start: it decides the number of threads.
     let pinned = dir.join("subzero-on-core-1");
     let script = format!(
@@ -127,7 +141,7 @@ async fn subzero(dir: &Path, jwks: &str, token_cache: &str) -> Subzero {
     fs::write(&pinned, script).expect("write a script");
     fs::set_permissions(&pinned, fs::Permissions::from_mode(0o755)).expect("make it a program");
     let config = format!(
-        "identity:\n  token_cache: {token_cache}\n  issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }}\n{ROUTES}"
+        "identity:\n  token_cache: {token_cache}\n  issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }}\npermission: {permission}\n{ROUTES}"
     );
     Setup::new(pinned, &config)
         .file("keys.json", jwks)
@@ -136,89 +150,136 @@ async fn subzero(dir: &Path, jwks: &str, token_cache: &str) -> Subzero {
         .await
 }
 
+impl Servers {
+    fn case(
+        &self,
+        name: &'static str,
+        filter: Filter,
+        path: &'static str,
+        body: bool,
+        server: Option<&Process>,
+    ) -> Case {
+        Case {
+            name,
+            filter,
+            path,
+            token: (path != "/open").then(|| self.token.clone()),
+            body: body.then(prompt),
+            server: server.map(Process::pid),
+        }
+    }
+}
+
 /// Every row, in the order of the table.
 pub(crate) fn all(servers: &Servers) -> Vec<Case> {
-    let unix = |subzero: &Subzero| Filter::ExtAuthz(Peer::Unix(subzero.socket.clone()));
-    let tcp = |subzero: &Subzero| Filter::ExtAuthz(Peer::Tcp(subzero.grpc));
-    let case = |name, filter, path, body: bool, server: Option<&Process>| Case {
-        name,
-        filter,
-        path,
-        token: (path != "/open").then(|| servers.token.clone()),
-        body: body.then(prompt),
-        server: server.map(Process::pid),
-    };
-    let (warm, cold) = (&servers.warm, &servers.cold);
+    let mut cases = others(servers);
+    cases.extend(ours(servers));
+    cases.extend(servers.opa.as_ref().map(|opa| {
+        let filter = Filter::ExtAuthzText(Peer::Unix(opa.socket.clone()));
+        servers.case(
+            opa::NAME,
+            filter,
+            "/docs/roadmap",
+            false,
+            Some(&opa.process),
+        )
+    }));
+    cases
+}
+
+fn others(servers: &Servers) -> Vec<Case> {
     let jwt = |cached| Filter::JwtAuthn {
         jwks: servers.jwks.clone(),
         cached,
     };
     let floor = Some(&servers.floor.process);
-    let floor_unix = || Filter::ExtAuthz(Peer::Unix(servers.floor.unix.clone()));
-    let floor_tcp = Filter::ExtAuthz(Peer::Tcp(servers.floor.tcp));
+    let unix = || Filter::ExtAuthz(Peer::Unix(servers.floor.unix.clone()));
+    let tcp = Filter::ExtAuthz(Peer::Tcp(servers.floor.tcp));
+    let case = |name, filter, body, server| servers.case(name, filter, "/token", body, server);
     vec![
-        case("no filter", Filter::None, "/token", false, None),
-        case("no filter, 1 KB body", Filter::None, "/token", true, None),
-        case("jwt_authn", jwt(false), "/token", false, None),
-        case("jwt_authn, its cache on", jwt(true), "/token", false, None),
-        case("allow everything", floor_unix(), "/token", false, floor),
-        case("allow everything, TCP", floor_tcp, "/token", false, floor),
-        case(
-            "allow everything, 1 KB body",
-            floor_unix(),
-            "/token",
-            true,
-            floor,
-        ),
-        case(
-            "public route",
-            unix(warm),
-            "/open",
-            false,
-            Some(&warm.process),
-        ),
-        case("token", unix(warm), "/token", false, Some(&warm.process)),
-        case(
-            "token, TCP",
-            tcp(warm),
-            "/token",
-            false,
-            Some(&warm.process),
-        ),
-        case(
-            "token, never cached",
-            unix(cold),
-            "/token",
-            false,
-            Some(&cold.process),
-        ),
-        case(
-            "token + permission",
-            unix(warm),
-            "/docs/roadmap",
-            false,
-            Some(&warm.process),
-        ),
-        case(
-            "token + permission, TCP",
-            tcp(warm),
-            "/docs/roadmap",
-            false,
-            Some(&warm.process),
-        ),
-        case(
-            "token + 1 KB prompt",
-            unix(warm),
-            "/chat",
-            true,
-            Some(&warm.process),
-        ),
+        case("no filter", Filter::None, false, None),
+        case("no filter, 1 KB body", Filter::None, true, None),
+        case("jwt_authn", jwt(false), false, None),
+        case("jwt_authn, its cache on", jwt(true), false, None),
+        case("allow everything", unix(), false, floor),
+        case("allow everything, TCP", tcp, false, floor),
+        case("allow everything, 1 KB body", unix(), true, floor),
+    ]
+}
+
+fn ours(servers: &Servers) -> Vec<Case> {
+    let unix = |subzero: &Subzero| Filter::ExtAuthz(Peer::Unix(subzero.socket.clone()));
+    let case = |name, subzero: &Subzero, path, body| {
+        servers.case(name, unix(subzero), path, body, Some(&subzero.process))
+    };
+    let over_tcp = |name, subzero: &Subzero, path| {
+        let filter = Filter::ExtAuthz(Peer::Tcp(subzero.grpc));
+        servers.case(name, filter, path, false, Some(&subzero.process))
+    };
+    let (warm, document) = (&servers.warm, "/docs/roadmap");
+    vec![
+        case("public route", warm, "/open", false),
+        case("token", warm, "/token", false),
+        over_tcp("token, TCP", warm, "/token"),
+        case("token, never cached", &servers.cold, "/token", false),
+        case("token + permission", warm, document, false),
+        over_tcp("token + permission, TCP", warm, document),
+        case("token + 1 KB prompt", warm, "/chat", true),
         case(
             "token + permission + prompt + risk",
-            unix(warm),
+            warm,
             "/all/roadmap",
             true,
-            Some(&warm.process),
+        ),
+        case(
+            "token + permission, OpenFGA's answer kept",
+            &servers.kept,
+            document,
+            false,
+        ),
+        case(
+            "token + permission, OpenFGA asked",
+            &servers.asked,
+            document,
+            false,
         ),
     ]
+}
+
+/// What is asked without Envoy.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    pub(crate) name: &'static str,
+    pub(crate) peer: Peer,
+    pub(crate) question: CheckRequest,
+    pub(crate) server: u32,
+}
+
+/// Every row of the second table.
+pub(crate) fn direct(servers: &Servers) -> Vec<Direct> {
+    let bearer = Some(servers.token.as_str());
+    let document = || request("/docs/roadmap", bearer, None);
+    let chat = || request("/chat", bearer, Some(prompt()));
+    let row = |name, socket: &Path, question, process: &Process| Direct {
+        name,
+        peer: Peer::Unix(socket.to_owned()),
+        question,
+        server: process.pid(),
+    };
+    let (floor, warm) = (&servers.floor, &servers.warm);
+    let mut rows = vec![
+        row("allow everything", &floor.unix, document(), &floor.process),
+        row(
+            "token + permission",
+            &warm.socket,
+            document(),
+            &warm.process,
+        ),
+        row("token + 1 KB prompt", &warm.socket, chat(), &warm.process),
+    ];
+    rows.extend(servers.opa.as_ref().map(|opa| {
+        let question = opa::with_text_headers(document());
+        row(opa::NAME, &opa.socket, question, &opa.process)
+    }));
+    rows
 }

@@ -127,7 +127,7 @@ end
 }
 
 /// CPU time of all its threads, to the nanosecond.
-fn cpu(pid: u32) -> Duration {
+pub(crate) fn cpu(pid: u32) -> Duration {
     let tasks = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task")).expect("runs");
     let nanos = tasks.filter_map(|task| {
         let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;

@@ -5,7 +5,8 @@
 //! under test, `wrk` and this program share core 1. Every case is a listener of the same Envoy that
 //! answers by itself, so what differs between two rows is the filter and who it asks. Rounds go
 //! through all the cases in turn, and the medians over the rounds are told: on a busy machine read the
-//! ratios and the CPU time, not the rates.
+//! ratios and the CPU time, not the rates. Then the same servers are asked directly, since behind Envoy it
+//! is Envoy that is busy first.
 //!
 //! The table is printed and written to `benches/results/envoy.md`, never typed.
 
@@ -13,10 +14,14 @@
 
 use std::{collections::BTreeMap, env, time::Duration};
 
+mod ask;
 mod cases;
+mod direct;
 mod floor;
 mod load;
+mod opa;
 mod proxy;
+mod remote;
 mod scene;
 mod table;
 
@@ -34,9 +39,11 @@ const SECONDS: u64 = 2;
 
 fn main() {
     let mut arguments = env::args().skip(1);
-    if arguments.next().as_deref() == Some("floor") {
-        let listen: Vec<String> = arguments.collect();
-        return floor::serve(&listen);
+    let (mode, rest) = (arguments.next(), arguments.collect::<Vec<_>>());
+    match mode.as_deref() {
+        Some("floor") => return floor::serve(&rest),
+        Some("ask") => return ask::run(&rest),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -65,5 +72,6 @@ async fn measure() {
         .iter()
         .map(|case| (case, Run::median(&runs[case.name])))
         .collect();
-    table::report(&medians, rounds, Duration::from_secs(SECONDS));
+    let direct = direct::measure(&cases::direct(&servers), rounds).await;
+    table::report(&medians, &direct, rounds, Duration::from_secs(SECONDS));
 }

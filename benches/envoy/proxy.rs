@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    cases::{Case, Filter, Peer},
+    ask::Peer,
+    cases::{Case, Filter},
     support::{ports, process::Process, tools},
 };
 
@@ -57,7 +58,7 @@ pub(crate) async fn start(cases: &[Case]) -> Envoy {
 fn configuration(cases: &[Case], listeners: &[SocketAddr]) -> Value {
     let mut peers: BTreeMap<String, &Peer> = BTreeMap::new();
     for case in cases {
-        if let Filter::ExtAuthz(peer) = &case.filter {
+        if let Filter::ExtAuthz(peer) | Filter::ExtAuthzText(peer) = &case.filter {
             peers.insert(cluster_name(peer), peer);
         }
     }
@@ -78,7 +79,8 @@ fn listener(case: &Case, address: SocketAddr) -> Value {
     match &case.filter {
         Filter::None => {}
         Filter::JwtAuthn { jwks, cached } => filters.push(jwt_authn(jwks, *cached)),
-        Filter::ExtAuthz(peer) => filters.push(ext_authz(peer, case.body.is_some())),
+        Filter::ExtAuthz(peer) => filters.push(ext_authz(peer, case.body.is_some(), true)),
+        Filter::ExtAuthzText(peer) => filters.push(ext_authz(peer, case.body.is_some(), false)),
     }
     // So that the cases with a body wait for it where nothing else does.
     if case.body.is_some() && !matches!(case.filter, Filter::ExtAuthz(_)) {
@@ -112,7 +114,7 @@ fn listener(case: &Case, address: SocketAddr) -> Value {
 }
 
 /// As in `envoy/raw/sidecar.yaml`.
-fn ext_authz(peer: &Peer, body: bool) -> Value {
+fn ext_authz(peer: &Peer, body: bool, raw: bool) -> Value {
     let exact: Vec<Value> = [
         "authorization",
         "content-type",
@@ -130,7 +132,7 @@ fn ext_authz(peer: &Peer, body: bool) -> Value {
         "failure_mode_allow": false,
         "status_on_error": { "code": "ServiceUnavailable" },
         "validate_mutations": true,
-        "encode_raw_headers": true,
+        "encode_raw_headers": raw,
         "allowed_headers": { "patterns": exact },
     });
     if body {

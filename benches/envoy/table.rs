@@ -2,7 +2,13 @@
 
 use std::{fmt::Write as _, fs, time::Duration};
 
-use crate::{cases::Case, load::Run, support::tools};
+use crate::{
+    cases::Case,
+    direct::{Measured, SAME_WORK},
+    load::Run,
+    opa,
+    support::tools,
+};
 
 /// What the figures are held against, by row: Subzero's row, the floor's, the limit.
 const CPU_LIMITS: [(&str, &str, f64); 2] = [
@@ -12,7 +18,10 @@ const CPU_LIMITS: [(&str, &str, f64); 2] = [
 const RATE_LIMIT: (&str, &str, f64) = ("token + permission", "allow everything", 0.92);
 const TAIL_LIMIT: (&str, &str, f64) = ("token + permission", "allow everything", 1.15);
 
-pub(crate) fn report(medians: &[(&Case, Run)], rounds: usize, time: Duration) {
+/// Requests a second over OPA's, and the share of its slowest hundredth.
+const OPA_LIMITS: [f64; 2] = [5.0, 0.2];
+
+pub(crate) fn report(medians: &[(&Case, Run)], direct: &Measured, rounds: usize, time: Duration) {
     let mut text = format!(
         "# A decision behind Envoy\n\n\
         Written by `cargo bench --bench envoy`: medians of {rounds} rounds of {} s, in turn. {}\n\
@@ -66,11 +75,44 @@ pub(crate) fn report(medians: &[(&Case, Run)], rounds: usize, time: Duration) {
     let (ours, floor, limit) = TAIL_LIMIT;
     let ratio = of(medians, ours).p99 / of(medians, floor).p99;
     let _ = writeln!(text, "| p99, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |");
+    asked_directly(&mut text, direct);
     println!("\n{text}");
     let folder = tools::root().join("benches/results");
     fs::create_dir_all(&folder).expect("make the folder of results");
     fs::write(folder.join("envoy.md"), &text).expect("write the results");
     show(&text);
+}
+
+fn asked_directly(text: &mut String, direct: &Measured) {
+    *text += "\nThe same servers asked over their sockets by a client on core 0, 32 at once on one connection:\n\n\
+        | server | checks/s | p50 µs | p99 µs | server CPU µs |\n|---|---|---|---|---|\n";
+    for row in &direct.rows {
+        let asked = row.asked;
+        let _ = writeln!(
+            text,
+            "| {} | {:.0} | {:.0} | {:.0} | {:.1} |",
+            row.name, asked.per_second, asked.p50, asked.p99, row.server_cpu
+        );
+    }
+    let Some(at_its_rate) = direct.at_its_rate else {
+        return;
+    };
+    let of = |name: &str| {
+        let row = direct.rows.iter().find(|row| row.name == name);
+        row.expect("a row").asked
+    };
+    let (ours, theirs) = (of(SAME_WORK), of(opa::NAME));
+    let [rate, tail] = OPA_LIMITS;
+    let _ = writeln!(
+        text,
+        "\n| {SAME_WORK} against OPA | measured | limit |\n|---|---|---|\n\
+        | checks/s ÷ OPA's | {:.1} | ≥ {rate} |\n\
+        | p99 at the {:.0} checks/s that OPA can answer, {:.0} µs ÷ OPA's | {:.2} | ≤ {tail} |",
+        ours.per_second / theirs.per_second,
+        at_its_rate.per_second,
+        at_its_rate.p99,
+        at_its_rate.p99 / theirs.p99,
+    );
 }
 
 /// Puts the table where people who size their pods look.

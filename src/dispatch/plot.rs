@@ -54,24 +54,52 @@ pub enum Kind {
     Pool,
     /// Where the dispatcher ran it: dots.
     Dispatched,
+    /// What was measured: dots.
+    Measured,
+    /// What it would be if it grew as its items do: a broken line.
+    InProportion,
+}
+
+/// How a curve is drawn.
+#[derive(Clone, Copy)]
+enum Shape {
+    Dashes,
+    Dots,
+    Line,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Inline, Self::Pool, Self::Dispatched];
+    const ALL: [Self; 5] = [
+        Self::Inline,
+        Self::Pool,
+        Self::Dispatched,
+        Self::Measured,
+        Self::InProportion,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Inline => "in place",
             Self::Pool => "on the pool",
             Self::Dispatched => "as dispatched",
+            Self::Measured => "measured",
+            Self::InProportion => "in proportion to the first",
+        }
+    }
+
+    fn shape(self) -> Shape {
+        match self {
+            Self::Inline => Shape::Line,
+            Self::Pool | Self::InProportion => Shape::Dashes,
+            Self::Dispatched | Self::Measured => Shape::Dots,
         }
     }
 
     fn style(self) -> ShapeStyle {
         match self {
             Self::Inline => BLUE.stroke_width(3),
-            Self::Pool => ORANGE.stroke_width(3),
-            Self::Dispatched => INK.filled(),
+            Self::Pool | Self::InProportion => ORANGE.stroke_width(3),
+            Self::Dispatched | Self::Measured => INK.filled(),
         }
     }
 }
@@ -185,10 +213,10 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn legend(head: &Area<'_>, kind: Kind, x: i32) -> Result<(), Box<dyn Error>> {
     let y = 88;
-    match kind {
-        Kind::Dispatched => head.draw(&Circle::new((x + 16, y), 5, kind.style()))?,
-        Kind::Inline => head.draw(&PathElement::new([(x, y), (x + 32, y)], kind.style()))?,
-        Kind::Pool => {
+    match kind.shape() {
+        Shape::Dots => head.draw(&Circle::new((x + 16, y), 5, kind.style()))?,
+        Shape::Line => head.draw(&PathElement::new([(x, y), (x + 32, y)], kind.style()))?,
+        Shape::Dashes => {
             for from in [0, 13, 26] {
                 let dash = [(x + from, y), (x + from + 8, y)];
                 head.draw(&PathElement::new(dash, kind.style()))?;
@@ -238,10 +266,10 @@ fn draw_panel(panel: &Panel, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
     }
     for curve in &panel.curves {
         let (points, style) = (shown(&curve.points), curve.kind.style());
-        match curve.kind {
-            Kind::Inline => chart.draw_series(LineSeries::new(points, style))?,
-            Kind::Pool => chart.draw_series(DashedLineSeries::new(points, 9, 5, style))?,
-            Kind::Dispatched => chart.draw_series(points.map(|at| Circle::new(at, 4, style)))?,
+        match curve.kind.shape() {
+            Shape::Line => chart.draw_series(LineSeries::new(points, style))?,
+            Shape::Dashes => chart.draw_series(DashedLineSeries::new(points, 9, 5, style))?,
+            Shape::Dots => chart.draw_series(points.map(|at| Circle::new(at, 4, style)))?,
         };
     }
     Ok(())

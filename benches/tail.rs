@@ -1,0 +1,177 @@
+//! What batches do to checks: the slowest checks while a client pushes batches of ten thousand prompts
+//! without pause, beside the same checks without them.
+//!
+//! `cargo bench --bench tail` (or `make bench-tail`), a minute. Rounds alternate between with and
+//! without. Checks come at a fixed rate over one gRPC connection, as from Envoy; a check's time runs from when
+//! it is sent. The table is printed and written to `benches/results/tail.md`, never typed.
+
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use envoy_types::pb::envoy::service::auth::v3::{
+    CheckRequest, authorization_client::AuthorizationClient,
+};
+use serde_json::json;
+use tokio::{
+    runtime::Builder,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tonic::transport::{Channel, Endpoint};
+
+#[expect(dead_code, reason = "the other benches use the rest")]
+#[path = "envoy/scene.rs"]
+mod scene;
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/support/harness.rs"]
+mod support;
+
+use scene::{ISSUER, STORE, request};
+use support::{
+    client::Request,
+    keys::{self, Algorithm, Key, Token},
+    subzero::{Setup, Subzero},
+};
+
+const ROUNDS: usize = 7;
+const ROUND: Duration = Duration::from_secs(3);
+/// Sent together at each tick.
+const CHECKS: usize = 2;
+const TICK: Duration = Duration::from_millis(2);
+const PROMPTS: usize = 10_000;
+const LIMIT: f64 = 2.0;
+
+fn main() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let text = runtime.block_on(measure());
+    println!("{text}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    fs::create_dir_all(&folder).expect("make the folder of results");
+    fs::write(folder.join("tail.md"), text).expect("write the table");
+}
+
+async fn measure() -> String {
+    let key = Key::generate(Algorithm::Rs256, "k");
+    let token = Token::new(ISSUER, "api", "alice").sign(&key);
+    let config = format!(
+        "identity: {{ issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }} }}\n{ROUTES}"
+    );
+    let subzero = Setup::new(env!("CARGO_BIN_EXE_subzero"), &config)
+        .file("keys.json", keys::jwks(&[&key]).to_string())
+        .file("store.fga.yaml", STORE)
+        .start()
+        .await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", subzero.grpc)).expect("an address");
+    let client = AuthorizationClient::new(endpoint.connect().await.expect("connects"));
+    let question = request("/docs/roadmap", Some(&token), None);
+    let mut rounds: [Vec<[f64; 2]>; 2] = [Vec::new(), Vec::new()];
+    let done = Arc::new(AtomicU64::new(0));
+    // The first of each only warms up.
+    for round in 0..=ROUNDS {
+        for (with, rounds) in rounds.iter_mut().enumerate() {
+            let stop = Arc::new(AtomicBool::new(with == 0));
+            let pushing = tokio::spawn(push(&subzero, Arc::clone(&stop), Arc::clone(&done)));
+            let times = checks(&client, &question).await;
+            stop.store(true, Ordering::Relaxed);
+            pushing.await.expect("pushes");
+            if round > 0 {
+                rounds.push(times);
+            }
+        }
+    }
+    let batches = done.load(Ordering::Relaxed);
+    assert!(batches > 0, "no batch was finished");
+    table(&rounds, batches)
+}
+
+/// Sends batches, one after the other, until it is told to stop.
+fn push(
+    subzero: &Subzero,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+) -> impl Future<Output = ()> + use<> {
+    let to: SocketAddr = subzero.http;
+    let prompts: Vec<String> = (0..PROMPTS)
+        .map(|number| format!("Please book table {number} by the window for six at eight o'clock."))
+        .collect();
+    let body = json!({ "prompts": prompts });
+    async move {
+        while !stop.load(Ordering::Relaxed) {
+            let request = Request::post("/ai/validate-prompt/batch", &body);
+            let answer = request.header("host", "localhost").send(to).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The median and the slowest hundredth, in microseconds.
+async fn checks(client: &AuthorizationClient<Channel>, question: &CheckRequest) -> [f64; 2] {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (until, mut asked) = (Instant::now() + ROUND, JoinSet::new());
+    while Instant::now() < until {
+        ticks.tick().await;
+        for _ in 0..CHECKS {
+            let (mut client, question) = (client.clone(), question.clone());
+            asked.spawn(async move {
+                let began = Instant::now();
+                let answer = client.check(question).await.expect("an answer");
+                let status = answer.into_inner().status.expect("a status");
+                assert_eq!(status.code, 0, "not allowed: {status:?}");
+                began.elapsed().as_secs_f64() * 1e6
+            });
+        }
+    }
+    let mut times = asked.join_all().await;
+    times.sort_by(f64::total_cmp);
+    [times[times.len() / 2], times[times.len() * 99 / 100]]
+}
+
+fn table(rounds: &[Vec<[f64; 2]>; 2], batches: u64) -> String {
+    let of = |with: usize, column: usize| {
+        let mut values: Vec<f64> = rounds[with].iter().map(|times| times[column]).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let mut text = format!(
+        "# Checks beside batches\n\nWritten by `cargo bench --bench tail`: medians of {ROUNDS} rounds of {} s each, in turn; \
+        {} checks a second of token and permission over one gRPC connection, while one client pushes batches of {PROMPTS} prompts. \
+        Server and both clients share two cores.\n\n| | p50 µs | p99 µs |\n|---|---|---|\n",
+        ROUND.as_secs(),
+        CHECKS * 1_000 / usize::try_from(TICK.as_millis()).expect("short"),
+    );
+    for (with, name) in ["without batches", "beside batches"].iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {name} | {:.0} | {:.0} |", of(with, 0), of(with, 1));
+    }
+    let ratio = of(1, 1) / of(0, 1);
+    let _ = writeln!(
+        text,
+        "\np99 beside batches ÷ without: {ratio:.2} (limit {LIMIT}). Batches finished meanwhile: {batches}."
+    );
+    text
+}
+
+const ROUTES: &str = "permission: { store_file: store.fga.yaml }
+routes:
+  - name: document
+    match: { path: '/docs/{id}' }
+    identity: { issuers: [main] }
+    permission: { user: 'user:{token.sub}', relation: viewer, object: 'document:{path.id}' }
+";
