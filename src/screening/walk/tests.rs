@@ -1,3 +1,5 @@
+mod apis;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
