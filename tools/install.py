@@ -35,6 +35,8 @@ PARTS = {
         wheels.hadolint,
         wheels.redis,
         wheels.deny,
+        wheels.zig,
+        debian.qemu,
     )
 }
 

@@ -1,7 +1,7 @@
 //! The image, without an engine to build it: the Dockerfile is linted, and the file system that its last stage
 //! consists of is laid out by the very script that it runs, and started with that as its whole root.
 //!
-//! What this does not show: the base image of the build stage, and arm64.
+//! What this does not show: the base image of the build stage. `make arm64` shows the other machine.
 
 use std::{
     fs,

