@@ -42,8 +42,9 @@ pub fn read(text: &str, sink: &mut impl Sink) {
             continue;
         }
         let start = at;
-        at = token_end(bytes, start, kind);
-        let hash = token_hash(bytes, start, at, kind);
+        let first = eight(bytes, start);
+        at = token_end(bytes, start, first, kind);
+        let hash = token_hash(bytes, start, at, first, kind);
         sink.feature(token_place(hash));
         if count > 0 {
             let pair = last.wrapping_mul(3) ^ hash.rotate_left(7);
@@ -55,7 +56,7 @@ pub fn read(text: &str, sink: &mut impl Sink) {
         }
         (second_last, last) = (last, hash);
         if kind == WORD {
-            pieces(bytes, start, at, sink);
+            pieces(bytes, start, at, first, sink);
             if let Some(class) = lexicon.class(hash) {
                 for (number, before) in classes.iter().rev() {
                     if *before != 0 && number + NEAR > count {
@@ -73,34 +74,72 @@ pub fn read(text: &str, sink: &mut impl Sink) {
 
 /// The hash of one word, for the lexicon.
 pub(super) fn word_hash(word: &str) -> u64 {
-    token_hash(word.as_bytes(), 0, word.len(), WORD)
+    let bytes = word.as_bytes();
+    token_hash(bytes, 0, bytes.len(), eight(bytes, 0), WORD)
 }
 
-fn token_end(bytes: &[u8], start: usize, kind: u8) -> usize {
-    if kind == SYLLABLE {
-        return (start + 3).min(bytes.len());
+/// Where the token ends that begins at `start` with the bytes `first`.
+fn token_end(bytes: &[u8], start: usize, first: u64, kind: u8) -> usize {
+    let known = match kind {
+        SYLLABLE => return (start + 3).min(bytes.len()),
+        WORD => plain_len(first),
+        _ => 1,
+    };
+    let mut end = start + known;
+    while bytes
+        .get(end)
+        .is_some_and(|byte| KINDS[usize::from(*byte)] == kind)
+    {
+        end += 1;
     }
-    let rest = &bytes[start..];
-    let length = rest
-        .iter()
-        .position(|byte| KINDS[usize::from(*byte)] != kind);
-    start + length.unwrap_or(rest.len())
+    end
+}
+
+/// How many of eight bytes, from the first on, are of a word and ASCII. All are looked at at once:
+/// words end where no processor expects it, so a loop over them waits at each word's end.
+fn plain_len(eight: u64) -> usize {
+    const HIGH: u64 = every(0x80);
+    let ascii = eight & !HIGH;
+    // The high bit of each byte that is at least `low`, and of each that is `byte`.
+    let from = |bytes: u64, low: u8| bytes + every(0x80 - low);
+    let is = |byte: u8| !((ascii ^ every(byte)) + every(0x7f));
+    let lower = ascii | every(0x20);
+    let letters = from(lower, b'a') & !from(lower, b'z' + 1);
+    let digits = from(ascii, b'0') & !from(ascii, b'9' + 1);
+    let word = (letters | digits | is(b'_') | is(b'\'')) & !eight & HIGH;
+    (word ^ HIGH).trailing_zeros() as usize / 8
+}
+
+/// Eight times the same byte.
+const fn every(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
 /// Figures count as one word, and long runs of signs by their first three.
-fn token_hash(bytes: &[u8], start: usize, end: usize, kind: u8) -> u64 {
+#[inline]
+fn token_hash(bytes: &[u8], start: usize, end: usize, first: u64, kind: u8) -> u64 {
     let length = end - start;
-    let first = eight(bytes, start);
+    let digit = first.to_le_bytes()[0].is_ascii_digit();
     if kind == SIGN {
-        return mix(keep(first, length.min(3)));
+        mix(keep(first, length.min(3)))
+    } else if length <= 8 && !digit {
+        mix(keep(first, length))
+    } else {
+        long_hash(bytes, start, end, first)
     }
-    if bytes[start].is_ascii_digit() && is_figure(&bytes[start..end]) {
+}
+
+/// The hash of a word that is long or begins with a digit.
+#[inline(never)]
+fn long_hash(bytes: &[u8], start: usize, end: usize, first: u64) -> u64 {
+    let length = end - start;
+    if is_figure(&bytes[start..end]) {
         return mix(u64::from(b'0'));
     }
     if length <= 8 {
         return mix(keep(first, length));
     }
-    if is_code(bytes, start, end) {
+    if is_code(first, length) {
         return mix(u64::from(b'#'));
     }
     let mut hash = mix(first);
@@ -117,50 +156,56 @@ fn is_figure(word: &[u8]) -> bool {
 }
 
 /// Whether a word is no word but data: keys, hashes, base64. Its letters mean nothing.
-fn is_code(bytes: &[u8], start: usize, end: usize) -> bool {
-    end - start > LONGEST_WORD && bytes[start].is_ascii()
+fn is_code(first: u64, length: usize) -> bool {
+    length > LONGEST_WORD && first.to_le_bytes()[0].is_ascii()
 }
 
 /// The pieces of five characters of a word between blanks.
-fn pieces(bytes: &[u8], start: usize, end: usize, sink: &mut impl Sink) {
+#[inline]
+fn pieces(bytes: &[u8], start: usize, end: usize, first: u64, sink: &mut impl Sink) {
     const FIVE: u64 = 0xff_ffff_ffff;
     let length = end - start;
-    if length < 3 || is_code(bytes, start, end) {
+    if length < 3 || is_code(first, length) {
         return;
     }
     let blank = u64::from(b' ');
     if length == 3 {
-        let word = keep(eight(bytes, start), 3);
-        sink.feature(piece_place(word << 8 | blank | blank << 32));
+        sink.feature(piece_place(keep(first, 3) << 8 | blank | blank << 32));
         return;
     }
-    sink.feature(piece_place(keep(eight(bytes, start), 4) << 8 | blank));
-    for at in start..end - 4 {
-        sink.feature(piece_place(eight(bytes, at) & FIVE));
+    sink.feature(piece_place(keep(first, 4) << 8 | blank));
+    // Most words are no longer than what was read of them to find their end.
+    let mut ahead = first;
+    for at in 0..length - 4 {
+        sink.feature(piece_place(ahead & FIVE));
+        ahead = if at % 4 == 3 {
+            eight(bytes, start + at + 1)
+        } else {
+            ahead >> 8
+        };
     }
-    sink.feature(piece_place(keep(eight(bytes, end - 4), 4) | blank << 32));
+    sink.feature(piece_place(keep(ahead, 4) | blank << 32));
 }
 
 /// The eight bytes from `at` on, as if nulls followed the text.
+#[inline]
 fn eight(bytes: &[u8], at: usize) -> u64 {
-    if let Some(eight) = bytes.get(at..at + 8) {
-        let mut array = [0; 8];
-        array.copy_from_slice(eight);
-        return u64::from_le_bytes(array);
-    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.first_chunk()
+        .map_or_else(|| fewer(rest), |eight| u64::from_le_bytes(*eight))
+}
+
+/// The same of the last bytes of a text.
+#[cold]
+fn fewer(rest: &[u8]) -> u64 {
     let mut array = [0; 8];
-    let rest = &bytes[at..];
     array[..rest.len()].copy_from_slice(rest);
     u64::from_le_bytes(array)
 }
 
-/// The first `count` bytes, at most eight.
+/// The first `count` bytes, one to eight.
 fn keep(eight: u64, count: usize) -> u64 {
-    if count >= 8 {
-        eight
-    } else {
-        eight & ((1 << (count * 8)) - 1)
-    }
+    eight & (u64::MAX >> (64 - 8 * count))
 }
 
 fn mix(word: u64) -> u64 {
@@ -244,6 +289,54 @@ mod tests {
         let tokens = seen(text).tokens;
         let words: Vec<&str> = tokens.iter().map(|(from, to)| &text[*from..*to]).collect();
         assert_eq!(words, ["don't", "print", "...", "你", "好", "e2e"]);
+    }
+
+    #[test]
+    fn words_end_at_the_same_byte_however_many_are_looked_at_at_once() {
+        for byte in 0..=u8::MAX {
+            for before in 0..8 {
+                let mut bytes = [b'a'; 8];
+                bytes[before] = byte;
+                let plain = byte.is_ascii() && KINDS[usize::from(byte)] == WORD;
+                let expected = if plain { 8 } else { before };
+                let found = plain_len(u64::from_le_bytes(bytes));
+                assert_eq!(found, expected, "{byte} behind {before}");
+            }
+        }
+        // Every length, at the end of the text and before it.
+        for length in 1..40 {
+            for rest in ["", " ", "é", "é und so weiter", ", and so on"] {
+                let text = format!("{}{rest}", "word_it's9".repeat(4).split_at(length).0);
+                let end = text.find([' ', ',']).unwrap_or(text.len());
+                assert_eq!(seen(&text).tokens[0], (0, end), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_are_the_five_letters_from_each_place_on() {
+        let pieces = |text: &str| -> Vec<usize> {
+            let places = seen(text).places.into_iter();
+            places.filter(|place| *place >= TABLE).collect()
+        };
+        for word in [
+            "cat",
+            "cats",
+            "kitten",
+            "kittens",
+            "elephant",
+            "elephants",
+            "characterisation",
+        ] {
+            let padded = format!(" {word} ");
+            let expected: Vec<usize> = padded
+                .as_bytes()
+                .windows(5)
+                .map(|five| piece_place(fewer(five)))
+                .collect();
+            assert_eq!(pieces(word), expected, "{word}");
+            assert_eq!(pieces(&format!("{word} 1")), expected, "{word}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! has weights for pairs of classes, so it knows combinations of words that no training text had.
 //! A class says nothing by itself: the weights are learnt, and may be negative.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use super::features::word_hash;
 
@@ -13,39 +13,50 @@ use super::features::word_hash;
 pub(super) struct Lexicon {
     /// A bit for the low bits of each word's hash: most words are told apart here.
     bits: [u64; BITS / 64],
-    /// Sorted by hash.
-    words: Vec<(u64, u64)>,
+    /// Each word's hash and class, at its hash's last bits or in the first free slot behind; a class
+    /// of 0 is a free slot.
+    slots: Box<[(u64, u64)]>,
 }
 
 impl Lexicon {
     pub(super) fn get() -> &'static Self {
-        static LEXICON: OnceLock<Lexicon> = OnceLock::new();
-        LEXICON.get_or_init(Self::new)
+        static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::new);
+        &LEXICON
     }
 
     fn new() -> Self {
         let mut bits = [0; BITS / 64];
-        let mut words = Vec::new();
+        let mut slots = vec![(0, 0); SLOTS].into_boxed_slice();
         for (class, line) in (1_u64..).zip(CLASSES) {
             for word in line.split_whitespace() {
                 let hash = word_hash(word);
                 let (cell, bit) = place(hash);
                 bits[cell] |= bit;
-                words.push((hash, class));
+                let mut at = slot(hash);
+                while slots[at].1 != 0 {
+                    at = (at + 1) % SLOTS;
+                }
+                slots[at] = (hash, class);
             }
         }
-        words.sort_unstable();
-        Self { bits, words }
+        Self { bits, slots }
     }
 
     /// The class of the word with this hash: from 1 on.
+    #[inline]
     pub(super) fn class(&self, hash: u64) -> Option<u64> {
         let (cell, bit) = place(hash);
         if self.bits[cell] & bit == 0 {
             return None;
         }
-        let found = self.words.binary_search_by_key(&hash, |(hash, _)| *hash);
-        found.ok().map(|at| self.words[at].1)
+        let mut at = slot(hash);
+        loop {
+            match self.slots[at] {
+                (_, 0) => return None,
+                (known, class) if known == hash => return Some(class),
+                _ => at = (at + 1) % SLOTS,
+            }
+        }
     }
 }
 
@@ -54,7 +65,13 @@ fn place(hash: u64) -> (usize, u64) {
     (low / 64, 1 << (low % 64))
 }
 
+fn slot(hash: u64) -> usize {
+    usize::try_from(hash % SLOTS as u64).unwrap_or(0)
+}
+
 const BITS: usize = 1 << 13;
+/// More than twice the words there are, so that a free slot is near.
+const SLOTS: usize = 1 << 10;
 
 /// One class a line, fewer than 64 of them; a word has one class.
 const CLASSES: &[&str] = &[
@@ -114,7 +131,10 @@ mod tests {
             lexicon.class(word_hash("instructions"))
         );
         assert_eq!(lexicon.class(word_hash("lighthouse")), None);
-        let twice = lexicon.words.windows(2).find(|two| two[0].0 == two[1].0);
+        let mut words: Vec<&str> = CLASSES.iter().flat_map(|c| c.split_whitespace()).collect();
+        assert!(words.len() * 2 < SLOTS, "{} words", words.len());
+        words.sort_unstable();
+        let twice = words.windows(2).find(|two| two[0] == two[1]);
         assert_eq!(twice, None, "a word stands in two classes");
         assert!(CLASSES.len() < 64);
     }

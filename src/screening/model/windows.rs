@@ -62,14 +62,14 @@ pub(super) fn stretches(weights: &Weights, text: &str, each: impl FnMut(Stretch)
 /// nothing has to be cleared between two of them.
 #[derive(Debug)]
 struct Seen {
-    places: Box<[u32]>,
+    places: Box<[u32; PLACES]>,
     next: u32,
 }
 
 impl Default for Seen {
     fn default() -> Self {
         Self {
-            places: vec![0; PLACES].into_boxed_slice(),
+            places: vec![0; PLACES].try_into().expect("as many as were made"),
             next: GAP,
         }
     }
@@ -105,7 +105,7 @@ struct Block {
 
 struct Reader<'a, F> {
     weights: &'a Weights,
-    seen: &'a mut [u32],
+    seen: &'a mut [u32; PLACES],
     first: u32,
     now: u32,
     /// Weights of this block's features by their age.

@@ -57,13 +57,10 @@ pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
     let bytes = text.as_bytes();
     let mut rewriting = Rewriting::of(text);
     let (mut at, mut letters) = (0, 0);
-    while at + 4 < bytes.len() {
-        let run = if bytes[at + 1] == bytes[at + 3] {
-            alternating(&bytes[at..])
-        } else {
-            0
-        };
-        if run < 3 || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
+    while let Some(next) = next_alone(bytes, at) {
+        at = next;
+        let run = alternating(&bytes[at..]);
+        if run < 3 {
             at += 1;
             continue;
         }
@@ -83,17 +80,52 @@ pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
     (letters >= 8).then(|| rewriting.finish(true))
 }
 
+/// The first place at or behind `at` where three characters may stand alone: it begins a word, and
+/// the two bytes between the three are the same separator. Looked for in blocks, most of which have
+/// none.
+fn next_alone(bytes: &[u8], at: usize) -> Option<usize> {
+    // Bytes instead of answers, so that they are not asked for one after the other.
+    let may = |five: &[u8]| {
+        u8::from(five[0].is_ascii_alphanumeric())
+            & u8::from(five[1] == five[3])
+            & u8::from(separates(five[1]))
+    };
+    if at == 0 && bytes.len() >= 5 && may(bytes) != 0 {
+        return Some(0);
+    }
+    let may = |six: &[u8]| u8::from(!six[0].is_ascii_alphanumeric()) & may(&six[1..]);
+    let mut from = at.saturating_sub(1);
+    while let Some(block) = bytes.get(from..)?.first_chunk::<{ BLOCK + 5 }>() {
+        let mut any = 0;
+        for place in 0..BLOCK {
+            any |= may(&block[place..]);
+        }
+        if any != 0 {
+            break;
+        }
+        from += BLOCK;
+    }
+    let mut places = bytes[from..].windows(6);
+    Some(from + 1 + places.position(|six| may(six) != 0)?)
+}
+
+/// Whether `byte` may stand between characters that stand alone. Without an early end, so that it is
+/// vectorised.
+fn separates(byte: u8) -> bool {
+    let separators = b" -._*|/+".iter();
+    separators.fold(0, |any, one| any | u8::from(byte == *one)) != 0
+}
+
+/// Bytes looked at in one go for characters that stand alone.
+const BLOCK: usize = 32;
+
 /// How many characters, one separator apart, `bytes` begins with. Blanks count as characters, so
 /// that `i-g-n-o-r-e- -i-t` keeps its words.
 fn alternating(bytes: &[u8]) -> usize {
     let Some(&separator) = bytes.get(1) else {
         return 0;
     };
-    if !matches!(
-        separator,
-        b' ' | b'-' | b'.' | b'_' | b'*' | b'|' | b'/' | b'+'
-    ) || !bytes[0].is_ascii_alphanumeric()
-    {
+    if !separates(separator) || !bytes[0].is_ascii_alphanumeric() {
         return 0;
     }
     let stands_alone = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n');

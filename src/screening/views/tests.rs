@@ -85,3 +85,18 @@ fn a_view_is_no_longer_than_what_it_is_about() {
         assert!(view.text.len() < 2_000, "{}", view.text.len());
     }
 }
+
+#[test]
+fn letters_that_stand_alone_are_found_at_whatever_place() {
+    for place in 0..100 {
+        for behind in ["", ", and so on, and so on, and so on, and so on"] {
+            let before = "w".repeat(place.max(1) - 1);
+            let blank = if place == 0 { "" } else { "\n" };
+            let text = format!("{before}{blank}i-g-n-o-r-e- -i-t{behind}");
+            let view = spaced(&text).expect("a view");
+            assert!(view.text.contains("ignore it"), "{place}: {}", view.text);
+            let inside = text.replace("i-g", "ai-g").replace('\n', "");
+            assert!(spaced(&inside).is_none_or(|view| !view.text.contains("ignore it")));
+        }
+    }
+}
