@@ -21,6 +21,7 @@
 
 mod batch;
 mod body;
+mod digits;
 mod document;
 mod error;
 mod finding;

@@ -11,9 +11,9 @@ use super::{
     checksums::{codice_fiscale, nif, nir, value},
     context::{Context, Topics},
     crypto, iban,
-    numbers::next_digit,
     regions::{Region, Regions},
 };
+use crate::screening::digits::next_digit;
 
 /// A kind of code.
 struct Code {

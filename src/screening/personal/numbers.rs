@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use crate::screening::digits::next_digit;
+
 /// Fewest digits of a number that is looked at.
 const SHORTEST: usize = 7;
-/// Bytes looked at in one go.
-const BLOCK: usize = 32;
 /// Most groups of one number; more is a table, not a number.
 const MAX_GROUPS: usize = 10;
 /// Most digits of one number, its last group left out: the longest card has 19.
@@ -177,20 +177,6 @@ pub(super) fn numbers(text: &str) -> impl Iterator<Item = Number> {
                 .count();
         }
     })
-}
-
-/// The first digit at or behind `at`. Looked for in blocks, most of which have none.
-pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut from = at;
-    while let Some(block) = bytes.get(from..)?.first_chunk::<BLOCK>() {
-        let digits = block.map(|byte| u8::from(byte.is_ascii_digit()));
-        if digits.iter().fold(0, |any, digit| any | digit) != 0 {
-            break;
-        }
-        from += BLOCK;
-    }
-    let rest = bytes[from..].iter();
-    Some(from + rest.take(BLOCK).position(u8::is_ascii_digit)?)
 }
 
 fn is_word(byte: u8) -> bool {

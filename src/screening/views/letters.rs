@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Decoded, Origin, Rewriting, View};
-use crate::screening::{document::floor, offsets::OffsetMap};
+use crate::screening::{digits::next_digit, document::floor, offsets::OffsetMap};
 
 /// A cipher that swaps letters one for one, or turns the text round.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -151,18 +151,30 @@ pub(super) const FEWEST_DIGITS_OF_LEET: usize = 3;
 /// the two within a dozen; what stands around those words is read too.
 pub(in crate::screening) fn leet(text: &str) -> Option<View> {
     let (mut dense, mut recent) = (None::<(usize, usize)>, [None::<(usize, usize)>; 3]);
-    let mut at = 0;
-    for (count, word) in text.split([' ', '\n']).enumerate() {
-        if is_mixed(word) {
+    let bytes = text.as_bytes();
+    let ends_word = |byte: &u8| matches!(byte, b' ' | b'\n');
+    // Where a word begins, and how many begin before it. Words without a digit are passed over.
+    let (mut at, mut count) = (0, 0);
+    while let Some(digit) = next_digit(bytes, at) {
+        let before = &bytes[at..digit];
+        count += before.iter().filter(|byte| ends_word(byte)).count();
+        let start = at
+            + before
+                .iter()
+                .rposition(ends_word)
+                .map_or(0, |last| last + 1);
+        let rest = bytes[digit..].iter().position(|byte| ends_word(byte));
+        let end = rest.map_or(bytes.len(), |rest| digit + rest);
+        if is_mixed(&bytes[start..end]) {
             recent.rotate_left(1);
-            recent[2] = Some((count, at));
+            recent[2] = Some((count, start));
             if let Some((first, start)) = recent[0]
                 && count - first <= 12
             {
-                dense = Some((dense.map_or(start, |(start, _)| start), at + word.len()));
+                dense = Some((dense.map_or(start, |(start, _)| start), end));
             }
         }
-        at += word.len() + 1;
+        (at, count) = (end + 1, count + 1);
     }
     let (start, end) = dense?;
     let start = floor(text, start.saturating_sub(AROUND));
@@ -181,8 +193,7 @@ pub(in crate::screening) fn leet(text: &str) -> Option<View> {
 /// Bytes on both sides of words with digits for letters that are read with them.
 const AROUND: usize = 256;
 
-fn is_mixed(word: &str) -> bool {
-    let bytes = word.as_bytes();
+fn is_mixed(bytes: &[u8]) -> bool {
     (3..=16).contains(&bytes.len())
         && bytes.iter().any(u8::is_ascii_digit)
         && bytes.windows(2).any(|pair| {
@@ -214,10 +225,14 @@ pub(in crate::screening) fn codes(text: &str) -> Option<View> {
     let mut runs = Decoded::default();
     let mut run = Run::default();
     let mut at = 0;
-    while at < bytes.len() {
-        // Codes of printable characters begin with a digit, whatever their base.
-        if !bytes[at].is_ascii_digit() || (at > 0 && !ends_word(&bytes[at - 1])) {
-            if run.base != 0 && !ends_word(&bytes[at]) {
+    // Codes of printable characters begin with a digit, whatever their base.
+    while let Some(digit) = next_digit(bytes, at) {
+        if run.base != 0 && !bytes[at..digit].iter().all(ends_word) {
+            run.end_in(&mut runs);
+        }
+        at = digit;
+        if at > 0 && !ends_word(&bytes[at - 1]) {
+            if run.base != 0 {
                 run.end_in(&mut runs);
             }
             at += 1;
