@@ -163,7 +163,7 @@ pub(in crate::screening) fn leet(text: &str) -> Option<View> {
                 .iter()
                 .rposition(ends_word)
                 .map_or(0, |last| last + 1);
-        let rest = bytes[digit..].iter().position(|byte| ends_word(byte));
+        let rest = bytes[digit..].iter().position(ends_word);
         let end = rest.map_or(bytes.len(), |rest| digit + rest);
         if is_mixed(&bytes[start..end]) {
             recent.rotate_left(1);
