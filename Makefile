@@ -12,6 +12,7 @@ help:
 	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
 	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
 	@echo 'make fuzz         ten million hostile inputs for each parser of what strangers send'
+	@echo 'make bench        everything below and the steps one by one: an hour, on a machine with nothing else to do'
 	@echo 'make bench-envoy     a decision behind Envoy, beside jwt_authn and a server that allows everything;'
 	@echo '                     OPA=path/of/opa-envoy-plugin puts that beside it (docs/sizing.md)'
 	@echo 'make bench-growth    how the cost of a check grows with routes, issuers, tuples, bodies, streams; memory'
@@ -58,6 +59,9 @@ fuzz:
 	SUBZERO_FUZZ_EXECUTIONS=$(or $(EXECUTIONS),10000000) \
 		cargo test --locked --profile fuzz --lib fuzz -- --nocapture
 
+bench: bench-envoy bench-instructions bench-dispatch bench-growth bench-tail bench-burst
+	cargo bench --locked --bench start --bench door --bench jwt --bench prompt --bench permission --bench recorder
+
 bench-envoy:
 	$(PYTHON) tools/install.py envoy wrk openfga
 	SUBZERO_BENCH_OPA=$(OPA) cargo bench --locked --bench envoy
@@ -98,4 +102,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak fuzz bench-envoy bench-growth bench-instructions bench-dispatch bench-tail bench-burst fmt clippy doc arm64 train eval-screening deny ci
+.PHONY: help tools demo test chart soak fuzz bench bench-envoy bench-growth bench-instructions bench-dispatch bench-tail bench-burst fmt clippy doc arm64 train eval-screening deny ci
