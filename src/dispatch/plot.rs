@@ -7,13 +7,15 @@
 //!
 //! Cost: about a millisecond; nobody draws on a check's path.
 
+mod kind;
+
 use std::error::Error;
 
 use plotters::{
     coord::Shift,
     prelude::{
         ChartBuilder, Circle, DashedLineSeries, DrawingArea, IntoDrawingArea, IntoLogRange,
-        LineSeries, PathElement, RGBColor, SVGBackend, ShapeStyle, Text,
+        LineSeries, PathElement, RGBColor, SVGBackend, Text,
     },
     style::{
         Color, IntoFont, TextStyle,
@@ -21,6 +23,8 @@ use plotters::{
     },
 };
 
+pub use self::kind::Kind;
+use self::kind::Shape;
 use super::{Row, Table, work::Nature};
 
 /// One panel: how long something takes, over how many items there are.
@@ -43,65 +47,6 @@ pub struct Curve {
     pub kind: Kind,
     /// Items and microseconds, in order of items. What is not above 0 is left out.
     pub points: Vec<(f64, f64)>,
-}
-
-/// What a curve shows.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// Always in place: a line.
-    Inline,
-    /// Always on the pool: a broken line.
-    Pool,
-    /// Where the dispatcher ran it: dots.
-    Dispatched,
-    /// What was measured: dots.
-    Measured,
-    /// What it would be if it grew as its items do: a broken line.
-    InProportion,
-}
-
-/// How a curve is drawn.
-#[derive(Clone, Copy)]
-enum Shape {
-    Dashes,
-    Dots,
-    Line,
-}
-
-impl Kind {
-    const ALL: [Self; 5] = [
-        Self::Inline,
-        Self::Pool,
-        Self::Dispatched,
-        Self::Measured,
-        Self::InProportion,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Inline => "in place",
-            Self::Pool => "on the pool",
-            Self::Dispatched => "as dispatched",
-            Self::Measured => "measured",
-            Self::InProportion => "in proportion to the first",
-        }
-    }
-
-    fn shape(self) -> Shape {
-        match self {
-            Self::Inline => Shape::Line,
-            Self::Pool | Self::InProportion => Shape::Dashes,
-            Self::Dispatched | Self::Measured => Shape::Dots,
-        }
-    }
-
-    fn style(self) -> ShapeStyle {
-        match self {
-            Self::Inline => BLUE.stroke_width(3),
-            Self::Pool | Self::InProportion => ORANGE.stroke_width(3),
-            Self::Dispatched | Self::Measured => INK.filled(),
-        }
-    }
 }
 
 impl Table {
@@ -341,9 +286,6 @@ const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 const MUTED: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 const GRID: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
-/// Told apart by those who see no red and green, too.
-const BLUE: RGBColor = RGBColor(0x09, 0x69, 0xda);
-const ORANGE: RGBColor = RGBColor(0xbc, 0x4c, 0x00);
 
 /// For each colour the one that takes its place in the dark.
 const STYLE: &str = "@media (prefers-color-scheme:dark){\
