@@ -1,9 +1,8 @@
 //! What is compared, and the servers that are asked.
 
 use std::{
-    env, fs,
+    env,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     ask::Peer,
     opa::{self, Opa},
+    pinned::subzero_on_core_1,
     remote::{self, Remote},
     scene::{ISSUER, STORE, prompt, request},
     support::{
@@ -132,18 +132,10 @@ async fn floor(dir: &Path) -> Floor {
 }
 
 async fn subzero(dir: &Path, jwks: &str, token_cache: &str, permission: &str) -> Subzero {
-    // Affinity has to be there from the start: it decides the number of threads.
-    let pinned = dir.join("subzero-on-core-1");
-    let script = format!(
-        "#!/bin/sh\nexec taskset -c 1 {} \"$@\"\n",
-        env!("CARGO_BIN_EXE_subzero")
-    );
-    fs::write(&pinned, script).expect("write a script");
-    fs::set_permissions(&pinned, fs::Permissions::from_mode(0o755)).expect("make it a program");
     let config = format!(
         "identity:\n  token_cache: {token_cache}\n  issuers: {{ main: {{ issuer: '{ISSUER}', jwks_file: keys.json, audiences: any }} }}\npermission: {permission}\n{ROUTES}"
     );
-    Setup::new(pinned, &config)
+    Setup::new(subzero_on_core_1(dir), &config)
         .file("keys.json", jwks)
         .file("store.fga.yaml", STORE)
         .start()

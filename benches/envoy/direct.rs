@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     ask::{Asked, Pace, ask},
     cases::Direct,
-    load::cpu,
     opa,
+    pinned::cpu,
 };
 
 /// As `wrk` has connections.

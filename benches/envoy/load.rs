@@ -1,11 +1,12 @@
 //! One case under load: what `wrk` counted, and the CPU time that both ends took for it.
 
-use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, time::Duration};
+use std::{fmt::Write as _, fs, net::SocketAddr, time::Duration};
 
 use tokio::{process::Command, time::sleep};
 
 use crate::{
     cases::Case,
+    pinned::cpu,
     support::{process::Process, tools},
 };
 
@@ -124,16 +125,6 @@ fn lua(case: &Case) -> String {
     errors.status + errors.connect + errors.read + errors.write + errors.timeout))
 end
 "
-}
-
-/// CPU time of all its threads, to the nanosecond.
-pub(crate) fn cpu(pid: u32) -> Duration {
-    let tasks = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task")).expect("runs");
-    let nanos = tasks.filter_map(|task| {
-        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(nanos.sum())
 }
 
 /// Resident memory, from the kernel.

@@ -20,6 +20,7 @@ mod direct;
 mod floor;
 mod load;
 mod opa;
+mod pinned;
 mod proxy;
 mod remote;
 mod scene;

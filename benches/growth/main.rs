@@ -16,6 +16,8 @@ use std::{env, time::Duration};
 mod ask;
 mod causes;
 mod memory;
+#[path = "../envoy/pinned.rs"]
+mod pinned;
 mod report;
 #[expect(dead_code, reason = "the other benches use the rest")]
 #[path = "../envoy/scene.rs"]
