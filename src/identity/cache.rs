@@ -169,10 +169,8 @@ fn heap_size(value: &Value) -> usize {
 
 /// What `claims` hold on the heap.
 fn claims_size(claims: &Claims) -> usize {
-    let texts = claims
-        .iter()
-        .map(|(name, value)| allocated(name.len()) + heap_size(value));
-    allocated(claims.capacity() * size_of::<(Box<str>, Value)>()) + texts.sum::<usize>()
+    let values = claims.iter().map(|(_, value)| heap_size(value));
+    claims.allocations().map(allocated).sum::<usize>() + values.sum::<usize>()
 }
 
 /// What `members` hold on the heap. Nodes of the tree have eleven places, and when there are several
