@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use subzero::{
     check::Key,
     coalesce::{Coalescer, Kind, Metrics},
@@ -44,23 +45,35 @@ fn main() {
             report.push_str(&line);
         }
     }
-    let _ = write!(
-        report,
-        "\nProcessor time a caller in a herd of 1,000 on one thread, before a backend of 20 ms, medians of 51 herds:\n\n| | a caller |\n|---|---|\n"
-    );
-    let herds = [
-        ("a task that joins a flight", herd(Way::Same)),
-        ("a task that leads a flight of its own", herd(Way::Apart)),
-    ];
-    for (name, each) in herds {
-        let line = format!("| {name} | {:.2} µs |\n", each.as_secs_f64() * 1e6);
-        print!("{line}");
-        report.push_str(&line);
-    }
+    report.push_str(&herds());
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
     fs::create_dir_all(folder).expect("benches/results can be made");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results/burst.md");
     fs::write(path, report).expect("benches/results can be written");
+}
+
+/// What one of a herd costs, beside the quickest way that a library has.
+fn herds() -> String {
+    let mut report = String::from(
+        "\nProcessor time a caller in a herd of 1,000 on one thread, before a backend of 20 ms, medians of 51 herds.\n`Shared` is that of futures-util: it has no key, deadline or metric.\n\n| | a caller | beyond its task |\n|---|---|---|\n",
+    );
+    let idle = herd(Way::Idle);
+    for (name, each) in [
+        ("a task that asks nothing", idle),
+        ("a task that waits for a `Shared`", herd(Way::Shared)),
+        ("a task that joins a flight", herd(Way::Same)),
+        ("a task that leads a flight of its own", herd(Way::Apart)),
+    ] {
+        let micros = |time: Duration| time.as_secs_f64() * 1e6;
+        let beyond = micros(each.saturating_sub(idle));
+        let _ = writeln!(
+            report,
+            "| {name} | {:.2} µs | {beyond:.2} µs |",
+            micros(each)
+        );
+    }
+    print!("{report}");
+    report
 }
 
 struct Burst {
@@ -124,8 +137,14 @@ fn burst(backend: Duration, same: u64, is_on: bool) -> Burst {
 
 #[derive(Clone, Copy)]
 enum Way {
+    /// Each asks its own question.
     Apart,
+    /// Nobody asks: what a task takes.
+    Idle,
+    /// All ask the same.
     Same,
+    /// All wait for one future that is shared by a library: no key, no deadline, no metrics.
+    Shared,
 }
 
 /// Processor time of one of 1,000 callers: what the process took, shared out.
@@ -134,29 +153,29 @@ fn herd(way: Way) -> Duration {
         .enable_all()
         .build()
         .expect("a runtime");
-    let coalescer: Coalescer<u64> = Coalescer::new(Kind::Permission, LIMIT, &Metrics::unseen());
+    let coalescer: Coalescer<()> = Coalescer::new(Kind::Permission, LIMIT, &Metrics::unseen());
     let backend = Duration::from_millis(20);
     let mut herds: Vec<Duration> = (0..51)
         .map(|herd| {
             let before = cpu();
             runtime.block_on(async {
+                let shared = async move { sleep(backend).await }.boxed().shared();
                 let mut tasks = JoinSet::new();
                 for caller in 0..REQUESTS {
-                    let coalescer = coalescer.clone();
+                    let (coalescer, shared) = (coalescer.clone(), shared.clone());
                     tasks.spawn(async move {
-                        let call = || async move {
-                            sleep(backend).await;
-                            caller
-                        };
+                        let call = || async move { sleep(backend).await };
                         let question = match way {
                             Way::Apart => caller,
+                            Way::Idle => return,
                             Way::Same => 0,
+                            Way::Shared => return shared.await,
                         };
                         let key = Key::of("herd", |fields| {
                             fields.number(herd).number(question);
                         });
                         let answer = coalescer.join(key, Instant::now() + LIMIT, call).await;
-                        answer.expect("an answer")
+                        answer.expect("an answer");
                     });
                 }
                 while tasks.join_next().await.is_some() {}
