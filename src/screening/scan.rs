@@ -295,6 +295,9 @@ impl Detectors {
                 }
             }
         });
+        if wanted.secrets {
+            self.secrets.note_bare(text, &mut secrets);
+        }
         let found = self.injection.finish(&folded, phrases, || budget.check())?;
         let learnt = if wanted.phrases {
             self.model.find(&folded, wanted.trust)
