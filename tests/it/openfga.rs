@@ -271,7 +271,7 @@ async fn server_behind_a_provider() -> (Oidc, OpenFga, String) {
     let id = server.model(&store, &model()).await;
     server.write(&store, &id, &[viewer("alice", "own")]).await;
     let config = format!(
-        "permission: {{ openfga: {{ url: 'http://{}', store_id: {store}, model_id: {id}, cache: {{ ttl: 10s, memory: 0 }}, credentials: CREDENTIALS }} }}",
+        "permission: {{ openfga: {{ url: 'http://{}', store_id: {store}, model_id: {id}, timeout: 5s, cache: {{ ttl: 10s, memory: 0 }}, credentials: CREDENTIALS }} }}",
         server.http
     );
     (provider, server, config)
