@@ -273,7 +273,7 @@ impl Verifier {
         deadline: Option<Instant>,
     ) -> Result<(&Issuer, Proof), Error> {
         if let Some(issuer) = self.asked_about(text, want)? {
-            return self.look_up(issuer, text, want, deadline).await;
+            return Box::pin(self.look_up(issuer, text, want, deadline)).await;
         }
         let token = Token::parse(text, &self.headers)?;
         let name = token.issuer()?;

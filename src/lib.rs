@@ -22,6 +22,7 @@ extern crate self as subzero;
 mod fuzz;
 
 pub mod clock;
+mod mixing;
 pub mod problem;
 pub mod proto;
 pub mod units;

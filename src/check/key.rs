@@ -25,7 +25,13 @@
 //!
 //! 0.1 µs for a few fields, 0.36 µs with a token of 900 bytes, 4 µs with 64 KB; no allocation. The bytes are copied once.
 
-use std::{cell::RefCell, fmt, io::Write as _, sync::LazyLock};
+use std::{
+    cell::RefCell,
+    fmt,
+    hash::{Hash, Hasher},
+    io::Write as _,
+    sync::LazyLock,
+};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -34,7 +40,7 @@ use aws_lc_rs::{
 use serde_json::{Map, Value};
 
 /// Equal only if what it was made of is, for as long as this process lives.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Key([u8; 16]);
 
 impl Key {
@@ -58,6 +64,14 @@ impl Key {
     pub fn of_text(text: &str) -> Self {
         // No row is equal to it: rows begin with a byte that no text begins with.
         Self(tag(text.as_bytes()))
+    }
+}
+
+impl Hash for Key {
+    /// Half of it: any part of a tag is as good as another, and nobody outside can choose one.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let half = self.0.first_chunk().copied().unwrap_or_default();
+        state.write_u64(u64::from_ne_bytes(half));
     }
 }
 

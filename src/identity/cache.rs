@@ -26,7 +26,10 @@ use std::{
     time::Instant,
 };
 
-use quick_cache::{Weighter, sync};
+use quick_cache::{
+    Weighter,
+    sync::{self, DefaultLifecycle},
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -35,11 +38,11 @@ use super::{
     credential::MAX_TOKEN,
     keys::KeySetId,
 };
-use crate::check;
+use crate::{check, mixing::Mixing};
 
 /// Admitted tokens, shared by all configurations of the process.
 pub(super) struct Cache {
-    entries: sync::Cache<Key, Arc<Proof>, ByWeight>,
+    entries: sync::Cache<Key, Arc<Proof>, ByWeight, Mixing>,
     max: usize,
 }
 
@@ -107,7 +110,14 @@ impl Proof {
 impl Cache {
     /// Room for entries of `max` bytes together.
     pub(super) fn new(max: usize) -> Self {
-        let entries = sync::Cache::with_weighter((max / USUAL_SIZE).max(1), max as u64, ByWeight);
+        let entries = sync::Cache::with(
+            (max / USUAL_SIZE).max(1),
+            max as u64,
+            ByWeight,
+            // Tags are as good as random already.
+            Mixing::default(),
+            DefaultLifecycle::default(),
+        );
         Self { entries, max }
     }
 
@@ -169,10 +179,8 @@ fn heap_size(value: &Value) -> usize {
 
 /// What `claims` hold on the heap.
 fn claims_size(claims: &Claims) -> usize {
-    let texts = claims
-        .iter()
-        .map(|(name, value)| allocated(name.len()) + heap_size(value));
-    allocated(claims.capacity() * size_of::<(Box<str>, Value)>()) + texts.sum::<usize>()
+    let values = claims.iter().map(|(_, value)| heap_size(value));
+    claims.allocations().map(allocated).sum::<usize>() + values.sum::<usize>()
 }
 
 /// What `members` hold on the heap. Nodes of the tree have eleven places, and when there are several

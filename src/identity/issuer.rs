@@ -141,21 +141,10 @@ impl Issuer {
         deadline: Option<Instant>,
     ) -> Result<KeySetId, Error> {
         let mut found = self.check(token);
-        if let Some(deadline) = deadline {
-            if found.is_none() {
-                self.demand.first(deadline).await;
-                found = self.check(token);
-            }
-            // The one under way may bring the key: only if it does not is another worth its price.
-            if matches!(found, Some((Signature::UnknownKey, _)))
-                && self.demand.current(deadline).await
-            {
-                found = self.check(token);
-            }
-            if matches!(found, Some((Signature::UnknownKey, _))) && self.seek(token, deadline).await
-            {
-                found = self.check(token);
-            }
+        let is_lacking = matches!(found, None | Some((Signature::UnknownKey, _)));
+        if let Some(deadline) = deadline.filter(|_| is_lacking) {
+            // On the heap: hardly any token waits, and no other need carry this about.
+            found = Box::pin(self.check_after_fetch(token, deadline)).await;
         }
         match found {
             None => Err(Error::KeysUnavailable(self.settings.name.clone())),
@@ -169,6 +158,28 @@ impl Issuer {
             }
             Some((Signature::UnknownKey, _)) => Err(Error::UnknownKey),
         }
+    }
+
+    /// Checks `token` again, whose key was not there, once a fetch has brought it or cannot.
+    async fn check_after_fetch(
+        &self,
+        token: &Token<'_>,
+        deadline: Instant,
+    ) -> Option<(Signature, KeySetId)> {
+        let mut found = self.check(token);
+        if found.is_none() {
+            self.demand.first(deadline).await;
+            found = self.check(token);
+        }
+        // The one under way may bring the key: only if it does not is another worth its price.
+        if matches!(found, Some((Signature::UnknownKey, _))) && self.demand.current(deadline).await
+        {
+            found = self.check(token);
+        }
+        if matches!(found, Some((Signature::UnknownKey, _))) && self.seek(token, deadline).await {
+            found = self.check(token);
+        }
+        found
     }
 
     /// Whether the key set may lack a key that the issuer has by now: it could not be fetched lately,

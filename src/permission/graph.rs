@@ -11,17 +11,17 @@
 
 mod builder;
 mod held;
-mod mixing;
 mod tame;
 
 use std::ops::Range;
 
-pub(crate) use self::{builder::Builder, held::Held, mixing::Mixing, tame::Tame};
+pub(crate) use self::{builder::Builder, held::Held, tame::Tame};
 use super::{
     condition::Values,
     names::{BLOCK, Names},
     plan::{CondId, Plan, RelId, TypeId},
 };
+pub(crate) use crate::mixing::Mixing;
 
 /// One tuple as text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

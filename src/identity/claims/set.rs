@@ -1,9 +1,11 @@
 //! The claims of a token by name, with none of them twice.
 //!
 //! A token has a dozen: in order in one allocation they are found, and freed, in a fraction of what a tree
-//! of strings takes. Order is by length first, so that hardly any two names are compared letter by letter.
+//! of strings takes.
 
-use std::{cmp::Ordering, fmt};
+mod name;
+
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
@@ -11,16 +13,17 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
+use self::name::{Name, order, place};
 use super::super::token::json::Unique;
 
 /// What a token says. Values in it have no member twice either.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::identity) struct Claims(Vec<(Box<str>, Value)>);
+pub(in crate::identity) struct Claims(Vec<(Name, Value)>);
 
 impl Claims {
+    #[inline]
     pub(in crate::identity) fn get(&self, name: &str) -> Option<&Value> {
-        let at = self.0.binary_search_by(|(own, _)| order(own, name)).ok()?;
-        Some(&self.0[at].1)
+        Some(&self.0[self.find(name).ok()?].1)
     }
 
     pub(in crate::identity) fn contains_key(&self, name: &str) -> bool {
@@ -29,40 +32,43 @@ impl Claims {
 
     /// All of them, in no order that means anything.
     pub(in crate::identity) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (&**name, value))
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Adds a claim that is not among them.
     pub(in crate::identity) fn insert(&mut self, name: &str, value: Value) {
-        if let Err(at) = self.0.binary_search_by(|(own, _)| order(own, name)) {
-            self.0.insert(at, (name.into(), value));
+        if let Err(at) = self.find(name) {
+            self.0.insert(at, (Name::of(name), value));
         }
     }
 
-    /// How many there is room for.
-    pub(in crate::identity) fn capacity(&self) -> usize {
-        self.0.capacity()
+    /// The allocations behind names and places, in bytes each.
+    pub(in crate::identity) fn allocations(&self) -> impl Iterator<Item = usize> {
+        let names = self.0.iter().map(|(name, _)| name.allocated());
+        names.chain([self.0.capacity() * size_of::<(Name, Value)>()])
     }
 
     /// `None` when a name stands twice.
-    fn of(mut claims: Vec<(Box<str>, Value)>) -> Option<Self> {
-        claims.sort_unstable_by(|(one, _), (other, _)| order(one, other));
+    fn of(mut claims: Vec<(Name, Value)>) -> Option<Self> {
+        claims.sort_unstable_by(|(one, _), (other, _)| order(one.place(), other.place()));
         let is_twice = claims.windows(2).any(|pair| pair[0].0 == pair[1].0);
         (!is_twice).then_some(Self(claims))
     }
-}
 
-fn order(one: &str, other: &str) -> Ordering {
-    one.len()
-        .cmp(&other.len())
-        .then_with(|| one.as_bytes().cmp(other.as_bytes()))
+    /// Where the claim `name` is, or else would belong.
+    #[inline]
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        let wanted = place(name);
+        self.0
+            .binary_search_by(|(own, _)| order(own.place(), wanted))
+    }
 }
 
 impl From<Map<String, Value>> for Claims {
     fn from(members: Map<String, Value>) -> Self {
         let members = members
             .into_iter()
-            .map(|(name, value)| (name.into_boxed_str(), value));
+            .map(|(name, value)| (Name::of(&name), value));
         // A map has no name twice.
         Self::of(members.collect()).unwrap_or_default()
     }
