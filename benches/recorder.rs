@@ -117,7 +117,7 @@ fn decision() -> Decision {
         risk: None,
         step_up: false,
         plan: Plan {
-            ran: vec![ran(Stage::Identity), ran(Stage::Permission)],
+            ran: vec![ran(Stage::Identity), ran(Stage::Permission)].into(),
             skipped: Vec::new(),
         },
         cost: Duration::from_micros(17),

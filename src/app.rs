@@ -4,6 +4,8 @@
 //! one does everything that is not a check (accepting, signals, reloads, key fetching). A check
 //! therefore never waits for any of these.
 
+#[cfg(test)]
+mod allocations;
 mod build;
 mod calibrate;
 mod listen;

@@ -21,6 +21,11 @@ extern crate self as subzero;
 #[cfg(test)]
 mod fuzz;
 
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests of the whole use the rest")]
+#[path = "../tests/support/harness.rs"]
+mod support;
+
 pub mod clock;
 mod mixing;
 pub mod problem;

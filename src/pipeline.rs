@@ -93,7 +93,7 @@ pub struct Decision {
     /// The route, when one matched.
     pub route: Option<Arc<Route>>,
     /// Who asked, when known.
-    pub subject: Option<String>,
+    pub subject: Option<Arc<str>>,
     /// With [`Reason::ProofNonce`]: the nonce that the caller's next proof must carry.
     pub nonce: Option<String>,
     /// Where the answer about the permission came from, when there was one.
@@ -354,9 +354,7 @@ impl Pipeline {
             }
             (None, ..) => None,
         };
-        progress.subject = identity
-            .as_ref()
-            .map(|identity| identity.subject().to_owned());
+        progress.subject = identity.as_ref().map(Identity::shared_subject);
         progress.risk.encounter = self.risk.meet(identity.as_ref(), check);
         Ok(identity)
     }

@@ -8,6 +8,7 @@ mod headers;
 use std::borrow::Cow;
 
 use serde_json::json;
+use smallvec::SmallVec;
 
 use self::headers::{headers_for_upstream, headers_to_remove, stripped};
 use crate::{
@@ -19,9 +20,13 @@ use crate::{
 
 /// What a door says.
 #[derive(Debug)]
-pub enum Reply {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most replies let pass, and to box them would cost what their room on the stack saves"
+)]
+pub enum Reply<'a> {
     /// Pass.
-    Allow(Passage),
+    Allow(Passage<'a>),
     /// Refuse, with this answer for the caller.
     Deny(Refusal),
     /// Could not decide: the proxy's own failure mode has the say.
@@ -30,11 +35,11 @@ pub enum Reply {
 
 /// How a request that may pass is changed on its way.
 #[derive(Debug)]
-pub struct Passage {
+pub struct Passage<'a> {
     /// Headers to set, whatever the client sent under their names.
-    pub set: Vec<(&'static str, String)>,
+    pub set: SmallVec<[(&'static str, Cow<'a, str>); 4]>,
     /// Headers to take away.
-    pub remove: Vec<Cow<'static, str>>,
+    pub remove: SmallVec<[Cow<'static, str>; 14]>,
     /// Query parameters to take away.
     pub remove_query: Vec<String>,
 }
@@ -52,10 +57,10 @@ pub struct Refusal {
     pub body: String,
 }
 
-impl Reply {
+impl<'a> Reply<'a> {
     /// What `decision` means to the one who asked `check`.
     #[must_use]
-    pub fn new(check: &Check, decision: &Decision) -> Self {
+    pub fn new(check: &Check, decision: &'a Decision) -> Self {
         match decision.outcome {
             Outcome::Allow => Self::Allow(Passage::new(check, decision)),
             Outcome::Deny => Self::Deny(Refusal::new(check, decision)),
@@ -76,8 +81,8 @@ impl Reply {
     }
 }
 
-impl Passage {
-    fn new(check: &Check, decision: &Decision) -> Self {
+impl<'a> Passage<'a> {
+    fn new(check: &Check, decision: &'a Decision) -> Self {
         let set = headers_for_upstream(decision);
         let mut remove = headers_to_remove(check, &set);
         let mut remove_query = Vec::new();

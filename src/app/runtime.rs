@@ -27,7 +27,7 @@ use crate::{
     proto::DESCRIPTORS,
 };
 
-#[cfg(feature = "jemalloc")]
+#[cfg(all(feature = "jemalloc", not(test)))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -70,9 +70,13 @@ fn bytes(decision: &Decision) -> usize {
         .iter()
         .map(|finding| size_of_val(finding) + finding.pointer.capacity());
     size_of::<Decision>()
-        + capacity(decision.subject.as_ref())
+        + decision.subject.as_ref().map_or(0, |subject| subject.len())
         + findings.sum::<usize>()
-        + decision.plan.ran.capacity() * size_of::<Ran>()
+        + if decision.plan.ran.spilled() {
+            decision.plan.ran.capacity() * size_of::<Ran>()
+        } else {
+            0
+        }
         + decision.plan.skipped.capacity() * size_of::<(Stage, Skip)>()
 }
 

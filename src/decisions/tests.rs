@@ -63,7 +63,7 @@ fn decision(outcome: Outcome, reason: Reason) -> Decision {
         risk: None,
         step_up: false,
         plan: Plan {
-            ran: vec![
+            ran: smallvec::smallvec![
                 ran(Stage::Identity, None, 12_340),
                 ran(Stage::Permission, Some(4), 3_000),
             ],
@@ -261,7 +261,7 @@ fn the_last_ones_are_kept_newest_first_within_count_and_bytes() {
     let recorder = setup.start();
     for _ in 0..1_500 {
         let mut large = decision(Outcome::Allow, Reason::Ok);
-        large.subject = Some("x".repeat(10_000));
+        large.subject = Some("x".repeat(10_000).into());
         let newest = recorder.record(&check, large).id;
         assert!(recorder.explain(newest).is_some());
     }
@@ -281,7 +281,7 @@ fn many_threads_keep_exactly_the_last_ones() {
                 let check = check("/");
                 for number in 0..2_000_usize {
                     let mut decision = decision(Outcome::Allow, Reason::Ok);
-                    decision.subject = Some("x".repeat(number % 50 * 400));
+                    decision.subject = Some("x".repeat(number % 50 * 400).into());
                     let _ = recorder.record(&check, decision);
                     if number % 100 == 0 {
                         assert!(recorder.latest(&Filter::default()).len() <= 64);

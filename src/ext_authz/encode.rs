@@ -23,11 +23,11 @@ pub(super) fn broken() -> Vec<u8> {
 }
 
 /// What `decision` means to the one who asked, `reply`, as a gRPC frame that Envoy reads.
-pub(super) fn answer(reply: &Reply, decision: &Decision) -> Vec<u8> {
+pub(super) fn answer(reply: &Reply<'_>, decision: &Decision) -> Vec<u8> {
     encode(reply, |fields| metadata(fields, decision))
 }
 
-fn encode(reply: &Reply, metadata: impl FnOnce(&mut Writer)) -> Vec<u8> {
+fn encode(reply: &Reply<'_>, metadata: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let (code, field) = match reply {
         Reply::Allow(_) => (GRPC_OK, 3),
         Reply::Deny(refusal) => (refusal.grpc_code(), 2),
@@ -43,9 +43,9 @@ fn encode(reply: &Reply, metadata: impl FnOnce(&mut Writer)) -> Vec<u8> {
     response.finish()
 }
 
-fn passed(ok: &mut Writer, passage: &Passage) {
-    for header in &passage.set {
-        overwrite(ok, header);
+fn passed(ok: &mut Writer, passage: &Passage<'_>) {
+    for (name, value) in &passage.set {
+        overwrite(ok, name, value);
     }
     for name in &passage.remove {
         ok.bytes(5, name.as_bytes());
@@ -57,13 +57,13 @@ fn passed(ok: &mut Writer, passage: &Passage) {
 
 fn refused(denied: &mut Writer, refusal: &Refusal) {
     denied.message(1, |status| status.number(1, u64::from(refusal.status)));
-    for header in &refusal.headers {
-        overwrite(denied, header);
+    for (name, value) in &refusal.headers {
+        overwrite(denied, name, value);
     }
     denied.bytes(3, refusal.body.as_bytes());
 }
 
-fn overwrite(response: &mut Writer, (name, value): &(&'static str, String)) {
+fn overwrite(response: &mut Writer, name: &str, value: &str) {
     response.message(2, |option| {
         option.message(1, |header| {
             header.bytes(1, name.as_bytes());

@@ -44,10 +44,10 @@ fn denial(proxy: Proxy, status: u16) -> u16 {
     }
 }
 
-fn pass(proxy: Proxy, passage: Passage) -> Option<Response> {
+fn pass(proxy: Proxy, passage: Passage<'_>) -> Option<Response> {
     let mut response = Response::new(Body::empty());
     for (name, value) in passage.set {
-        let value = HeaderValue::try_from(value).ok()?;
+        let value = HeaderValue::try_from(value.as_ref()).ok()?;
         response.headers_mut().insert(name, value);
     }
     if proxy == Proxy::Envoy {

@@ -17,13 +17,13 @@ struct Facts {
     claims: Claims,
     expires_at: Option<UnixSeconds>,
     issuer: Arc<str>,
-    subject: String,
+    subject: Arc<str>,
 }
 
 impl Identity {
     /// From claims whose signature, dates, audience and `sub` have been checked.
     pub(super) fn new(claims: Claims, issuer: Arc<str>, expires_at: UnixSeconds) -> Option<Self> {
-        let subject = claims.get("sub")?.as_str()?.to_owned();
+        let subject = claims.get("sub")?.as_str()?.into();
         Some(Self(Arc::new(Facts {
             claims,
             expires_at: Some(expires_at),
@@ -43,7 +43,7 @@ impl Identity {
                 claims: Claims::default(),
                 expires_at: None,
                 issuer: PEER.into(),
-                subject: principal.to_owned(),
+                subject: principal.into(),
             }))
         })
     }
@@ -52,6 +52,12 @@ impl Identity {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared_subject(&self) -> Arc<str> {
+        Arc::clone(&self.0.subject)
     }
 
     /// The claim at `dotted`, when it is a string, a number or a boolean.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::Stage;
 use crate::{
     dispatch::Strategy,
@@ -13,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Steps that ran.
-    pub ran: Vec<Ran>,
+    pub ran: SmallVec<[Ran; 4]>,
     /// Steps that the route asks for and that did not run.
     pub skipped: Vec<(Stage, Skip)>,
 }

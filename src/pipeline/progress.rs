@@ -1,6 +1,6 @@
 //! What the steps of one check have gathered so far, and how one of them stops the rest.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Outcome, Plan, Ran, Stage, risk};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 /// What the steps have gathered so far.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    pub(super) subject: Option<String>,
+    pub(super) subject: Option<Arc<str>>,
     pub(super) permission: Option<Origin>,
     /// What the caller's next proof must carry.
     pub(super) nonce: Option<String>,

@@ -4,6 +4,10 @@
 //! empty, and `{*name}` at the end for the rest, which may be empty. Matching is anchored at both
 //! ends and costs one comparison a segment; there is no regular expression to get wrong.
 
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
 use crate::check::RequestPath;
 
 /// `api.example`, `*.example`, or every host.
@@ -53,7 +57,7 @@ impl HostPattern {
 #[derive(Clone, Debug)]
 pub(super) struct PathPattern {
     segments: Vec<Segment>,
-    tail: Option<String>,
+    tail: Option<Arc<str>>,
 }
 
 /// One segment of a path pattern.
@@ -63,8 +67,11 @@ pub(super) enum Segment {
         text: String,
         encoded: Option<[String; 2]>,
     },
-    Name(String),
+    Name(Arc<str>),
 }
+
+/// Names and what stands in their places. A path has few of them.
+pub(super) type Captured = SmallVec<[(Arc<str>, String); 2]>;
 
 impl PathPattern {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
@@ -122,9 +129,9 @@ impl PathPattern {
         }
         names.push(name);
         if is_tail {
-            self.tail = Some(name.to_owned());
+            self.tail = Some(name.into());
         } else {
-            self.segments.push(Segment::Name(name.to_owned()));
+            self.segments.push(Segment::Name(name.into()));
         }
         Ok(())
     }
@@ -141,18 +148,18 @@ impl PathPattern {
 
     /// Whether a placeholder of this name is captured.
     pub(super) fn captures(&self, name: &str) -> bool {
-        let named = |segment: &Segment| matches!(segment, Segment::Name(own) if own == name);
+        let named = |segment: &Segment| matches!(segment, Segment::Name(own) if **own == *name);
         self.segments.iter().any(named) || self.tail.as_deref() == Some(name)
     }
 
     /// Matches a path in its normal form; the captured names and values, or `None`.
-    pub(super) fn matches(&self, normal: &str) -> Option<Vec<(String, String)>> {
+    pub(super) fn matches(&self, normal: &str) -> Option<Captured> {
         self.capture(normal, |literal, _, text| literal == text)
     }
 
     /// Matches a path as it was sent, where a literal may stand as it is or minimally encoded; what
     /// it captures is as it was sent too.
-    pub(super) fn matches_raw(&self, raw: &str) -> Option<Vec<(String, String)>> {
+    pub(super) fn matches_raw(&self, raw: &str) -> Option<Captured> {
         self.capture(raw, |literal, encoded, text| {
             literal == text || encoded.is_some_and(|forms| forms.iter().any(|form| form == text))
         })
@@ -162,8 +169,8 @@ impl PathPattern {
         &self,
         path: &str,
         agrees: impl Fn(&str, Option<&[String; 2]>, &str) -> bool,
-    ) -> Option<Vec<(String, String)>> {
-        let mut captured = Vec::new();
+    ) -> Option<Captured> {
+        let mut captured = Captured::new();
         let rest = self.walk(path, |segment, text| match segment {
             Segment::Literal { text: own, encoded } => agrees(own, encoded.as_ref(), text),
             Segment::Name(name) => {

@@ -1,9 +1,11 @@
 //! One compiled route: when it applies, and what it asks for.
 
+use std::sync::Arc;
+
 use super::{
     config::{Defaults, MatchConfig, Mode, OnUnavailable, RouteConfig, WhenUnavailable},
     mistakes,
-    pattern::{HostPattern, PathPattern},
+    pattern::{Captured, HostPattern, PathPattern},
     permission_rule::{PermissionRule, compile_permission},
     risk_rule::{RiskRule, compile_risk},
 };
@@ -50,13 +52,13 @@ pub struct Route {
 
 /// What the path pattern captured.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Captures(Vec<(String, String)>);
+pub struct Captures(Captured);
 
 impl Captures {
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
-            .find(|(own, _)| own == name)
+            .find(|(own, _)| **own == *name)
             .map(|(_, value)| value.as_str())
     }
 }
@@ -172,7 +174,7 @@ impl Route {
         let Some(path) = &self.path else {
             return Some(Captures::default());
         };
-        let decoded = |(name, sent): (String, String)| {
+        let decoded = |(name, sent): (Arc<str>, String)| {
             let value = RequestPath::decode(&sent).unwrap_or(sent);
             (name, value)
         };

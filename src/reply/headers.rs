@@ -2,19 +2,29 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use crate::{check::Check, identity::Stripped, pipeline::Decision};
 
-pub(super) fn headers_for_upstream(decision: &Decision) -> Vec<(&'static str, String)> {
-    let mut set = Vec::with_capacity(4);
-    set.push(("x-subzero-decision", decision.id.simple().to_string()));
+pub(super) fn headers_for_upstream(
+    decision: &Decision,
+) -> SmallVec<[(&'static str, Cow<'_, str>); 4]> {
+    let mut set = SmallVec::new();
+    set.push((
+        "x-subzero-decision",
+        decision.id.simple().to_string().into(),
+    ));
     if let Some(subject) = &decision.subject {
         set.push(("x-subzero-subject", visible(subject)));
     }
     if let Some(risk) = decision.risk {
-        set.push(("x-subzero-risk", format!("{risk:.2}")));
+        set.push(("x-subzero-risk", format!("{risk:.2}").into()));
     }
     if !decision.findings.is_empty() {
-        set.push(("x-subzero-findings", visible(&decision.findings.summary())));
+        set.push((
+            "x-subzero-findings",
+            visible(&decision.findings.summary()).into_owned().into(),
+        ));
     }
     set
 }
@@ -26,11 +36,13 @@ pub(super) fn stripped(decision: &Decision) -> Option<Stripped<'_>> {
 
 /// Every spelling of our own headers, so that what a client sent never reaches the upstream, also
 /// on an anonymous allow. `_` and `-` are the same to many upstreams.
-pub(super) fn headers_to_remove(check: &Check, set: &[(&str, String)]) -> Vec<Cow<'static, str>> {
+pub(super) fn headers_to_remove(
+    check: &Check,
+    set: &[(&str, Cow<'_, str>)],
+) -> SmallVec<[Cow<'static, str>; 14]> {
     let is_set = |name: &str| set.iter().any(|(own, _)| *own == name);
     let always = ALWAYS.into_iter().filter(|name| !is_set(name));
-    let mut remove: Vec<Cow<'static, str>> = Vec::with_capacity(ALWAYS.len());
-    remove.extend(always.map(Cow::Borrowed));
+    let mut remove: SmallVec<[Cow<'static, str>; 14]> = always.map(Cow::Borrowed).collect();
     let names = check
         .http
         .iter()
@@ -73,15 +85,20 @@ const ALWAYS: [&str; 12] = [
 
 /// Percent-encodes everything but visible ASCII, and bounds the length: a header value made from
 /// input must never carry CR, LF or NUL, nor fill the upstream's header limit.
-fn visible(text: &str) -> String {
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_visible = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'%';
+    if text.len() <= MAX_VALUE_BYTES && text.bytes().all(is_visible) {
+        return Cow::Borrowed(text);
+    }
     let mut value = String::with_capacity(text.len());
     for byte in text.bytes().take(MAX_VALUE_BYTES) {
-        match byte {
-            b'!'..=b'~' if byte != b'%' => value.push(char::from(byte)),
-            _ => value.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+        if is_visible(byte) {
+            value.push(char::from(byte));
+        } else {
+            value.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
     }
-    value
+    Cow::Owned(value)
 }
 
 fn hex_digit(nibble: u8) -> char {

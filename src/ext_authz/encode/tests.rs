@@ -245,7 +245,7 @@ fn a_plan_in_short_tells_actual_over_predicted_and_what_did_not_run() {
         actual: Duration::from_micros(actual),
     };
     let plan = Plan {
-        ran: vec![
+        ran: smallvec::smallvec![
             ran(Stage::Identity, Some(10), 12),
             ran(Stage::Permission, None, 3),
         ],

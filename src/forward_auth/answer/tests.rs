@@ -1,5 +1,7 @@
 //! What each proxy takes for a refusal, and for a pass.
 
+use smallvec::smallvec;
+
 use super::*;
 use crate::verdict::Reason;
 
@@ -12,10 +14,10 @@ fn refusal(status: u16) -> Refusal {
     }
 }
 
-fn passage() -> Passage {
+fn passage() -> Passage<'static> {
     Passage {
-        set: vec![("x-subzero-decision", "1".to_owned())],
-        remove: vec!["x-subzero-risk".into(), "x_subzero_risk".into()],
+        set: smallvec![("x-subzero-decision", "1".into())],
+        remove: smallvec!["x-subzero-risk".into(), "x_subzero_risk".into()],
         remove_query: Vec::new(),
     }
 }
@@ -66,7 +68,7 @@ fn only_envoy_is_told_what_to_remove() {
 #[test]
 fn a_header_that_cannot_be_written_lets_nothing_pass() {
     let broken = Passage {
-        set: vec![("x-subzero-subject", "a\nb".to_owned())],
+        set: smallvec![("x-subzero-subject", "a\nb".into())],
         ..passage()
     };
     assert_eq!(answer(Proxy::Traefik, Reply::Allow(broken)).status(), 403);

@@ -9,15 +9,13 @@ mod relay;
 mod suite;
 mod weather;
 
-#[expect(dead_code, reason = "the tests of the whole use the rest")]
-#[path = "../../../tests/support/harness.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
-use self::support::openfga::OpenFga;
 use super::*;
-use crate::permission::{CacheConfig, ServerConfig};
+use crate::{
+    permission::{CacheConfig, ServerConfig},
+    support::{self, openfga::OpenFga},
+};
 
 /// A way to `server`'s store, without kept answers and with this much gathering.
 fn remote(
