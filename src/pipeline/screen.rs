@@ -135,7 +135,7 @@ impl Pipeline {
             None => {
                 let started = Instant::now();
                 let found = self.screener.screen(request, want, deadline);
-                self.dispatcher.ran(choice, started.elapsed());
+                told(&self.dispatcher, choice, &found, started.elapsed());
                 Ok(found)
             }
         }
@@ -163,8 +163,18 @@ impl Job {
         }
         let started = Instant::now();
         let found = screener.screen(&request, &want, deadline);
-        dispatcher.ran(&choice, started.elapsed());
+        told(&dispatcher, &choice, &found, started.elapsed());
         Ok(found)
+    }
+}
+
+/// Tells the dispatcher how long it took. What was known before teaches it nothing: a chat sent again
+/// takes no time, and the next body of its size takes all of it.
+fn told(dispatcher: &Dispatcher, choice: &Choice, found: &Found, took: Duration) {
+    if found.as_ref().is_ok_and(Findings::is_remembered) {
+        dispatcher.ran_in_part(choice, took);
+    } else {
+        dispatcher.ran(choice, took);
     }
 }
 
