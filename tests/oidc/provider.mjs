@@ -113,10 +113,18 @@ function resourceServer(ctx, indicator = resource, asking = undefined) {
   };
 }
 
-// One instance has one key set for life, so rotating means making another one for the same issuer. What
-// it remembers is in memory that all instances of a process share.
+// One instance has one key set for life, so rotating means making another one for the same issuer. All of
+// them remember the same tokens: the library's own memory is one instance's.
+const remembered = new Map();
+const adapter = (model) => ({
+  upsert: async (id, payload) => { remembered.set(`${model}:${id}`, payload); },
+  find: async (id) => remembered.get(`${model}:${id}`),
+  destroy: async (id) => { remembered.delete(`${model}:${id}`); },
+});
+
 function provider(issuer, keys) {
   return addExchange(new Provider(issuer, {
+    adapter,
     jwks: { keys },
     clients: [
       ...clients.map((name) => withSecret(name, 'client_secret_post')),
