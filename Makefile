@@ -10,7 +10,11 @@ help:
 	@echo 'make tools        only install those servers'
 	@echo 'make train DATA=folder           trains the model that finds injections (training/README.md)'
 	@echo 'make eval-screening DATA=folder  measures the screening and writes the table in its docs'
-	@echo 'make soak         ten minutes of generated questions to the API, then keys rotated under load'
+	@echo 'make soak         the next three, one after the other: half an hour'
+	@echo 'make soak-faults     fifteen minutes of 5,000 checks a second at two replicas while what they'
+	@echo '                     need fails in each way; SECONDS= and RATE= say otherwise'
+	@echo 'make soak-api        ten minutes of generated questions to the API'
+	@echo 'make soak-keys       keys rotated, and their provider gone, under load: four minutes'
 	@echo 'make fuzz         ten million hostile inputs for each parser of what strangers send'
 	@echo 'make bench        everything below and the steps one by one: an hour, on a machine with nothing else to do'
 	@echo 'make bench-envoy     a decision behind Envoy, beside jwt_authn and a server that allows everything;'
@@ -20,6 +24,7 @@ help:
 	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
 	@echo 'make bench-tail      checks beside batches that are pushed without pause: a minute'
 	@echo 'make bench-burst     bursts of questions with coalescing and without: two minutes'
+	@echo 'make bench-outage    checks while Redis is away, slow or failing over: a minute and a half'
 	@echo 'make arm64        builds for arm64 with zig, and runs the result under emulation'
 	@echo 'make fmt, make clippy, make doc, make deny    one check each'
 	@echo 'make ci           all of the above, as CI runs it'
@@ -49,9 +54,19 @@ clippy:
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-soak:
+soak: soak-faults soak-api soak-keys
+
+# Optimised, with the checks of a debug build.
+soak-faults:
+	$(PYTHON) tools/install.py oidc openfga redis
+	SUBZERO_TEST_SECONDS=$(or $(SECONDS),900) SUBZERO_TEST_RATE=$(or $(RATE),5000) \
+		cargo test --locked --profile fuzz --test it soak -- --nocapture
+
+soak-api:
 	$(PYTHON) tools/install.py schemathesis
 	SUBZERO_TEST_SECONDS=600 cargo test --locked --test it schemas -- --nocapture
+
+soak-keys:
 	$(PYTHON) tools/install.py envoy oidc wrk
 	SUBZERO_TEST_SECONDS=63 cargo test --locked --test it rotations -- --nocapture --test-threads=1
 
@@ -59,7 +74,7 @@ fuzz:
 	SUBZERO_FUZZ_EXECUTIONS=$(or $(EXECUTIONS),10000000) \
 		cargo test --locked --profile fuzz --lib fuzz -- --nocapture
 
-bench: bench-envoy bench-instructions bench-dispatch bench-growth bench-tail bench-burst
+bench: bench-envoy bench-instructions bench-dispatch bench-growth bench-tail bench-burst bench-outage
 	cargo bench --locked --bench start --bench door --bench jwt --bench prompt --bench permission --bench recorder
 
 bench-envoy:
@@ -84,6 +99,10 @@ bench-tail:
 bench-burst:
 	cargo bench --locked --bench burst
 
+bench-outage:
+	$(PYTHON) tools/install.py openfga redis
+	cargo bench --locked --bench outage
+
 arm64:
 	$(PYTHON) tools/install.py zig qemu
 	tools/arm64.sh
@@ -102,4 +121,4 @@ deny:
 ci:
 	.ci/run
 
-.PHONY: help tools demo test chart soak fuzz bench bench-envoy bench-growth bench-instructions bench-dispatch bench-tail bench-burst fmt clippy doc arm64 train eval-screening deny ci
+.PHONY: help tools demo test chart soak soak-faults soak-api soak-keys fuzz bench bench-envoy bench-growth bench-instructions bench-dispatch bench-tail bench-burst bench-outage fmt clippy doc arm64 train eval-screening deny ci

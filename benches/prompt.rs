@@ -41,6 +41,7 @@ fn main() {
     }
     built.sort_unstable();
     let screener = screener();
+    let remembering = remembering();
     println!(
         "built in {:?}; {} KiB more resident than before\n",
         built[built.len() / 2],
@@ -48,15 +49,30 @@ fn main() {
     );
     println!("| body | bytes | us | ns/byte | findings |");
     println!("|---|---|---|---|---|");
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only));
     for (name, body) in benign().into_iter().chain(hostile()) {
-        if only.as_ref().is_none_or(|only| name.contains(only)) {
-            row(&screener, &name, body);
+        if wanted(&name) {
+            row(&screener, &name, &[body]);
+        }
+    }
+    for (name, bodies) in sent_again() {
+        if wanted(&name) {
+            row(&screener, &format!("{name}, all of it searched"), &bodies);
+            row(&remembering, &name, &bodies);
         }
     }
     println!("\n{} KiB resident after it all", resident());
 }
 
 fn screener() -> Screener {
+    with_cache("0")
+}
+
+fn remembering() -> Screener {
+    with_cache("64KiB")
+}
+
+fn with_cache(cache: &str) -> Screener {
     let config = Config {
         max_body: "64KiB".parse().expect("a size"),
         max_text: "256KiB".parse().expect("a size"),
@@ -64,6 +80,7 @@ fn screener() -> Screener {
         personal_data: PersonalData::default(),
         patterns: Vec::new(),
         allow: Allowed::default(),
+        cache: cache.parse().expect("a size"),
     };
     let metrics = Metrics::register(&prometheus::Registry::new()).expect("a fresh registry");
     Screener::new(&config, metrics).expect("the rules compile")
@@ -77,20 +94,29 @@ fn resident() -> u64 {
         .unwrap_or(0)
 }
 
-/// Screens `body` for some rounds and prints the median round's time a body.
-fn row(screener: &Screener, name: &str, body: String) {
-    let length = body.len();
+fn request(body: &str) -> HttpRequest {
     let mut headers = Headers::default();
     headers.push("content-type", "application/json");
-    let request = HttpRequest {
+    HttpRequest {
         method: "POST".to_owned(),
         host: "api.example".to_owned(),
         path: Err(BadPath::Fragment),
         headers,
-        body: Body::Complete(body.into()),
-    };
+        body: Body::Complete(body.to_owned().into()),
+    }
+}
+
+/// Screens `bodies`, all of about one length, in turn for some rounds and prints the median round's
+/// time a body.
+fn row(screener: &Screener, name: &str, bodies: &[String]) {
+    let length = bodies[0].len();
+    let requests: Vec<HttpRequest> = bodies.iter().map(|body| request(body)).collect();
     let late = Instant::now() + Duration::from_mins(10);
-    let screen = || screener.screen(black_box(&request), &WANT, late);
+    let mut turns = requests.iter().cycle();
+    let mut screen = || {
+        let request = turns.next().expect("a cycle");
+        screener.screen(black_box(request), &WANT, late)
+    };
     let found = screen().map_or_else(|error| error.to_string(), |found| found.summary());
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -131,6 +157,40 @@ fn benign() -> Vec<(String, String)> {
         }
     };
     SIZES.into_iter().map(chat).collect()
+}
+
+/// Chats of which all but the last turn was screened before, and one message that was.
+///
+/// The last turns are more than the memory holds, so none of them is known when it comes again.
+fn sent_again() -> Vec<(String, Vec<String>)> {
+    let long = |number: usize| {
+        let mut text = format!("Number {number}. ");
+        for paragraph in PARAGRAPHS.iter().cycle().skip(number % PARAGRAPHS.len()) {
+            if text.len() > 1_000 {
+                return text;
+            }
+            text.push_str(paragraph);
+            text.push(' ');
+        }
+        text
+    };
+    let chat = |turns: usize, last: usize| {
+        let role = |turn| ["user", "assistant"][turn % 2];
+        let turns = (0..turns).map(|turn| (role(turn), long(turn)));
+        let turns = turns.chain([("user", long(last))]);
+        let messages: Vec<_> = turns
+            .map(|(role, text)| serde_json::json!({"role": role, "content": text}))
+            .collect();
+        serde_json::json!({"model": "gpt-4o", "messages": messages}).to_string()
+    };
+    vec![
+        ("a message sent again".to_owned(), vec![chat(0, 0)]),
+        ("40 turns sent again".to_owned(), vec![chat(39, 40)]),
+        (
+            "40 turns and a new one".to_owned(),
+            (0..600).map(|last| chat(40, 1_000 + last)).collect(),
+        ),
+    ]
 }
 
 fn message(text: &str) -> String {

@@ -81,6 +81,7 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
     status.identity.refresh(serving.pipeline.verifier());
     serving.pipeline.authorizer().refresh();
     serving.pipeline.assessor().refresh();
+    serving.pipeline.screener().refresh();
     status.dispatcher.refresh();
     let mut text = Vec::new();
     match TextEncoder::new().encode(&status.registry.gather(), &mut text) {

@@ -10,13 +10,14 @@
 //!
 //! # What a reader would get wrong
 //!
-//! The JSON door runs on a runtime and a thread of its own, so what is asked there never delays a
-//! check of Envoy's. The gRPC door shares the threads of checks: what it asks goes through the
+//! The JSON door runs on a runtime and a thread of its own, the gRPC door shares the threads of checks. On both,
+//! long calls go to other threads, which give way to checks (`aside`), and what is left goes through the
 //! dispatcher in pieces. Nothing asked here is logged, since it may be a prompt.
 
 mod access;
 mod ai;
 mod analytics;
+mod aside;
 mod auth;
 mod authz;
 mod description;
@@ -40,7 +41,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
 use self::{access::Guard, refusal::Refusal};
 pub use self::{
@@ -73,10 +74,12 @@ struct Inner {
     recorder: Recorder,
     places: Arc<Semaphore>,
     admission: Admission,
+    patient: Handle,
 }
 
 impl Api {
-    /// An API onto whatever `serving` and `settings` hold at the time of each call.
+    /// An API onto whatever `serving` and `settings` hold at the time of each call. Long calls are answered on
+    /// the runtime of `patient`.
     #[must_use]
     pub fn new(
         serving: Arc<ArcSwap<Serving>>,
@@ -84,6 +87,7 @@ impl Api {
         dispatcher: Dispatcher,
         recorder: Recorder,
         admission: Admission,
+        patient: Handle,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -93,6 +97,7 @@ impl Api {
                 recorder,
                 places: Arc::new(Semaphore::new(MAX_CALLS)),
                 admission,
+                patient,
             }),
         }
     }
@@ -117,6 +122,10 @@ impl Api {
         self.inner.admission.arrive()
     }
 
+    fn patient(&self) -> &Handle {
+        &self.inner.patient
+    }
+
     fn places(&self) -> &Arc<Semaphore> {
         &self.inner.places
     }
@@ -138,11 +147,13 @@ fn router(api: &Api, reach: Reach) -> Router {
         let api = api.clone();
         from_fn_with_state(Guard { api, reach, scope }, access::guard)
     };
+    let aside = || from_fn_with_state(api.clone(), aside::json);
     let read = Router::new()
         .route("/auth/authenticate", post(auth::authenticate))
         .route("/authz/check", post(authz::check))
         .route("/ai/validate-prompt", post(ai::validate))
         .route("/analytics", get(analytics::decisions))
+        .route_layer(aside())
         .route_layer(guard(Scope::Read));
     let batch = Router::new()
         .route("/analytics", post(analytics::sum_up))
@@ -152,9 +163,11 @@ fn router(api: &Api, reach: Reach) -> Router {
         .route("/auth/verify/batch", post(auth::verify_batch))
         .route("/authz/check/batch", post(authz::check_batch))
         .route("/ai/validate-prompt/batch", post(ai::validate_batch))
+        .route_layer(aside())
         .route_layer(guard(Scope::Batch));
     let revoke = Router::new()
         .route("/auth/revoke", post(auth::revoke))
+        .route_layer(aside())
         .route_layer(guard(Scope::Revoke));
     // A logout token proves itself, and no issuer has a key of ours.
     let told = Router::new().route("/auth/backchannel-logout", post(logout::logout));

@@ -26,6 +26,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
+    runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -195,6 +196,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         recorder,
         store: instruments.store.clone(),
     });
+    let patient = runtime::patient(instruments.dispatcher.threads()).map_err(StartError::Start)?;
     let running = Running {
         file,
         loaded,
@@ -202,6 +204,7 @@ pub fn serve(file: Option<PathBuf>) -> Result<(), StartError> {
         status,
         settings,
         workers,
+        patient: patient.handle().clone(),
         started,
     };
     runtime
@@ -221,6 +224,8 @@ struct Running {
     status: Arc<Status>,
     settings: Arc<ArcSwap<api::Settings>>,
     workers: usize,
+    /// For calls that may take long.
+    patient: Handle,
     started: Instant,
 }
 
@@ -239,6 +244,7 @@ impl Running {
             self.status.dispatcher.clone(),
             recorder.clone(),
             admission.clone(),
+            self.patient.clone(),
         );
         let workers = Workers::start(self.workers, &door, &api, &stopping)?;
         let http = self.serve_api(api, door)?;

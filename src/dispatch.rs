@@ -28,6 +28,7 @@ mod config;
 mod cost;
 mod gathering;
 mod handoff;
+mod in_place;
 mod metrics;
 pub mod plot;
 mod pool;
@@ -35,8 +36,10 @@ mod quota;
 mod single;
 mod spread;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod tracker;
 mod work;
 
 use std::{
@@ -55,6 +58,7 @@ pub use self::{
     config::{Config, Queue},
     gathering::{Gathering, Sending, Underway},
     metrics::Metrics,
+    pool::give_way,
     single::Choice,
     table::{Row, Sample, Table},
     work::{Done, Lane, Nature, Operation, Refused, Report, Strategy, Weight, Work},
@@ -62,7 +66,8 @@ pub use self::{
 use self::{
     choose::Plan,
     cost::Costs,
-    handoff::{Beside, Handoff, Seen},
+    handoff::{Handoff, Seen},
+    in_place::InPlace,
     pool::{Job, Pool},
     spread::{Spread, cut},
 };
@@ -76,8 +81,6 @@ pub struct Dispatcher {
 
 #[derive(Debug)]
 struct Inner {
-    /// What a batch in place takes beside its work.
-    beside: Beside,
     /// Bits of an `f64`.
     cores: AtomicU64,
     /// The configured number; 0 = look.
@@ -86,6 +89,7 @@ struct Inner {
     decisions: [AtomicU32; Operation::ALL.len()],
     handoff: Handoff,
     hold_ns: f64,
+    in_place: InPlace,
     /// Break-evens as last looked for; see [`Inner::known_break_even`].
     known_evens: [AtomicU64; Operation::ALL.len()],
     metrics: Metrics,
@@ -131,13 +135,13 @@ impl Dispatcher {
         let ns = |span: Span| span.get().as_secs_f64() * 1e9;
         Self {
             inner: Arc::new(Inner {
-                beside: Beside::new(),
                 cores: AtomicU64::new(1.0f64.to_bits()),
                 configured: config.cores,
                 costs: Costs::new(),
                 decisions: Default::default(),
                 handoff: Handoff::new(),
                 hold_ns: ns(config.hold),
+                in_place: InPlace::new(),
                 known_evens: Default::default(),
                 metrics,
                 piece_ns: ns(config.piece),
@@ -193,10 +197,10 @@ impl Dispatcher {
         deadline: Option<Instant>,
     ) -> Result<Done<W::Output>, Refused> {
         let started = Instant::now();
-        let load = self.inner.weigh(&*work);
+        let load = self.inner.weigh(&*work, started);
         let mut plan = self.inner.plan(W::OPERATION, &load, work.len(), lane);
         if plan.strategy != Strategy::Pool {
-            plan.predicted_ns += self.inner.beside.ns();
+            plan.predicted_ns += self.inner.in_place.beside_ns();
         }
         self.carry_out(work, lane, deadline, (started, load, plan))
             .await
@@ -215,7 +219,7 @@ impl Dispatcher {
         lane: Lane,
     ) -> Result<Done<W::Output>, Refused> {
         let started = Instant::now();
-        let load = self.inner.weigh(&*work);
+        let load = self.inner.weigh(&*work, started);
         let plan = match strategy {
             Strategy::Pool => self.inner.pooled(W::OPERATION, &load, work.len(), lane),
             _ => None,
@@ -242,12 +246,12 @@ impl Dispatcher {
             let pooled = inner.on_the_pool(pool, work, lane, deadline, &load, &plan);
             (pooled.await?, None)
         } else {
-            let (outputs, worked_ns) = inner.in_place(&*work, deadline, &load).await?;
+            let (outputs, worked_ns) = inner.do_here(&*work, deadline, &load, started).await?;
             (outputs, Some(worked_ns))
         };
         let actual_ns = started.elapsed().as_nanos() as f64;
         if let Some(worked_ns) = worked_ns.filter(|_| load.ns < SHORT_NS) {
-            inner.beside.learn(actual_ns - worked_ns);
+            inner.in_place.learn_beside(actual_ns - worked_ns);
         }
         tally.ended(W::OPERATION, plan.strategy, actual_ns as u64);
         inner.regret(W::OPERATION, &plan, actual_ns);
@@ -258,7 +262,11 @@ impl Dispatcher {
             bytes: load.bytes,
             predicted_us: micros(plan.predicted_ns),
             actual_us: micros(actual_ns),
-            break_even_items: inner.known_break_even(W::OPERATION, load.ns / items.max(1) as f64),
+            break_even_items: inner.known_break_even(
+                W::OPERATION,
+                load.ns / items.max(1) as f64,
+                started,
+            ),
         };
         Ok(Done { outputs, report })
     }
@@ -266,11 +274,12 @@ impl Dispatcher {
 
 impl Inner {
     /// Piece by piece on this thread; others get it in between. Tells how long it worked, too.
-    async fn in_place<W: Work>(
+    async fn do_here<W: Work>(
         &self,
         work: &W,
         deadline: Option<Instant>,
         load: &Load,
+        started: Instant,
     ) -> Result<(Vec<W::Output>, f64), Refused> {
         let ends = if load.ns <= self.hold_ns {
             vec![work.len()]
@@ -299,6 +308,8 @@ impl Inner {
             start = end;
         }
         self.costs.learn(&load.estimate(), worked_ns);
+        self.in_place
+            .learn(W::OPERATION, load.ns, worked_ns, started);
         Ok((outputs, worked_ns))
     }
 

@@ -8,6 +8,7 @@
 //! Cost: the steps themselves, one clock read around each, and counters resolved at load.
 
 mod metrics;
+mod permit;
 mod plan;
 mod progress;
 mod risk;
@@ -31,8 +32,8 @@ use crate::{
     coalesce::{Coalescer, Kind},
     dispatch::{Dispatcher, Operation, Refused, Weight},
     identity::{Identity, Requirement, Stripped, Verifier},
-    permission::{Ask, Authorizer, Origin},
-    policy::{Facts, Matched, Mode, PermissionRule, Policy, Route},
+    permission::{Authorizer, Origin},
+    policy::{Matched, Mode, Policy, Route},
     risk::Assessor,
     screening::{Findings, Screener},
     verdict::Reason,
@@ -200,8 +201,9 @@ impl Pipeline {
             }
             (Err(reason), _) => (None, Err(Stop::denied(reason))),
         };
+        let ended = Instant::now();
         let ending = match ending {
-            Ok(_) if Instant::now() > check.deadline => Err(Stop::denied(Reason::Deadline)),
+            Ok(_) if ended > check.deadline => Err(Stop::denied(Reason::Deadline)),
             ending => ending,
         };
         if let (Some(route), Err(stop)) = (&route, &ending) {
@@ -240,7 +242,7 @@ impl Pipeline {
             risk: progress.risk.score,
             step_up: progress.risk.step_up,
             plan: progress.plan,
-            cost: started.elapsed(),
+            cost: ended.saturating_duration_since(started),
         };
         self.metrics.decided(&decision);
         decision
@@ -257,66 +259,11 @@ impl Pipeline {
             return Ok(Reason::Public);
         }
         let identity = self.identify(check, route, progress).await?;
-        // Permission before screening: it is the cheaper one, and a caller without permission
-        // should not learn what our screening thinks of a prompt.
-        if let (Some(rule), Some(identity)) = (&route.permission, &identity) {
-            let facts = Facts {
-                check,
-                identity,
-                captures: &matched.captures,
-            };
-            let deadline = check.deadline;
-            self.permit(rule, &facts, route, deadline, progress).await?;
-        }
-        if let (Some(want), Some(request)) = (&route.screening, &check.http) {
-            let screened = self.screen(request, want, check.deadline, progress).await?;
-            progress.screened(screened, *want, route)?;
-        }
+        self.permit_and_screen(check, route, matched, identity.as_ref(), progress)
+            .await?;
         // Last: it needs no permission to be expensive, and it learns from what the others say.
         self.risk.judge(route, identity.as_ref(), progress).await?;
         Ok(Reason::Ok)
-    }
-
-    async fn permit(
-        &self,
-        rule: &PermissionRule,
-        facts: &Facts<'_>,
-        route: &Route,
-        deadline: Instant,
-        progress: &mut Progress,
-    ) -> Result<(), Stop> {
-        let started = Instant::now();
-        let (user, object) = rule.fill(facts).map_err(|missing| {
-            tracing::debug!(route = route.name, %missing, "permission cannot be asked");
-            Stop::denied(missing.reason())
-        })?;
-        let ask = Ask::new(&user, &rule.relation, &object);
-        let (who, consistency) = (facts.identity, rule.consistency);
-        // A server's answers are counted where they are waited for, kept ones are no work.
-        let choice = (!self.authorizer.is_remote()).then(|| {
-            self.dispatcher
-                .stay(Operation::Permission, Weight::OF_A_CHECK)
-        });
-        let asked = self
-            .authorizer
-            .authorize(who, &ask, consistency, deadline)
-            .await;
-        let took = started.elapsed();
-        match choice {
-            Some(choice) => {
-                self.dispatcher.ran(&choice, took);
-                progress.ran(Stage::Permission, &choice, took);
-            }
-            None => progress.waited(Stage::Permission, took),
-        }
-        progress.permission = asked.1;
-        match asked.0 {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let unavailable = route.permission_unavailable;
-                progress.stop_or_wave(error.reason(), unavailable, route, &error)
-            }
-        }
     }
 
     /// Who asks: by token, else by peer certificate where the permission reads it. `None` when the

@@ -28,6 +28,7 @@ mod finding;
 mod injection;
 mod json;
 mod literals;
+mod memory;
 mod metrics;
 pub mod model;
 mod normalise;
@@ -43,7 +44,7 @@ mod secrets;
 mod views;
 mod walk;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,10 +60,11 @@ pub use self::{
 use self::{
     body::Json,
     document::{Document, Lane},
+    memory::Memory,
     model::Model,
     own::Own,
     personal::Regions,
-    scan::{Detectors, Hit, Wanted},
+    scan::{Detectors, Hit, Scanned, Wanted},
     walk::Limits,
 };
 use crate::{
@@ -89,6 +91,9 @@ pub struct Config {
     pub patterns: Vec<OwnPattern>,
     /// Texts in which nothing is found.
     pub allow: Allowed,
+    /// Most memory for what was found in messages, which are not searched again while they are sent
+    /// again; 0 keeps nothing.
+    pub cache: Bytes,
 }
 
 /// Screens bodies.
@@ -97,6 +102,7 @@ pub struct Screener {
     detectors: Detectors,
     limits: Limits,
     max_body: usize,
+    memory: Option<Memory>,
     metrics: Metrics,
 }
 
@@ -155,11 +161,13 @@ impl Screener {
                 text: config.max_text.get(),
             },
             max_body: config.max_body.get(),
+            memory: Memory::new(config.cache.get(), metrics.cache.clone()),
             metrics,
         })
     }
 
-    /// Screens the body of `request` for what `want` does not turn off.
+    /// Screens the body of `request` for what `want` does not turn off. Messages that came before
+    /// are not searched again.
     ///
     /// # Errors
     ///
@@ -170,7 +178,22 @@ impl Screener {
         want: &Requirement,
         deadline: Instant,
     ) -> Result<Findings, Error> {
-        self.screen_body(&request.body, &request.headers, *want, Some(deadline))
+        let memory = self.memory.as_ref();
+        self.screen_body(
+            &request.body,
+            &request.headers,
+            *want,
+            Some(deadline),
+            memory,
+        )
+    }
+
+    /// Brings the size of what is kept up to now: call it before each scrape.
+    pub fn refresh(&self) {
+        if let Some(series) = &self.metrics.cache {
+            let held = self.memory.as_ref().map_or(0, Memory::bytes);
+            series.bytes.set(i64::try_from(held).unwrap_or(i64::MAX));
+        }
     }
 
     fn screen_body(
@@ -179,6 +202,7 @@ impl Screener {
         headers: &Headers,
         want: Requirement,
         deadline: Option<Instant>,
+        memory: Option<&Memory>,
     ) -> Result<Findings, Error> {
         if let Body::Complete(body) = body
             && body.len() > self.max_body
@@ -192,7 +216,7 @@ impl Screener {
                 leaf.trust = leaf.trust.max(Trust::User);
             }
         }
-        self.search(&text.document, text.json.as_ref(), want, deadline)
+        self.search(&text.document, text.json.as_ref(), want, deadline, memory)
     }
 
     fn search(
@@ -201,18 +225,40 @@ impl Screener {
         json: Option<&Json<'_>>,
         want: Requirement,
         deadline: Option<Instant>,
+        memory: Option<&Memory>,
     ) -> Result<Findings, Error> {
         let mut found = Vec::new();
+        let mut remembered = false;
         for lane in document.lanes() {
-            let seams = lane.seams();
-            for lane in std::iter::once(&lane).chain(&seams) {
-                let trust = lane.trust.unwrap_or(Trust::Untrusted);
-                let wanted = Wanted::of(want, trust);
-                let hits = self.detectors.scan(&lane.text, wanted, deadline)?;
-                found.extend(hits.into_iter().map(|hit| placed(document, lane, hit)));
+            let wanted = Wanted::of(want, lane.trust.unwrap_or(Trust::Untrusted));
+            let mut scan = |text: &str| -> Result<Arc<Scanned>, Error> {
+                let scan = || self.detectors.scan(text, wanted, deadline);
+                let Some(memory) = memory else {
+                    return scan().map(Arc::new);
+                };
+                let (scanned, was_known) = memory.find(text, wanted, scan)?;
+                remembered |= was_known;
+                Ok(scanned)
+            };
+            let mut read = Vec::new();
+            let mut length = 0;
+            for unit in lane.units() {
+                let scanned = scan(&unit.text)?;
+                length += scanned.length;
+                let seams = unit.seams();
+                read.push((unit, scanned));
+                if let Some(seams) = seams {
+                    let scanned = scan(&seams.text)?;
+                    read.push((seams, scanned));
+                }
+            }
+            for (unit, scanned) in &read {
+                let sure = |hit| Some((hit, self.detectors.certainty(hit, length)?));
+                let sure = scanned.hits.iter().filter_map(sure);
+                found.extend(sure.map(|(hit, certainty)| placed(document, unit, hit, certainty)));
             }
         }
-        let findings = self.with_pointers(found, json);
+        let findings = self.with_pointers(found, json).remembered(remembered);
         for category in Category::ALL {
             self.metrics.found(category, findings.count(category));
         }
@@ -238,15 +284,15 @@ impl Screener {
 }
 
 /// A hit in a lane as a finding in the body, with the leaf whose pointer it needs.
-fn placed(document: &Document, lane: &Lane, hit: Hit) -> (usize, Finding) {
+fn placed(document: &Document, lane: &Lane, hit: &Hit, certainty: u8) -> (usize, Finding) {
     let (leaf, span) = lane.leaf_of(&hit.range);
     let outermost = document.outermost(leaf);
     let (span, source) = document.locate(leaf, span);
     let finding = Finding {
         category: hit.category,
-        rule: hit.rule,
+        rule: hit.rule.clone(),
         pointer: String::new(),
-        certainty: hit.certainty,
+        certainty,
         span,
         source,
         trust: document.leaves[outermost].trust,

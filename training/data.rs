@@ -20,7 +20,8 @@ pub(crate) struct Row {
     pub(crate) text: String,
     /// The text as the model reads it.
     pub(crate) folded: String,
-    /// In tables of personal data, the kind of value that the row is about, or about which it is not.
+    /// In tables of personal data and secrets, the kind of value that the row is about, or about which
+    /// it is not.
     pub(crate) recognizer: String,
     /// The values that are to be found in the text.
     pub(crate) expect: Vec<Expected>,
@@ -61,7 +62,7 @@ struct Line {
     label: i32,
     #[serde(default)]
     kind: String,
-    #[serde(default)]
+    #[serde(default, alias = "rule")]
     recognizer: String,
     #[serde(default)]
     expect: Vec<Expected>,

@@ -159,6 +159,7 @@ pub(crate) fn screener(model: Model) -> Result<Screener, Box<dyn Error>> {
         personal_data: PersonalData::default(),
         patterns: Vec::new(),
         allow: Allowed::default(),
+        cache: "0".parse()?,
     };
     let metrics = Metrics::register(&Registry::new())?;
     Screener::with_model(&config, metrics, model).map_err(|problems| format!("{problems:?}").into())

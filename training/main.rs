@@ -4,6 +4,7 @@
 //! training train DATA     data -> instances -> weights -> src/screening/model/weights.bin, the card
 //! training evaluate DATA  the same per group of sources left out -> the tables in docs/screening.md
 //! training personal DATA  personal data alone, with what is missed -> its tables there
+//! training secrets DATA   the same for secrets
 //! ```
 //!
 //! DATA is a folder of JSON lines, one file a source: `{"text", "label", "kind"}`, label 1 for an
@@ -25,6 +26,7 @@ mod learn;
 mod personal;
 mod predecessor;
 mod report;
+mod secrets;
 
 use std::{env, error::Error, fs, path::Path, process::ExitCode};
 
@@ -36,10 +38,13 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["train", data] => train(Path::new(data)),
         ["evaluate", data] => {
-            evaluate::run(Path::new(data)).and_then(|()| personal::run(Path::new(data)))
+            let data = Path::new(data);
+            let steps = [evaluate::run, personal::run, secrets::run];
+            steps.into_iter().try_for_each(|step| step(data))
         }
         ["personal", data] => personal::run(Path::new(data)),
-        _ => Err("usage: training train|evaluate|personal DATA".into()),
+        ["secrets", data] => secrets::run(Path::new(data)),
+        _ => Err("usage: training train|evaluate|personal|secrets DATA".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

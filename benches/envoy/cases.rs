@@ -25,8 +25,9 @@ use crate::{
     },
 };
 
-/// The routes that are asked for; all but the first need the token.
-const ROUTES: &str = "routes:
+/// The routes that are asked for; all but the first need the token. Each prompt counts as new.
+const ROUTES: &str = "screening: { cache: 0 }
+routes:
   - { name: open, match: { path: /open }, public: true }
   - { name: token, match: { path: /token }, identity: { issuers: [main] } }
   - name: document

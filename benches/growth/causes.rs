@@ -146,7 +146,7 @@ impl Base {
         let bearer = self.token.sign(key);
         Scene {
             config: format!(
-                "identity: {{ issuers: {{ {} }} }}\npermission: {{ store_file: store.fga.yaml }}\nscreening: {{ max_body: 2MiB, max_text: 2MiB }}\nlimits: {{ deadline: 5s }}\nadmission: {{ min: 16384 }}\nroutes:\n{}",
+                "identity: {{ issuers: {{ {} }} }}\npermission: {{ store_file: store.fga.yaml }}\nscreening: {{ max_body: 2MiB, max_text: 2MiB, cache: 0 }}\nlimits: {{ deadline: 5s }}\nadmission: {{ min: 16384 }}\nroutes:\n{}",
                 self.issuers, self.routes
             ),
             files: vec![

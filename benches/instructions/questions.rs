@@ -8,6 +8,7 @@ use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
 
 const CONFIG: &str = "
 permission: { store_file: store.fga.yaml }
+screening: { cache: 0 }
 routes:
   - { name: open, match: { path: /open }, public: true }
   - { name: token, match: { path: /token }, identity: { issuers: [main] } }

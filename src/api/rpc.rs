@@ -8,14 +8,16 @@ mod convert;
 
 use std::{future::Future, pin::Pin};
 
+use axum::middleware::from_fn_with_state;
 use futures_util::{Stream, StreamExt, stream};
 use prost::Message;
-use tonic::{Request, Response, Status, metadata::MetadataValue, service::RoutesBuilder};
+use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
 use super::{
     Api,
     access::{Place, Reach, Scope, Shown},
     ai::{self, Event},
+    aside,
     refusal::Refusal,
 };
 use crate::proto::v1::{
@@ -45,14 +47,16 @@ pub const SERVICES: [&str; 7] = [
     "subzero.v1.Tokens",
 ];
 
-/// Adds every service of `subzero.v1` for a listener of this `reach`. Messages of up to
-/// `max_message_bytes` are read; `api.max_body` is compared afterwards, so that a reload can raise it.
-pub fn routes(routes: &mut RoutesBuilder, api: &Api, reach: Reach, max_message_bytes: usize) {
+/// Every service of `subzero.v1` for a listener of this `reach`. Messages of up to `max_message_bytes`
+/// are read; `api.max_body` is compared afterwards, so that a reload can raise it.
+#[must_use]
+pub fn routes(api: &Api, reach: Reach, max_message_bytes: usize) -> Routes {
     let twin = Twin {
         api: api.clone(),
         reach,
     };
     let most = max_message_bytes;
+    let mut routes = Routes::builder();
     routes
         .add_service(AnalyticsServer::new(twin.clone()).max_decoding_message_size(most))
         .add_service(HashingServer::new(twin.clone()).max_decoding_message_size(most))
@@ -61,6 +65,9 @@ pub fn routes(routes: &mut RoutesBuilder, api: &Api, reach: Reach, max_message_b
         .add_service(PromptsServer::new(twin.clone()).max_decoding_message_size(most))
         .add_service(RiskServer::new(twin.clone()).max_decoding_message_size(most))
         .add_service(TokensServer::new(twin).max_decoding_message_size(most));
+    let aside = from_fn_with_state(api.clone(), aside::grpc);
+    let all = routes.routes().into_axum_router();
+    all.route_layer(aside).into()
 }
 
 /// Every service, for one kind of listener.

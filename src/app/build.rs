@@ -75,8 +75,9 @@ impl Instruments {
                 coalesced.clone(),
             )?,
             risk: risk::Metrics::register(&registry, identity.cache("risk"))?,
+            screening: screening::Metrics::register(&registry)?
+                .with_cache(identity.cache("screening")),
             identity,
-            screening: screening::Metrics::register(&registry)?,
             pipeline: pipeline::Metrics::register(&registry, coalesced)?,
             dispatcher: Dispatcher::in_place(),
             decisions: decisions::Metrics::register(&registry)?,

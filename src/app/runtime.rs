@@ -14,7 +14,6 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use tonic::service::Routes;
 use tonic_health::{
     ServingStatus,
     server::{HealthReporter, health_reporter},
@@ -23,6 +22,7 @@ use tonic_health::{
 use super::listen::Connection;
 use crate::{
     api::{self, Api, Reach},
+    dispatch,
     ext_authz::{ConnectionLimits, Door, Server},
     proto::DESCRIPTORS,
 };
@@ -34,6 +34,17 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// A runtime for everything that is not a check.
 pub(super) fn control() -> anyhow::Result<Runtime> {
     Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")
+}
+
+/// A runtime of `threads` threads that run only where no check wants to.
+pub(super) fn patient(threads: usize) -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .thread_name("long")
+        .on_thread_start(dispatch::give_way)
         .enable_all()
         .build()
         .context("cannot start a runtime")
@@ -69,12 +80,10 @@ impl Workers {
             let (intake, connections) = mpsc::channel(INTAKE_CONNECTIONS);
             intakes.push(intake);
             let server = |reach| -> anyhow::Result<Server> {
-                let mut others = Routes::builder();
-                others
+                let others = api::grpc_routes(api, reach, LIMITS.message_bytes)
                     .add_service(health_service.clone())
                     .add_service(reflection()?);
-                api::grpc_routes(&mut others, api, reach, LIMITS.message_bytes);
-                Ok(Server::new(door.clone(), others.routes(), LIMITS))
+                Ok(Server::new(door.clone(), others, LIMITS))
             };
             let servers = Servers {
                 local: server(Reach::Local)?,

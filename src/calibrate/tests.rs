@@ -14,6 +14,7 @@ fn screener() -> Arc<Screener> {
         personal_data: PersonalData::default(),
         patterns: Vec::new(),
         allow: Allowed::default(),
+        cache: "0".parse().expect("a size"),
     };
     let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
     Arc::new(Screener::new(&config, metrics).expect("good limits"))

@@ -4,7 +4,10 @@
 //! the hold limit leaves it all the same, since others wait behind it. Once in a while the other
 //! choice is taken, to see whether the foretelling still holds.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use super::{
     Inner,
@@ -17,8 +20,10 @@ use super::{
 /// What some items come to.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// In place, one after another.
+    /// The sum of what each item takes in place.
     pub(super) ns: f64,
+    /// What they take there together.
+    pub(super) together_ns: f64,
     /// Of all items.
     pub(super) bytes: usize,
     /// The longest item: nothing divides it.
@@ -30,6 +35,7 @@ impl Load {
     pub(super) fn one(estimate: Estimate) -> Self {
         Self {
             ns: estimate.ns,
+            together_ns: estimate.ns,
             bytes: estimate.bytes,
             longest_ns: estimate.ns,
             main: Some(estimate.cell),
@@ -68,7 +74,7 @@ impl Plan {
                 Nature::Io => Strategy::Async,
                 Nature::Native => Strategy::Vector,
             },
-            predicted_ns: load.ns,
+            predicted_ns: load.together_ns,
             other_ns: None,
             explores: None,
             idle: Idle::Asleep,
@@ -78,7 +84,17 @@ impl Plan {
 }
 
 impl Inner {
-    pub(super) fn weigh<W: Work>(&self, work: &W) -> Load {
+    /// What `work`, which begins at `at`, comes to.
+    pub(super) fn weigh<W: Work>(&self, work: &W, at: Instant) -> Load {
+        let load = self.add_up(work);
+        let together_ns = self.in_place.foretell(W::OPERATION, load.ns, at);
+        Load {
+            together_ns,
+            ..load
+        }
+    }
+
+    fn add_up<W: Work>(&self, work: &W) -> Load {
         if let Some(weight) = work.uniform().filter(|_| !work.is_empty()) {
             let (one, count) = (self.costs.of(W::OPERATION, weight), work.len());
             self.remember_usual(W::OPERATION, weight);
@@ -90,6 +106,7 @@ impl Inner {
         }
         let mut load = Load {
             ns: 0.0,
+            together_ns: 0.0,
             bytes: 0,
             longest_ns: 0.0,
             main: None,
@@ -144,7 +161,7 @@ impl Inner {
         if load.longest_ns > self.hold_ns {
             return pooled;
         }
-        let (better, other) = if pooled.predicted_ns < load.ns {
+        let (better, other) = if pooled.predicted_ns < load.together_ns {
             (pooled, in_place)
         } else {
             (in_place, pooled)
@@ -174,7 +191,7 @@ impl Inner {
         Some(Plan {
             strategy: Strategy::Pool,
             predicted_ns: alone_ns + self.queueing(pool, lane, load.ns / threads),
-            other_ns: Some(load.ns),
+            other_ns: Some(load.together_ns),
             explores: None,
             idle,
             threads,
@@ -240,13 +257,18 @@ impl Inner {
 
     /// The same, from memory while items and hand-offs cost about the same: a search takes longer than
     /// short work.
-    pub(super) fn known_break_even(&self, operation: Operation, item_ns: f64) -> Option<u64> {
+    pub(super) fn known_break_even(
+        &self,
+        operation: Operation,
+        item_ns: f64,
+        at: Instant,
+    ) -> Option<u64> {
         self.pool.as_ref()?;
         // Steps of less than a hundredth.
         let sixteen_bits = |ns: f64| ((ns as f32).to_bits() >> 16) as u16;
         let key = [
             sixteen_bits(item_ns),
-            sixteen_bits(self.handoff.ns(Idle::Asleep)),
+            sixteen_bits(self.handoff.ns(Idle::Asleep, at)),
         ];
         let known = &self.known_evens[operation as usize];
         let word = known.load(Ordering::Relaxed);

@@ -1,26 +1,18 @@
 //! What was decided, what was foretold and what it took, for Prometheus.
-//!
-//! Every check counts here several times, from every thread, so the counts are kept apart by thread
-//! and added up only when somebody scrapes: an addition to a line of memory that no other thread
-//! writes takes a nanosecond or two, a shared one a hundred.
 
-use std::{
-    cell::Cell,
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc};
 
 use prometheus::{
     GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     core::{Collector, Desc},
-    proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{Counter, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use super::work::{Lane, Nature, Operation, Strategy};
-use crate::telemetry::{LATENCY_BUCKETS, counters, gauges};
+use super::{
+    tally::Tally,
+    work::{Lane, Nature, Operation, Strategy},
+};
+use crate::telemetry::{counters, gauges};
 
 /// Dispatch's series. Clones share them; a dispatcher fills in what is computed when it is read.
 #[derive(Clone, Debug)]
@@ -38,8 +30,8 @@ pub struct Metrics {
 impl Metrics {
     /// Adds dispatch's families to `registry`, each series at its start.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let tally = Arc::new(Tally::new()?);
-        registry.register(Box::new(Summed(Arc::clone(&tally))))?;
+        let tally = Arc::new(Tally::new());
+        registry.register(Box::new(Summed::new(Arc::clone(&tally))?))?;
         let floats = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<GaugeVec> {
             let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(gauges.clone()))?;
@@ -108,135 +100,51 @@ fn strategies(operation: Operation) -> Vec<Strategy> {
     possible
 }
 
-/// Counts by thread.
-#[derive(Debug)]
-pub(super) struct Tally {
-    shards: Box<[Shard]>,
+/// Adds the threads' counts up when somebody reads them.
+struct Summed {
+    tally: Arc<Tally>,
     families: [Desc; 4],
 }
 
-/// One thread's counts, on memory lines of its own.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Shard {
-    predicted: [[Times; Strategy::ALL.len()]; Operation::ALL.len()],
-    actual: [[Times; Strategy::ALL.len()]; Operation::ALL.len()],
-    regret_ns: [AtomicU64; Operation::ALL.len()],
-}
-
-/// A histogram of nanoseconds.
-#[derive(Debug, Default)]
-struct Times {
-    counts: [AtomicU64; LATENCY_BUCKETS.len() + 1],
-    sum_ns: AtomicU64,
-}
-
-impl Times {
-    fn add(&self, ns: u64) {
-        let bucket = BOUNDS_NS.iter().filter(|bound| ns > **bound).count();
-        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum_ns.fetch_add(ns, Ordering::Relaxed);
-    }
-}
-
-impl Tally {
-    fn new() -> prometheus::Result<Self> {
-        let shard = |_| Shard {
-            predicted: Default::default(),
-            actual: Default::default(),
-            regret_ns: Default::default(),
-        };
+impl Summed {
+    fn new(tally: Arc<Tally>) -> prometheus::Result<Self> {
         let both = || vec!["operation".to_owned(), "strategy".to_owned()];
         let family = |name: &str, help: &str, labels| {
             Desc::new(name.to_owned(), help.to_owned(), labels, HashMap::new())
         };
-        Ok(Self {
-            shards: (0..SHARDS).map(shard).collect(),
-            families: [
-                family(
-                    "subzero_dispatch_decisions_total",
-                    "Decisions about where work runs.",
-                    both(),
-                )?,
-                family(
-                    "subzero_dispatch_predicted_seconds",
-                    "What work was expected to take.",
-                    both(),
-                )?,
-                family(
-                    "subzero_dispatch_actual_seconds",
-                    "What it took, waiting for a thread included.",
-                    both(),
-                )?,
-                family(
-                    "subzero_dispatch_regret_seconds_total",
-                    "Time lost against the other choice, estimated from a few decisions that took it.",
-                    vec!["operation".to_owned()],
-                )?,
-            ],
-        })
-    }
-
-    pub(super) fn decided(&self, operation: Operation, strategy: Strategy, predicted_ns: u64) {
-        self.shard().predicted[operation as usize][strategy as usize].add(predicted_ns);
-    }
-
-    pub(super) fn ended(&self, operation: Operation, strategy: Strategy, actual_ns: u64) {
-        self.shard().actual[operation as usize][strategy as usize].add(actual_ns);
-    }
-
-    pub(super) fn regretted(&self, operation: Operation, ns: u64) {
-        self.shard().regret_ns[operation as usize].fetch_add(ns, Ordering::Relaxed);
-    }
-
-    fn shard(&self) -> &Shard {
-        thread_local!(static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed)));
-        &self.shards[OWN.with(Cell::get) % SHARDS]
-    }
-
-    fn sum(&self, pick: impl Fn(&Shard) -> &AtomicU64) -> u64 {
-        self.shards
-            .iter()
-            .map(|shard| pick(shard).load(Ordering::Relaxed))
-            .sum()
-    }
-
-    fn histogram(&self, pick: impl Fn(&Shard) -> &Times) -> Histogram {
-        let mut histogram = Histogram::default();
-        let mut seen = 0;
-        let mut buckets = Vec::with_capacity(LATENCY_BUCKETS.len());
-        for (at, bound) in LATENCY_BUCKETS.iter().enumerate() {
-            seen += self.sum(|shard| &pick(shard).counts[at]);
-            let mut bucket = Bucket::default();
-            bucket.set_upper_bound(*bound);
-            bucket.set_cumulative_count(seen);
-            buckets.push(bucket);
-        }
-        seen += self.sum(|shard| &pick(shard).counts[LATENCY_BUCKETS.len()]);
-        histogram.set_bucket(buckets);
-        histogram.set_sample_count(seen);
-        histogram.set_sample_sum(self.sum(|shard| &pick(shard).sum_ns) as f64 / 1e9);
-        histogram
-    }
-
-    /// How often `operation` was decided to run as `strategy`.
-    pub(super) fn decisions(&self, operation: Operation, strategy: Strategy) -> u64 {
-        let (operation, strategy) = (operation as usize, strategy as usize);
-        let count = |at: usize| self.sum(|shard| &shard.predicted[operation][strategy].counts[at]);
-        (0..=LATENCY_BUCKETS.len()).map(count).sum()
+        let families = [
+            family(
+                "subzero_dispatch_decisions_total",
+                "Decisions about where work runs.",
+                both(),
+            )?,
+            family(
+                "subzero_dispatch_predicted_seconds",
+                "What work was expected to take.",
+                both(),
+            )?,
+            family(
+                "subzero_dispatch_actual_seconds",
+                "What it took, waiting for a thread included.",
+                both(),
+            )?,
+            family(
+                "subzero_dispatch_regret_seconds_total",
+                "Time lost against the other choice, estimated from a few decisions that took it.",
+                vec!["operation".to_owned()],
+            )?,
+        ];
+        Ok(Self { tally, families })
     }
 }
 
-/// Adds the threads' counts up when somebody reads them.
-struct Summed(Arc<Tally>);
-
 impl Collector for Summed {
     fn desc(&self) -> Vec<&Desc> {
-        self.0.families.iter().collect()
+        self.families.iter().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let tally = &self.0;
+        let tally = &self.tally;
         let mut metrics: [Vec<Metric>; 4] = Default::default();
         for operation in Operation::ALL {
             for strategy in strategies(operation) {
@@ -268,7 +176,7 @@ impl Collector for Summed {
             MetricType::HISTOGRAM,
             MetricType::COUNTER,
         ];
-        let families = self.0.families.iter().zip(kinds).zip(metrics);
+        let families = self.families.iter().zip(kinds).zip(metrics);
         families
             .map(|((desc, kind), metrics)| {
                 let mut family = MetricFamily::default();
@@ -298,43 +206,9 @@ fn labels(pairs: &[(&str, &str)]) -> Vec<LabelPair> {
     pairs.iter().map(pair).collect()
 }
 
-/// [`LATENCY_BUCKETS`] in whole nanoseconds.
-const BOUNDS_NS: [u64; LATENCY_BUCKETS.len()] = [
-    10_000,
-    20_000,
-    50_000,
-    100_000,
-    200_000,
-    500_000,
-    1_000_000,
-    2_000_000,
-    5_000_000,
-    10_000_000,
-    20_000_000,
-    50_000_000,
-    100_000_000,
-    200_000_000,
-    500_000_000,
-    1_000_000_000,
-    2_000_000_000,
-];
-
-/// More threads than count at once on any machine this runs on; should there be more, two of them
-/// share, which is slower and still right.
-const SHARDS: usize = 64;
-
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bounds_are_those_of_every_other_histogram() {
-        for (ns, seconds) in BOUNDS_NS.iter().zip(LATENCY_BUCKETS) {
-            assert!((*ns as f64 / 1e9 - seconds).abs() < 1e-12);
-        }
-    }
 
     #[test]
     fn counts_of_several_threads_add_up() {

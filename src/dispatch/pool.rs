@@ -203,7 +203,7 @@ impl std::fmt::Debug for Pool {
 }
 
 /// From now on this thread runs only where no other wants to.
-fn give_way() {
+pub fn give_way() {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     // Where it is not allowed, batches run as everybody does: slower checks, no wrong ones.
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);

@@ -73,11 +73,16 @@ impl Dispatcher {
     pub fn ran(&self, choice: &Choice, took: Duration) {
         let ns = took.as_nanos() as f64;
         self.inner.costs.learn(&choice.load.estimate(), ns);
-        self.inner
-            .metrics
-            .tally
-            .ended(choice.operation, choice.plan.strategy, ns as u64);
+        self.ran_in_part(choice, took);
         self.inner.regret(choice.operation, &choice.plan, ns);
+    }
+
+    /// Counts what was chosen to run in place and had been done in part before, from which nothing
+    /// is learnt.
+    pub fn ran_in_part(&self, choice: &Choice, took: Duration) {
+        let tally = &self.inner.metrics.tally;
+        let ns = took.as_nanos() as u64;
+        tally.ended(choice.operation, choice.plan.strategy, ns);
     }
 
     /// Runs `item` on the pool.

@@ -1,5 +1,7 @@
 //! What dispatch believes right now, for people: a row an operation, a sample a batch size.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::{
@@ -60,7 +62,7 @@ impl Dispatcher {
         Table {
             threads: self.threads(),
             quota: (self.cores() * 100.0).round() / 100.0,
-            handoff_us: micros(self.inner.handoff.ns(Idle::Asleep)),
+            handoff_us: micros(self.inner.handoff.ns(Idle::Asleep, Instant::now())),
             operations: Operation::ALL.map(|operation| self.row(operation)).to_vec(),
         }
     }
@@ -70,7 +72,7 @@ impl Dispatcher {
         let metrics = &self.inner.metrics;
         let none: [&str; 0] = [];
         metrics.cores.with_label_values(&none).set(self.cores());
-        let handoff = self.inner.handoff.ns(Idle::Asleep) / 1e9;
+        let handoff = self.inner.handoff.ns(Idle::Asleep, Instant::now()) / 1e9;
         metrics.handoff.with_label_values(&none).set(handoff);
         for operation in Operation::ALL {
             let item_ns = self.inner.usual_item_ns(operation);

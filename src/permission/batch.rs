@@ -4,7 +4,8 @@
 //! questions -> numbers (names looked up 64 at a time)
 //!           -> tame object?  no: the single check
 //!           -> many questions of one (user, relation)?  the set of all its objects, made once: a bit each
-//!           -> else a short walk from the object, which remembers what it learns of this user
+//!           -> else a short walk from the object, which remembers what it learns of this user; in a
+//!              large store what many walks will look at is asked for first
 //! ```
 //!
 //! # What a reader would get wrong
@@ -20,13 +21,16 @@
 //! [`STEPS_PER_QUESTION`] steps for each question that asks for it, so making it never costs more than
 //! a fixed multiple of going without.
 
+mod ahead;
 mod bits;
+mod memberships;
 mod resolve;
 mod sample;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod way;
 
 use std::{
     collections::HashMap,
@@ -34,7 +38,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use self::{resolve::Pair, spread::Spread, walk::Walk};
+pub(crate) use self::memberships::Memberships;
+use self::{
+    ahead::Ahead,
+    resolve::{Pair, Pairs, Run},
+    spread::Spread,
+    walk::Walk,
+    way::Way,
+};
 use super::{
     Authorizer, Error, Question,
     graph::{Mixing, Node, Tame},
@@ -108,22 +119,13 @@ impl Batch {
         self.sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The sets that enough of `pairs` ask for, or for whose relations they ask.
-    fn sets(&self, pairs: &[Option<Pair>]) -> Sets {
-        if pairs.len() < WORTH_A_SET {
-            return Sets::default();
-        }
-        let mut counts: HashMap<Node, usize, Mixing> = HashMap::default();
-        for run in pairs.chunk_by(|a, b| a.map(Pair::key) == b.map(Pair::key)) {
-            if let Some(pair) = run[0] {
-                *counts.entry(pair.key()).or_default() += run.len();
-            }
-        }
+    /// The sets that enough of all questions ask for, or for whose relations they ask.
+    fn sets(&self, pairs: &Pairs) -> Sets {
         let mut sets = Sets::default();
-        for (key, count) in counts
-            .into_iter()
-            .filter(|(_, count)| *count >= WORTH_A_SET)
-        {
+        if pairs.all.len() < WORTH_A_SET {
+            return sets;
+        }
+        for (key, count) in frequent(&pairs.runs) {
             let (relation, subject) = key.parts();
             for relation in self.monotone_parts(relation) {
                 let key = Node::new(relation, subject);
@@ -154,27 +156,34 @@ impl Batch {
         found
     }
 
-    /// `None` for what the single check must answer.
-    fn answer(&self, pair: Pair, way: &Way<'_>, walk: &mut Walk<'_>) -> Option<bool> {
-        match (self.store.graph.tame(pair.object), way.is_monotone) {
-            (Tame::All, _) | (Tame::Monotone, true) => {}
-            _ => return None,
-        }
-        Some(match way.set {
-            Some(set) => set.has(pair.object),
-            None => walk.holds(pair),
-        })
+    fn single(&self, question: &Question) -> Result<bool, Error> {
+        question.put(|ask| self.store.check(ask))
     }
 }
 
 /// By (relation, user).
 type Sets = HashMap<Node, Arc<Spread>, Mixing>;
 
-/// How questions of one (relation, user) are answered.
-struct Way<'a> {
-    key: Node,
-    is_monotone: bool,
-    set: Option<&'a Spread>,
+/// The keys of at least [`WORTH_A_SET`] questions, and of how many.
+///
+/// Among many users nearly every key comes once or twice. Those are told apart by counting in a small
+/// table that keys share, since a table of all keys takes as long as answering.
+fn frequent(runs: &[Run]) -> HashMap<Node, usize, Mixing> {
+    let places = runs.len().next_power_of_two().min(MOST_PLACES);
+    let mut shared = vec![0_usize; places];
+    let place = |key: Node| key.mixed() & (places - 1);
+    let keys = || runs.iter().filter_map(|run| Some((run.key?, run.len)));
+    for (key, len) in keys() {
+        shared[place(key)] += len;
+    }
+    let mut counts = HashMap::<Node, usize, Mixing>::default();
+    for (key, len) in keys() {
+        if shared[place(key)] >= WORTH_A_SET {
+            *counts.entry(key).or_default() += len;
+        }
+    }
+    counts.retain(|_, count| *count >= WORTH_A_SET);
+    counts
 }
 
 impl Work for Batch {
@@ -197,29 +206,52 @@ impl Work for Batch {
     }
 
     fn run(&self, items: Range<usize>) -> Vec<Self::Output> {
-        let questions = &self.questions[items];
-        let pairs = resolve::pairs(&self.store, questions);
-        let sets = self.sets(&pairs);
+        let mut questions = &self.questions[items];
+        let numbered = Pairs::new(&self.store, questions);
+        let mut pairs = &numbered.all[..];
+        let sets = self.sets(&numbered);
         let mut walk = Walk::new(&self.store, &sets);
-        let mut way: Option<Way<'_>> = None;
+        let mut ahead = Ahead::new(&self.store);
         let mut answers = Vec::with_capacity(questions.len());
-        for (pair, question) in pairs.iter().zip(questions) {
-            let short = pair.and_then(|pair| {
-                let key = pair.key();
-                let way = match &mut way {
-                    Some(way) if way.key == key => way,
-                    way => way.insert(Way {
-                        key,
-                        is_monotone: self.store.plan.relation(pair.relation).rewrite.monotone,
-                        set: sets.get(&key).map(Arc::as_ref),
-                    }),
-                };
-                self.answer(pair, way, &mut walk)
-            });
-            answers.push(match short {
-                Some(answer) => Ok(answer),
-                None => question.put(|ask| self.store.check(ask)),
-            });
+        for run in &numbered.runs {
+            let (asked, later) = questions.split_at(run.len);
+            let Some(key) = run.key else {
+                answers.extend(asked.iter().map(|question| self.single(question)));
+                (questions, pairs) = (later, &pairs[run.len..]);
+                continue;
+            };
+            let (relation, subject) = key.parts();
+            let rewrite = &self.store.plan.relation(relation).rewrite;
+            let is_monotone = rewrite.monotone;
+            let is_tame = |pair: &Pair| match pair.tame {
+                Tame::All => true,
+                Tame::Monotone => is_monotone,
+                Tame::Nothing => false,
+            };
+            let way = Way::new(&sets, rewrite, relation, subject);
+            let asked = asked.iter().zip(pairs);
+            if let Some(Way::Set(set)) = way {
+                answers.extend(asked.map(|(question, pair)| match pair {
+                    Some(pair) if is_tame(pair) => Ok(set.has(pair.object)),
+                    _ => self.single(question),
+                }));
+            } else if let Some(way) = way {
+                answers.extend(asked.map(|(question, pair)| match pair {
+                    Some(pair) if is_tame(pair) => Ok(way.holds(pair.object)),
+                    _ => self.single(question),
+                }));
+            } else {
+                for (question, pair) in asked {
+                    answers.push(match pair {
+                        Some(pair) if is_tame(pair) => {
+                            ahead.come_to(answers.len(), &numbered.all);
+                            Ok(walk.holds(*pair))
+                        }
+                        _ => self.single(question),
+                    });
+                }
+            }
+            (questions, pairs) = (later, &pairs[run.len..]);
         }
         answers
     }
@@ -240,3 +272,6 @@ const MAX_PARTS: usize = 4;
 
 /// Questions in one piece that make it worth while to try for a set.
 const WORTH_A_SET: usize = 16;
+
+/// Larger tables for counting leave the core's own memory.
+const MOST_PLACES: usize = 8_192;

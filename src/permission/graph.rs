@@ -18,7 +18,7 @@ use std::ops::Range;
 pub(crate) use self::{builder::Builder, held::Held, tame::Tame};
 use super::{
     condition::Values,
-    names::{BLOCK, Names},
+    names::{BLOCK, Found, Names},
     plan::{CondId, Plan, RelId, TypeId},
 };
 pub(crate) use crate::mixing::Mixing;
@@ -50,6 +50,9 @@ pub struct TupleCondition<'a> {
 pub(crate) struct Node(u64);
 
 impl Node {
+    /// Sorts after all others, and is none.
+    pub(crate) const LAST: Self = Self(u64::MAX);
+
     pub(crate) fn new(relation: RelId, object: u32) -> Self {
         Self(u64::from(object) << 32 | u64::from(relation.0))
     }
@@ -57,6 +60,12 @@ impl Node {
     #[expect(clippy::cast_possible_truncation, reason = "the halves it was made of")]
     pub(crate) fn parts(self) -> (RelId, u32) {
         (RelId(self.0 as u32), (self.0 >> 32) as u32)
+    }
+
+    /// Some number below 2³² that tells most nodes apart.
+    pub(crate) fn mixed(self) -> usize {
+        let mixed = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        usize::try_from(mixed).unwrap_or_default()
     }
 }
 
@@ -125,8 +134,9 @@ impl Graph {
         &self.values[number as usize]
     }
 
-    /// The numbers of names, as [`Names::find_all`] has it. Of a stored graph only.
-    pub(crate) fn find_all(&self, names: &[&str], found: &mut [u32; BLOCK]) {
+    /// What names are, as [`Names::find_all`] has it; the tags are for [`Tame::untagged`]. Of a stored
+    /// graph only.
+    pub(crate) fn find_all(&self, names: &[&str], found: &mut [Found; BLOCK]) {
         self.names.find_all(names, found);
     }
 
@@ -135,9 +145,9 @@ impl Graph {
         &self.held
     }
 
-    /// What may be asked about `object` as plain set algebra. Of a stored graph only.
-    pub(crate) fn tame(&self, object: u32) -> Tame {
-        Tame::untagged(self.names.tag(object)).1
+    /// Whether the tuples are more than fit beside a core, so that looking at one is waiting for it.
+    pub(crate) fn is_large(&self) -> bool {
+        self.nodes.len() > LARGE_NODES
     }
 
     /// Every object of one type that some tuple names, as object or as subject.
@@ -194,6 +204,9 @@ impl Graph {
         }
     }
 }
+
+/// With what belongs to them they are half of what a usual core keeps to itself. Tests' stores are small.
+const LARGE_NODES: usize = if cfg!(test) { 64 } else { 16_384 };
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum EdgeSubject {

@@ -78,10 +78,8 @@ pub fn run(path: &Path) -> Result<Report, Vec<Problem>> {
         loader.file_tuples(&mut folder, &file, &shown);
         test.value
             .add_tuples(&mut loader, &mut folder, &shown, index);
-        let store = Store {
-            graph: loader.finish().map_err(problems)?,
-            plan: Plan::clone(&plan),
-        };
+        let graph = loader.finish().map_err(problems)?;
+        let store = Store::new(Plan::clone(&plan), graph);
         report.tests.push(test.value.run(&store, index));
     }
     Ok(report)

@@ -6,7 +6,10 @@
 //! hash and, nearly always, one comparison; what takes time is waiting for memory, so many names are
 //! looked up together ([`Names::find_all`]).
 
-use std::hash::{BuildHasher, Hasher};
+use std::{
+    hash::{BuildHasher, Hasher},
+    hint::black_box,
+};
 
 use foldhash::quality::RandomState;
 
@@ -33,6 +36,36 @@ struct Slot {
     id: u32,
 }
 
+/// What [`Names::find_all`] finds of a name: its number and its tag.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) id: u32,
+    pub(crate) tag: u32,
+}
+
+impl Found {
+    pub(crate) const NOTHING: Self = Self { id: NONE, tag: 0 };
+}
+
+/// Whether two names are the same. Names are short, and calling for a comparison of memory takes
+/// longer than comparing two words.
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if a.len() > 16 {
+        return a == b;
+    }
+    // The first and the last word overlap unless all sixteen bytes are there.
+    if let (Some(first), Some(last)) = (a.first_chunk::<8>(), a.last_chunk::<8>()) {
+        return Some(first) == b.first_chunk() && Some(last) == b.last_chunk();
+    }
+    if let (Some(first), Some(last)) = (a.first_chunk::<4>(), a.last_chunk::<4>()) {
+        return Some(first) == b.first_chunk() && Some(last) == b.last_chunk();
+    }
+    a == b
+}
+
 impl Names {
     /// The number of `name`, if it has one.
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
@@ -40,17 +73,24 @@ impl Names {
         self.probe(name, hash).ok()
     }
 
-    /// The number of each of at most [`BLOCK`] names, [`NONE`] for those that have none.
+    /// What is known of each of at most [`BLOCK`] names, [`Found::NOTHING`] of those that have no number.
     ///
-    /// Each step is done for all before the next one: none waits for the others' memory.
-    pub(crate) fn find_all(&self, names: &[&str], found: &mut [u32; BLOCK]) {
+    /// Each step is done for all before the next one, unless the table is small: none waits for the
+    /// others' memory.
+    pub(crate) fn find_all(&self, names: &[&str], found: &mut [Found; BLOCK]) {
         let Some(mask) = self.slots.len().checked_sub(1) else {
-            *found = [NONE; BLOCK];
+            *found = [Found::NOTHING; BLOCK];
             return;
         };
+        if self.slots.len() <= NEAR_SLOTS {
+            for (found, name) in found.iter_mut().zip(names) {
+                *found = self.look_up(name, self.hash(name));
+            }
+            return;
+        }
         let mut slots = [Slot { hash: 0, id: NONE }; BLOCK];
         let mut hashes = [0_u32; BLOCK];
-        let mut texts = [(0, 0); BLOCK];
+        let mut starts = [(0_u32, 0_u32); BLOCK];
         for (hash, name) in hashes.iter_mut().zip(names) {
             *hash = self.hash(name);
         }
@@ -62,17 +102,35 @@ impl Names {
             }
             *slot = self.slots[at];
         }
-        for (text, slot) in texts.iter_mut().zip(&slots) {
-            *text = self.bounds(slot.id).unwrap_or_default();
-        }
-        for (index, name) in names.iter().enumerate() {
-            let (slot, hash, (start, end)) = (slots[index], hashes[index], texts[index]);
-            let bytes = &self.text.as_bytes()[start..end];
-            found[index] = if slot.id == NONE || bytes == name.as_bytes() {
-                slot.id
-            } else {
-                self.probe(name, hash).unwrap_or(NONE)
+        let mut seen = 0_u8;
+        let found = &mut found[..names.len()];
+        for ((found, slot), text) in found.iter_mut().zip(&slots).zip(&mut starts) {
+            let Some(entry) = self.entries.get(slot.id as usize) else {
+                *found = Found::NOTHING;
+                continue;
             };
+            let start = slot.id.checked_sub(1);
+            let start = start.map_or(0, |before| self.entries[before as usize].end);
+            *text = (start, entry.end);
+            seen ^= self
+                .text
+                .as_bytes()
+                .get(start as usize)
+                .copied()
+                .unwrap_or(0);
+            *found = Found {
+                id: slot.id,
+                tag: entry.tag,
+            };
+        }
+        // The texts were asked for above, all at once.
+        black_box(seen);
+        for (index, (name, found)) in names.iter().zip(found).enumerate() {
+            let (start, end) = starts[index];
+            let text = &self.text.as_bytes()[start as usize..end as usize];
+            if found.id != NONE && !same(text, name.as_bytes()) {
+                *found = self.look_up(name, hashes[index]);
+            }
         }
     }
 
@@ -101,6 +159,28 @@ impl Names {
     pub(crate) fn name(&self, id: u32) -> &str {
         let (start, end) = self.bounds(id).unwrap_or_default();
         &self.text[start..end]
+    }
+
+    /// What is known of `name`, in a table that is not empty.
+    fn look_up(&self, name: &str, hash: u32) -> Found {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot.id == NONE {
+                return Found::NOTHING;
+            }
+            if slot.hash == hash {
+                let Entry { end, tag } = self.entries[slot.id as usize];
+                let start = slot.id.checked_sub(1);
+                let start = start.map_or(0, |before| self.entries[before as usize].end);
+                let text = &self.text.as_bytes()[start as usize..end as usize];
+                if same(text, name.as_bytes()) {
+                    return Found { id: slot.id, tag };
+                }
+            }
+            at = (at + 1) & mask;
+        }
     }
 
     fn bounds(&self, id: u32) -> Option<(usize, usize)> {
@@ -182,6 +262,9 @@ impl Names {
 /// How many names are looked up together: enough to keep memory busy, few enough for the stack.
 pub(crate) const BLOCK: usize = 64;
 
+/// A table of so many lies near whoever looks names up.
+const NEAR_SLOTS: usize = if cfg!(test) { 64 } else { 8_192 };
+
 /// The number that no name has.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -209,15 +292,20 @@ mod tests {
     fn names_looked_up_together_are_found_as_they_are_singly() {
         let mut names = Names::default();
         for n in 0..1_000 {
-            names.intern(&format!("user:{}", n * 3), 0);
+            names.intern(&format!("user:{}", n * 3), n);
         }
         let asked: Vec<String> = (0..3_000).map(|n| format!("user:{n}")).collect();
         for block in asked.chunks(BLOCK) {
             let block: Vec<&str> = block.iter().map(String::as_str).collect();
-            let mut found = [NONE; BLOCK];
+            let mut found = [Found::NOTHING; BLOCK];
             names.find_all(&block, &mut found);
             for (name, found) in block.iter().zip(found) {
-                assert_eq!(names.find(name).unwrap_or(NONE), found, "{name}");
+                let id = names.find(name);
+                let singly = id.map(|id| Found {
+                    id,
+                    tag: names.tag(id),
+                });
+                assert_eq!(singly.unwrap_or(Found::NOTHING), found, "{name}");
             }
         }
     }
@@ -226,8 +314,22 @@ mod tests {
     fn nothing_is_found_in_an_empty_table() {
         let names = Names::default();
         assert_eq!(names.find("user:1"), None);
-        let mut found = [0; BLOCK];
+        let mut found = [Found { id: 0, tag: 0 }; BLOCK];
         names.find_all(&["user:1"], &mut found);
-        assert_eq!(found[0], NONE);
+        assert_eq!(found[0], Found::NOTHING);
+    }
+
+    #[test]
+    fn names_of_every_length_are_the_same_only_if_all_their_bytes_are() {
+        for length in 0..40 {
+            let name = vec![b'a'; length];
+            assert!(same(&name, &name.clone()));
+            assert!(!same(&name, &vec![b'a'; length + 1]));
+            for at in 0..length {
+                let mut other = name.clone();
+                other[at] = b'b';
+                assert!(!same(&name, &other), "{at} of {length}");
+            }
+        }
     }
 }

@@ -139,6 +139,13 @@ impl Plan {
         &self.relations[id.0 as usize]
     }
 
+    /// The monotone relations that tuples may assign others to.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = RelId> {
+        let all = (0..).map(RelId).zip(&self.relations);
+        all.filter(|(id, relation)| relation.rewrite.monotone && self.outward.lead(*id).is_assigned)
+            .map(|(id, _)| id)
+    }
+
     /// Whether some tuples could give `subject` the relation `id`.
     pub(crate) fn reaches(&self, id: RelId, subject: SubjectKind) -> bool {
         self.reach.reaches(id, subject)

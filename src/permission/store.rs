@@ -2,6 +2,7 @@
 
 use super::{
     Ask, Error, MAX_CONTEXTUAL_TUPLES,
+    batch::Memberships,
     engine::{self, Question, Subject, Undecided},
     graph::{Builder, Graph, Node, Tuple},
     plan::{Plan, SubjectKind},
@@ -13,9 +14,19 @@ use super::{
 pub(crate) struct Store {
     pub(crate) plan: Plan,
     pub(crate) graph: Graph,
+    /// For batches.
+    pub(crate) memberships: Memberships,
 }
 
 impl Store {
+    pub(crate) fn new(plan: Plan, graph: Graph) -> Self {
+        Self {
+            memberships: Memberships::new(&plan, &graph),
+            plan,
+            graph,
+        }
+    }
+
     /// Whether what is asked holds. Three look-ups by name, then numbers only.
     pub(crate) fn check(&self, ask: &Ask<'_>) -> Result<bool, Error> {
         let extra = self.overlay(ask.contextual_tuples)?;

@@ -79,7 +79,7 @@ fn store(folder: &mut Folder, text: &str, shown: &str) -> Result<Store, Vec<Stri
     let mut loader = Loader::new(&plan);
     loader.file_tuples(folder, &file, shown);
     let graph = loader.finish()?;
-    Ok(Store { plan, graph })
+    Ok(Store::new(plan, graph))
 }
 
 pub(super) fn plan<T>(

@@ -136,7 +136,7 @@ impl<'a> Ready<'a> {
             }
         }
         let graph = builder.build();
-        let store = Store { plan, graph };
+        let store = Store::new(plan, graph);
         Self { store, along }
     }
 

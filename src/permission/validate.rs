@@ -5,6 +5,7 @@
 //! not bury the reader under its consequences.
 
 mod entry;
+mod order;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Stage;
 use crate::{
-    dispatch::Strategy,
+    dispatch::{Choice, Strategy},
     policy::Route,
     verdict::{Class, Reason},
 };
@@ -16,7 +16,7 @@ use crate::{
 pub struct Plan {
     /// Steps that ran.
     pub ran: SmallVec<[Ran; 4]>,
-    /// Steps that the route asks for and that did not run.
+    /// Steps that the route asks for and that did not run, or not to their end.
     pub skipped: Vec<(Stage, Skip)>,
 }
 
@@ -57,11 +57,35 @@ pub struct Ran {
     pub actual: Duration,
 }
 
-/// Why a step did not run.
+impl Ran {
+    /// A step that ran as chosen.
+    pub(super) fn of(stage: Stage, choice: &Choice, took: Duration) -> Self {
+        Self {
+            stage,
+            strategy: choice.strategy(),
+            predicted: Some(choice.predicted()),
+            actual: took,
+        }
+    }
+
+    /// A step that waited for another service.
+    pub(super) fn waited(stage: Stage, took: Duration) -> Self {
+        Self {
+            stage,
+            strategy: Strategy::Async,
+            predicted: None,
+            actual: took,
+        }
+    }
+}
+
+/// Why a step did not run, or not to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Skip {
     /// An earlier step had denied.
     Denied,
+    /// An earlier step ended the check while this one ran beside it.
+    Stopped,
     /// An earlier step could not decide.
     Undecided,
 }
@@ -72,6 +96,7 @@ impl Skip {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Denied => "denied before",
+            Self::Stopped => "stopped midway",
             Self::Undecided => "undecided before",
         }
     }

@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Outcome, Plan, Ran, Stage, risk};
+use super::{Outcome, Plan, Ran, Stage, risk, screen::Look};
 use crate::{
-    dispatch::{Choice, Strategy},
+    dispatch::Choice,
     identity,
     permission::Origin,
     policy::{Route, WhenUnavailable},
@@ -35,31 +35,17 @@ pub(super) struct Stop {
 
 impl Progress {
     pub(super) fn ran(&mut self, stage: Stage, choice: &Choice, took: Duration) {
-        self.plan.ran.push(Ran {
-            stage,
-            strategy: choice.strategy(),
-            predicted: Some(choice.predicted()),
-            actual: took,
-        });
-    }
-
-    /// Notes a step that waited for another service.
-    pub(super) fn waited(&mut self, stage: Stage, took: Duration) {
-        self.plan.ran.push(Ran {
-            stage,
-            strategy: Strategy::Async,
-            predicted: None,
-            actual: took,
-        });
+        self.plan.ran.push(Ran::of(stage, choice, took));
     }
 
     pub(super) fn screened(
         &mut self,
-        screened: Result<Findings, screening::Error>,
+        look: Look,
         want: screening::Requirement,
         route: &Route,
     ) -> Result<(), Stop> {
-        match screened {
+        self.plan.ran.push(look.ran);
+        match look.found {
             Ok(findings) => {
                 let denial = findings.denial(&want);
                 self.findings = findings;

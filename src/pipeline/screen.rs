@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Pipeline, Progress, Stage, Stop};
+use super::{Pipeline, Ran, Stage, Stop};
 use crate::{
     check::{Body, HttpRequest},
     coalesce,
@@ -42,6 +42,12 @@ struct Job {
     want: Requirement,
 }
 
+/// What was seen in one body.
+pub(super) struct Look {
+    pub(super) found: Result<Findings, screening::Error>,
+    pub(super) ran: Ran,
+}
+
 impl Pipeline {
     /// What is in the body, or why that cannot be said; stopped when the pool cannot take it.
     pub(super) async fn screen(
@@ -49,14 +55,22 @@ impl Pipeline {
         request: &HttpRequest,
         want: &Requirement,
         deadline: Instant,
-        progress: &mut Progress,
-    ) -> Result<Result<Findings, screening::Error>, Stop> {
+    ) -> Result<Look, Stop> {
         let started = Instant::now();
-        let choice = self.choose_for(request);
-        let screened = self.find(&choice, request, want, deadline);
-        let screened = screened.await.map_err(Stop::denied)?;
-        progress.ran(Stage::Screening, &choice, started.elapsed());
-        Ok(screened)
+        let choice = self
+            .dispatcher
+            .choose(Operation::Prompt, weight_of(request), Lane::Critical);
+        let found = self.find(&choice, request, want, deadline).await;
+        Ok(Look {
+            found: found.map_err(Stop::denied)?,
+            ran: Ran::of(Stage::Screening, &choice, started.elapsed()),
+        })
+    }
+
+    /// What that would take in place.
+    pub(super) fn foresee_screening(&self, request: &HttpRequest) -> Duration {
+        self.dispatcher
+            .foresee(Operation::Prompt, weight_of(request))
     }
 
     /// What is in `prompt`, or why it could not be read; found out once for all who ask the same at
@@ -86,16 +100,6 @@ impl Pipeline {
                 coalesce::Error::Lost => Refused::Panicked,
             })
         })
-    }
-
-    fn choose_for(&self, request: &HttpRequest) -> Choice {
-        let bytes = bytes_of(request);
-        let weight = Weight {
-            bytes,
-            ..Weight::OF_A_CHECK
-        };
-        self.dispatcher
-            .choose(Operation::Prompt, weight, Lane::Critical)
     }
 
     async fn find(
@@ -135,7 +139,7 @@ impl Pipeline {
             None => {
                 let started = Instant::now();
                 let found = self.screener.screen(request, want, deadline);
-                self.dispatcher.ran(choice, started.elapsed());
+                told(&self.dispatcher, choice, &found, started.elapsed());
                 Ok(found)
             }
         }
@@ -163,8 +167,25 @@ impl Job {
         }
         let started = Instant::now();
         let found = screener.screen(&request, &want, deadline);
-        dispatcher.ran(&choice, started.elapsed());
+        told(&dispatcher, &choice, &found, started.elapsed());
         Ok(found)
+    }
+}
+
+fn weight_of(request: &HttpRequest) -> Weight {
+    Weight {
+        bytes: bytes_of(request),
+        ..Weight::OF_A_CHECK
+    }
+}
+
+/// Tells the dispatcher how long it took. What was known before teaches it nothing: a chat sent again
+/// takes no time, and the next body of its size takes all of it.
+fn told(dispatcher: &Dispatcher, choice: &Choice, found: &Found, took: Duration) {
+    if found.as_ref().is_ok_and(Findings::is_remembered) {
+        dispatcher.ran_in_part(choice, took);
+    } else {
+        dispatcher.ran(choice, took);
     }
 }
 

@@ -122,7 +122,7 @@ impl Work for Batch {
 
 impl Screener {
     /// Screens one prompt, until `deadline` or however long it takes; `max_body` and `max_text` bound
-    /// it.
+    /// it. Nothing is kept of it: a batch would drive out what chats are waiting for.
     ///
     /// # Errors
     ///
@@ -137,12 +137,13 @@ impl Screener {
             Prompt::Body(body) => {
                 let mut headers = Headers::default();
                 headers.push("content-type", b"application/json");
-                self.screen_body(&Body::Complete(body.clone()), &headers, *want, deadline)
+                let body = Body::Complete(body.clone());
+                self.screen_body(&body, &headers, *want, deadline, None)
             }
             Prompt::Text { text, .. } if text.len() > self.limits.text => Err(Error::TooLarge),
             Prompt::Text { text, trust } => {
                 let document = Document::plain(text.clone(), OffsetMap::default(), *trust);
-                self.search(&document, None, *want, deadline)
+                self.search(&document, None, *want, deadline, None)
             }
         }
     }
@@ -166,6 +167,7 @@ mod tests {
             personal_data: PersonalData::default(),
             patterns: Vec::new(),
             allow: Allowed::default(),
+            cache: "0".parse().expect("a size"),
         };
         let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
         Arc::new(Screener::new(&config, metrics).expect("good limits"))

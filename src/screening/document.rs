@@ -3,9 +3,11 @@
 //! Detectors do not see strings one by one. Strings of the same trust are laid end to end in
 //! [`Lane`]s, so that a phrase split over the parts of a message, or over messages, stands together
 //! again; object keys and short labels have a lane of their own and so never stand between two
-//! parts. JSON found inside a string has its own lanes too.
+//! parts. JSON found inside a string has its own lanes too. A long lane is read in [`units`].
 //!
 //! Cost: one buffer for all strings, one copy into the lanes.
+
+mod units;
 
 use std::ops::Range;
 
@@ -172,7 +174,11 @@ impl Lane {
             trust: self.trust,
             ..Self::default()
         };
-        let mut pieces = self.pieces.iter().peekable();
+        let start = ranges.first().map_or(0, |range| range.start);
+        let before = self
+            .pieces
+            .partition_point(|piece| piece.at + piece.len < start);
+        let mut pieces = self.pieces[before..].iter().peekable();
         for range in ranges {
             let mut end_before = None;
             while let Some(piece) = pieces.peek() {

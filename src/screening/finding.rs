@@ -145,7 +145,10 @@ pub struct Finding {
 /// Everything found in one body: at most [`Findings::MAX_PER_CATEGORY`] of each category are kept,
 /// so that a flood of one kind never hides another.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    found: Vec<Finding>,
+    remembered: bool,
+}
 
 impl Findings {
     /// How many findings of one category are kept.
@@ -155,7 +158,22 @@ impl Findings {
     pub const MODEL_RULE: &'static str = "injection.model";
 
     pub(super) fn new(found: Vec<Finding>) -> Self {
-        Self(found)
+        Self {
+            found,
+            remembered: false,
+        }
+    }
+
+    /// The same, and whether some of it was known before.
+    pub(super) fn remembered(self, remembered: bool) -> Self {
+        Self { remembered, ..self }
+    }
+
+    /// Whether some of the text had been searched before and was not searched again: the time that
+    /// this took says little about such a text.
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.remembered
     }
 
     /// Sorts what was found by place, takes repeated ones out and keeps the first of each category.
@@ -188,20 +206,20 @@ impl Findings {
 
     /// The findings in the order they stand in the body.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.0.iter()
+        self.found.iter()
     }
 
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// How many findings of `category` there are.
     #[must_use]
     pub fn count(&self, category: Category) -> usize {
         let of_category = |finding: &&Finding| finding.category == category;
-        self.0.iter().filter(of_category).count()
+        self.found.iter().filter(of_category).count()
     }
 
     /// Why the request is refused under `want`, if it is: an injection or invisible text before a

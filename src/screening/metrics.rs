@@ -3,11 +3,12 @@
 use prometheus::{IntCounter, Registry};
 
 use super::finding::Category;
-use crate::telemetry;
+use crate::telemetry::{self, CacheSeries};
 
-/// `subzero_findings_total{category}`, its handles resolved.
+/// `subzero_findings_total{category}`, its handles resolved, and the series of the memory.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    pub(super) cache: Option<CacheSeries>,
     injections: IntCounter,
     invisible: IntCounter,
     personal_data: IntCounter,
@@ -25,11 +26,21 @@ impl Metrics {
         )?;
         let of = |category: Category| found.with_label_values(&[category.as_str()]);
         Ok(Self {
+            cache: None,
             injections: of(Category::Injection),
             invisible: of(Category::InvisibleText),
             personal_data: of(Category::PersonalData),
             secrets: of(Category::Secret),
         })
+    }
+
+    /// The same; what is known of texts that came before is counted in `series`.
+    #[must_use]
+    pub fn with_cache(self, series: CacheSeries) -> Self {
+        Self {
+            cache: Some(series),
+            ..self
+        }
     }
 
     pub(super) fn found(&self, category: Category, count: usize) {

@@ -85,6 +85,7 @@ mod tests {
                 personal_data: PersonalData::default(),
                 patterns: Vec::new(),
                 allow: Allowed::default(),
+                cache: "0".parse().expect("a size"),
             };
             let metrics = Metrics::register(&Registry::new()).expect("fresh registry");
             Screener::new(&config, metrics).expect("good limits")

@@ -17,14 +17,32 @@ use super::{
     secrets::{self, Secrets},
     views::{Cipher, View, views},
 };
+use crate::check::Fields;
 
 /// A finding before its place in the body is known.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hit {
     pub(super) category: Category,
     pub(super) rule: RuleName,
-    pub(super) certainty: u8,
+    pub(super) certainty: Certainty,
     pub(super) range: Range<usize>,
+}
+
+/// How sure a hit is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Certainty {
+    /// So far above the model's threshold for short texts: what that says depends on how much text
+    /// the stretch was found in, which whoever scans one part of a text does not know.
+    Above(f32),
+    Percent(u8),
+}
+
+/// What is in one text.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    pub(super) hits: Vec<Hit>,
+    /// The text's, in bytes, as the model reads it.
+    pub(super) length: usize,
 }
 
 impl Hit {
@@ -64,6 +82,21 @@ impl Wanted {
         }
     }
 
+    /// All that it changes the findings by.
+    pub(super) fn put(self, fields: &mut Fields) {
+        let Self {
+            invisible,
+            personal_data,
+            phrases,
+            secrets,
+            trust,
+        } = self;
+        for on in [invisible, personal_data, phrases, secrets] {
+            fields.flag(on);
+        }
+        fields.number(trust as u64);
+    }
+
     fn looks_for(self, category: Category) -> bool {
         match category {
             Category::Injection => self.phrases,
@@ -86,8 +119,10 @@ enum Lead {
 #[derive(Debug, Default)]
 struct Found {
     ciphers: Vec<(Cipher, Range<usize>)>,
-    /// Where the model says so, and how sure it is.
-    learnt: Vec<(Range<usize>, u8)>,
+    /// Where the model says so, and how far above its threshold.
+    learnt: Vec<(Range<usize>, f32)>,
+    /// Of the folded text.
+    length: usize,
     phrases: Vec<(&'static str, Range<usize>)>,
     secrets: Vec<(&'static str, Range<usize>)>,
 }
@@ -121,25 +156,34 @@ impl Detectors {
         })
     }
 
-    /// Scans `text`, unless time runs out.
+    /// How sure a hit is, in percent, in a text of so many bytes; `None` where it is no finding.
+    pub(super) fn certainty(&self, hit: &Hit, length: usize) -> Option<u8> {
+        match hit.certainty {
+            Certainty::Above(above) => self.model.certainty(above, length),
+            Certainty::Percent(percent) => Some(percent),
+        }
+    }
+
+    /// Scans `text`, unless time runs out. What it finds depends on `text` and `wanted` alone.
     pub(super) fn scan(
         &self,
         text: &str,
         wanted: Wanted,
         deadline: Option<Instant>,
-    ) -> Result<Vec<Hit>, Error> {
-        let mut hits = Vec::new();
+    ) -> Result<Scanned, Error> {
+        let mut scanned = Scanned::default();
         if wanted.invisible || wanted.personal_data || wanted.phrases || wanted.secrets {
             let mut budget = Budget {
                 bytes: text.len() * 4 + SMALL,
                 deadline,
             };
-            self.read(text, wanted, 0, &mut budget, &mut hits)?;
+            scanned.length = self.read(text, wanted, 0, &mut budget, &mut scanned.hits)?;
         }
-        Ok(hits)
+        Ok(scanned)
     }
 
-    /// Reads `text` and its views, which share the budget at all levels.
+    /// Reads `text` and its views, which share the budget at all levels; returns the text's length as
+    /// the model reads it.
     fn read(
         &self,
         text: &str,
@@ -147,7 +191,7 @@ impl Detectors {
         depth: usize,
         budget: &mut Budget,
         hits: &mut Vec<Hit>,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         budget.check()?;
         let clean = clean(text);
         let mut here = Vec::new();
@@ -166,14 +210,15 @@ impl Detectors {
         for (rule, range) in found.phrases {
             add(Category::Injection, rule.into(), BY_RULE, range);
         }
-        for (range, certainty) in found.learnt {
+        for (range, above) in found.learnt {
             let rule = Findings::MODEL_RULE.into();
-            add(Category::Injection, rule, certainty, range);
+            add(Category::Injection, rule, Certainty::Above(above), range);
         }
         if wanted.personal_data {
             for hit in personal::scan(&clean.text, self.regions) {
                 let rule = hit.rule.into();
-                add(Category::PersonalData, rule, hit.certainty, hit.range);
+                let certainty = Certainty::Percent(hit.certainty);
+                add(Category::PersonalData, rule, certainty, hit.range);
             }
         }
         self.own.find(
@@ -205,9 +250,9 @@ impl Detectors {
             let left = budget.bytes.checked_sub(view.text.len());
             let left = left.ok_or(Error::TooLarge)?;
             budget.bytes = left;
-            let found = self.read_view(&view, wanted, depth, budget)?.into_iter();
+            let found = self.read_view(&view, wanted, depth, budget)?;
             let back = |range: &Range<usize>| clean.map.source(&view.origin.source(range));
-            hits.extend(found.map(|hit| hit.in_source(back)));
+            hits.extend(found.into_iter().map(|hit| hit.in_source(back)));
         }
         // Nobody sees what a decoded run says anyway, and bytes that are no text are full of these.
         if wanted.invisible && depth == 0 {
@@ -220,7 +265,7 @@ impl Detectors {
                 });
             }
         }
-        Ok(())
+        Ok(found.length)
     }
 
     /// What literals lead to; ranges are in `text`.
@@ -250,6 +295,9 @@ impl Detectors {
                 }
             }
         });
+        if wanted.secrets {
+            self.secrets.note_bare(text, &mut secrets);
+        }
         let found = self.injection.finish(&folded, phrases, || budget.check())?;
         let learnt = if wanted.phrases {
             self.model.find(&folded, wanted.trust)
@@ -258,11 +306,12 @@ impl Detectors {
         };
         let learnt = learnt
             .into_iter()
-            .map(|(range, certainty)| (map.source(&range), certainty));
+            .map(|(range, above)| (map.source(&range), above));
         let learnt = learnt.collect();
         let phrases = found.hits.into_iter();
         Ok(Found {
             learnt,
+            length: folded.len(),
             ciphers: (found.ciphers.into_iter())
                 .map(|(cipher, part)| (cipher, map.source(&part)))
                 .collect(),
@@ -296,7 +345,13 @@ impl Detectors {
         } else {
             depth + 1
         };
-        self.read(&view.text, wanted, depth, budget, &mut hits)?;
+        let length = self.read(&view.text, wanted, depth, budget, &mut hits)?;
+        // A view is a text of its own: how long the one is that it was found in says nothing about it.
+        hits.retain_mut(|hit| {
+            let certainty = self.certainty(hit, length);
+            hit.certainty = Certainty::Percent(certainty.unwrap_or_default());
+            certainty.is_some()
+        });
         Ok(hits)
     }
 }
@@ -323,7 +378,7 @@ impl Budget {
 }
 
 /// How sure a rule is, in percent.
-const BY_RULE: u8 = 95;
+const BY_RULE: Certainty = Certainty::Percent(95);
 /// Bytes of views that any text may have, beyond twice its length.
 const SMALL: usize = 4_096;
 /// How often a reading is read again.

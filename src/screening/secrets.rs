@@ -3,13 +3,16 @@
 //! A rule is a row: keywords that one automaton looks for without regard to case, a pattern tried in
 //! the keyword's neighbourhood, and the least entropy of what the pattern captures. Rows of vendors
 //! whose keys have no shape of their own share one assignment pattern (`vendor_key = "…"`), and
-//! those need digits and letters mixed, so that prose about keys is not one.
+//! those need digits and letters mixed, so that prose about keys is not one. One kind has neither
+//! keyword nor name, and is looked for by its dots.
 //!
 //! Neighbourhoods of one rule are merged, so the time is linear in the text.
 
 mod rules;
 
 use std::ops::Range;
+
+use memchr::memchr_iter;
 
 use super::{
     Findings,
@@ -63,6 +66,8 @@ impl Secrets {
     /// Takes the tables.
     pub(super) fn new() -> Self {
         let rules = rules::SHAPED.iter().chain(rules::ASSIGNED);
+        // The last one, where `note_bare` finds it.
+        let rules = rules.chain([&rules::BARE]);
         Self {
             rules: rules.map(|rule| (*rule, Pattern::default())).collect(),
         }
@@ -88,6 +93,23 @@ impl Secrets {
         }
         let window = floor(text, hit.start.saturating_sub(BEFORE))..floor(text, hit.end + AFTER);
         seen.windows.add(self.rules.len(), rule, window);
+    }
+
+    /// Notes what may be a secret that no keyword leads to.
+    pub(super) fn note_bare(&self, text: &str, seen: &mut Seen) {
+        let bytes = text.as_bytes();
+        let is_of_a_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        for at in memchr_iter(b'.', bytes) {
+            let (second, part) = (at + 7, at.saturating_sub(24)..at);
+            if bytes.get(second) == Some(&b'.')
+                && part.len() == 24
+                && bytes[part].iter().all(is_of_a_token)
+            {
+                let window = floor(text, at.saturating_sub(BEFORE))..floor(text, second + BEFORE);
+                seen.windows
+                    .add(self.rules.len(), self.rules.len() - 1, window);
+            }
+        }
     }
 
     /// Tries the rules that were led to, calling `go_on` now and then; ranges are those of the

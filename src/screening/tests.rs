@@ -1,6 +1,7 @@
 //! The screener as its callers see it: bodies in, findings out.
 
 mod fuzz;
+mod memory;
 mod own;
 mod properties;
 
@@ -32,6 +33,7 @@ fn config() -> Config {
         personal_data: PersonalData::default(),
         patterns: Vec::new(),
         allow: Allowed::default(),
+        cache: "0".parse().expect("a size"),
     }
 }
 

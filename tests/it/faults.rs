@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use crate::support::{
     client::{Request, Response},
@@ -43,6 +47,10 @@ async fn each_fault_shows_as_what_it_is_and_passes() {
         sleep(Duration::from_millis(50)).await;
         passes().await;
     }
+    proxy.set(Fault::Says(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n",
+    ));
+    assert_eq!(ask(&proxy).await.expect("an answer").status, 429);
     let slow = Duration::from_millis(200);
     proxy.set(Fault::Slow(slow));
     let began = Instant::now();
@@ -61,6 +69,22 @@ async fn each_fault_shows_as_what_it_is_and_passes() {
     assert!(good > 3 && bad > 3, "{good} good, {bad} bad");
     assert!(proxy.accepted() > 30);
     assert_eq!(proxy.open(), 0, "nothing is left open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_lost_bytes_carries_no_more() {
+    let service = Upstream::start().await;
+    let proxy = Proxy::start(service.address).await;
+    proxy.set(Fault::BlackHole);
+    let mut stream = TcpStream::connect(proxy.address).await.expect("connects");
+    let request = b"GET / HTTP/1.1\r\nhost: service.example\r\n\r\n";
+    stream.write_all(request).await.expect("sent");
+    sleep(Duration::from_millis(200)).await;
+    proxy.set(Fault::None);
+    stream.write_all(request).await.expect("sent");
+    let answer = timeout(Duration::from_secs(20), stream.read(&mut [0; 16])).await;
+    let error = answer.expect("in time").expect_err("an answer to what?");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test(flavor = "multi_thread")]

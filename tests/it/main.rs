@@ -47,6 +47,7 @@ mod screen;
 mod senders;
 mod sessions;
 mod sharing;
+mod soak;
 mod store;
 mod tokens;
 mod upgrades;

@@ -1,5 +1,7 @@
 //! Permissions from a real `OpenFGA` server: behind Envoy, at the API's doors and on the command line.
 
+mod beside;
+
 use std::{fs, process::Command, time::Duration};
 
 use serde_json::{Value, json};
@@ -8,9 +10,10 @@ use tokio::time::sleep;
 use crate::{
     support::{
         client::Request,
+        oidc::{self, Oidc},
         openfga::{OpenFga, Setup},
     },
-    world::World,
+    world::{self, Keys, World},
 };
 
 /// Relations of documents; the tests' issuer; a server whose id and address are filled in.
@@ -245,6 +248,73 @@ async fn the_api_and_the_command_line_ask_the_server_too() {
     drop(server);
     let expected = "{\"error\":4000}\n{\"error\":4000}\n{\"error\":2000}\n";
     assert_eq!(permit(), (Some(1), expected.to_owned()));
+}
+
+/// What the server's tokens are for; the provider's are for something else unless that is asked for.
+const FGA_AUDIENCE: &str = "https://fga.example/";
+
+/// A provider, and a server that takes its tokens if they are for [`FGA_AUDIENCE`], with the
+/// configuration that asks it; `CREDENTIALS` in there is yet to be filled in.
+async fn server_behind_a_provider() -> (Oidc, OpenFga, String) {
+    let provider = oidc::Setup {
+        named: vec![FGA_AUDIENCE.to_owned()],
+        ..oidc::Setup::default()
+    };
+    let provider = provider.start().await;
+    let form = format!(
+        "grant_type=client_credentials&client_id=bob&client_secret=bob-secret&audience={FGA_AUDIENCE}"
+    );
+    let token = provider.token_with("bob", "", |request| request.body(form));
+    let token = token.await;
+    assert_eq!(oidc::claims(&token)["aud"], FGA_AUDIENCE);
+    let setup = Setup::default().issuer(&provider.issuer, FGA_AUDIENCE, &token);
+    let server = setup.start().await;
+    let store = server.store().await;
+    let id = server.model(&store, &model()).await;
+    server.write(&store, &id, &[viewer("alice", "own")]).await;
+    let config = format!(
+        "permission: {{ openfga: {{ url: 'http://{}', store_id: {store}, model_id: {id}, timeout: 5s, cache: {{ ttl: 10s, memory: 0 }}, credentials: CREDENTIALS }} }}",
+        server.http
+    );
+    (provider, server, config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_s_tokens_for_the_server_s_audience_are_taken_and_no_others() {
+    let (provider, _server, config) = server_behind_a_provider().await;
+    let ask = async |client: &str, secret: &str| {
+        let credentials = format!(
+            "{{ issuer: '{}', allow_private_addresses: true, client: {{ client_id: alice, client_secret_file: secret, secret_by: post{client} }} }}",
+            provider.issuer
+        );
+        let config = config.replace("CREDENTIALS", &credentials);
+        let subzero = world::subzero(&config, &Keys::generate());
+        let subzero = subzero.file("secret", secret).start().await;
+        let mut told = Vec::new();
+        for user in ["alice", "bob", "alice"] {
+            let asked = Request::post("/authz/check", &viewer(user, "own"));
+            let answer = asked.header("host", "localhost").send(subzero.http).await;
+            told.push((answer.status, answer.json()));
+        }
+        told
+    };
+    let before = provider.count("token").await;
+    let named = format!(", audience: '{FGA_AUDIENCE}'");
+    let told = ask(&named, "alice-secret\n").await;
+    let allowed: Vec<_> = told.iter().map(|(_, answer)| &answer["allowed"]).collect();
+    assert_eq!(allowed, [true, false, true], "{told:?}");
+    assert!(told.iter().all(|(_, answer)| answer["source"] == "remote"));
+    assert_eq!(provider.count("token").await, before + 1, "one for all");
+
+    // For another audience, which the server refuses; and none at all, since the provider refuses.
+    for (client, secret) in [("", "alice-secret\n"), (&named, "wrong\n")] {
+        for (status, answer) in ask(client, secret).await {
+            assert_eq!(status, 503, "{client}: {answer}");
+            assert_eq!(answer["reason"], "permission_unavailable", "{answer}");
+            let text = answer.to_string();
+            assert!(!text.contains("secret") && !text.contains("eyJ"), "{text}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

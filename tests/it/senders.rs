@@ -1,8 +1,7 @@
 //! Tokens that are bound to their sender, through Envoy: keys proven by `DPoP` at a certified provider,
 //! and client certificates.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
+use base64_simd::STANDARD;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,8 +9,9 @@ use crate::{
     support::{
         client::{Request, Response},
         envoy,
-        keys::{Algorithm, Key, Token},
+        keys::{Algorithm, Key},
         oidc::Oidc,
+        proofs::{confirmation, proof, sha256, unsigned},
         redis::Redis,
         subzero::Subzero,
         tls::Authority,
@@ -19,38 +19,6 @@ use crate::{
     },
     world::{self, AUDIENCE, ISSUER, Keys, World, token},
 };
-
-fn sha256(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, bytes))
-}
-
-/// A proof by `key` for a request, and for `token` if there is one yet.
-pub(crate) fn proof(key: &Key, method: &str, url: &str, token: Option<&str>) -> String {
-    unsigned(key, method, url, token).sign(key)
-}
-
-fn unsigned(key: &Key, method: &str, url: &str, token: Option<&str>) -> Token {
-    let mut jwk = key.jwk();
-    let members = jwk.as_object_mut().expect("an object");
-    for name in ["kid", "use", "alg"] {
-        members.remove(name);
-    }
-    let id = uuid::Uuid::now_v7().to_string();
-    let proof = Token::new("", "", "")
-        .without("iss")
-        .without("aud")
-        .without("sub")
-        .without("exp")
-        .header("typ", json!("dpop+jwt"))
-        .header("jwk", jwk)
-        .claim("jti", json!(id))
-        .claim("htm", json!(method))
-        .claim("htu", json!(url));
-    match token {
-        Some(token) => proof.claim("ath", json!(sha256(token.as_bytes()))),
-        None => proof,
-    }
-}
 
 /// A proof by `key` for `GET /me` of the service, with this nonce if there is one.
 fn nonced(key: &Key, token: &str, nonce: Option<&str>) -> String {
@@ -64,12 +32,8 @@ fn nonced(key: &Key, token: &str, nonce: Option<&str>) -> String {
 
 /// A token that is bound to `holder`.
 pub(crate) fn bound_to(holder: &Key, keys: &Keys) -> String {
-    let jwk = holder.jwk();
-    let member = |name: &str| jwk[name].as_str().expect("a text");
-    let (x, y) = (member("x"), member("y"));
-    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    let thumbprint = json!({ "jkt": sha256(canonical.as_bytes()) });
-    token("alice").claim("cnf", thumbprint).sign(&keys.rs256)
+    let confirmation = confirmation(holder);
+    token("alice").claim("cnf", confirmation).sign(&keys.rs256)
 }
 
 /// What a replica, asked as by Envoy, says of `GET /me` with this token and proof.

@@ -4,7 +4,8 @@
 //   node provider.mjs HOME '{"resource": "https://api.example", "scopes": "chat docs",
 //                            "clients": ["alice", "bob"], "algorithm": "RS256", "ttl": 600,
 //                            "basic": ["web"], "signing": {"robot": PUBLIC_JWK},
-//                            "opaque": ["carol"], "state": FILE, "port": 0}'
+//                            "opaque": ["carol"], "named": ["https://fga.example"],
+//                            "state": FILE, "port": 0}'
 //
 // HOME is the folder whose node_modules has oidc-provider. Its keys are kept in FILE, so that one started
 // again with the same FILE and port is the same provider. It listens on `port` (0 = a free one) of 127.0.0.1 and
@@ -13,6 +14,7 @@
 // in a header, `signing` ones prove themselves with their key (private_key_jwt). `opaque` ones send it in
 // the form too, and their tokens say nothing: the introspection endpoint, which any client may ask,
 // tells what they are worth. A token that is asked for with a DPoP proof is bound to the proof's key.
+// Tokens are for `resource`, unless the form has `audience` with one of `named`, as Auth0 wants it.
 //
 // Every client may also exchange an access token of this provider for another one about the same
 // subject (RFC 8693), for the audience `resource` alone.
@@ -30,7 +32,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [home, settings] = process.argv.slice(2);
-const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {}, opaque = [], state, port = 0 } = JSON.parse(settings);
+const { resource, scopes, clients, algorithm, ttl, basic = [], signing = {}, opaque = [], named = [], state, port = 0 } = JSON.parse(settings);
 const library = (...path) => import(pathToFileURL(join(home, 'node_modules', ...path)));
 const { Provider, errors } = await library('oidc-provider', 'lib', 'index.js');
 const { createLocalJWKSet, jwtVerify } = await library('jose', 'dist', 'webapi', 'index.js');
@@ -100,20 +102,29 @@ function addExchange(made, keys) {
   return made;
 }
 
-function resourceServer(ctx, indicator, asking) {
+function resourceServer(ctx, indicator = resource, asking = undefined) {
+  if (![resource, ...named].includes(indicator)) throw new errors.InvalidTarget('audience');
   return {
     scope: scopes,
-    audience: resource,
+    audience: indicator,
     accessTokenFormat: asking && opaque.includes(asking.clientId) ? 'opaque' : 'jwt',
     accessTokenTTL: ttl,
     jwt: { sign: { alg: algorithm } },
   };
 }
 
-// One instance has one key set for life, so rotating means making another one for the same issuer. What
-// it remembers is in memory that all instances of a process share.
+// One instance has one key set for life, so rotating means making another one for the same issuer. All of
+// them remember the same tokens: the library's own memory is one instance's.
+const remembered = new Map();
+const adapter = (model) => ({
+  upsert: async (id, payload) => { remembered.set(`${model}:${id}`, payload); },
+  find: async (id) => remembered.get(`${model}:${id}`),
+  destroy: async (id) => { remembered.delete(`${model}:${id}`); },
+});
+
 function provider(issuer, keys) {
   return addExchange(new Provider(issuer, {
+    adapter,
     jwks: { keys },
     clients: [
       ...clients.map((name) => withSecret(name, 'client_secret_post')),
@@ -137,7 +148,7 @@ function provider(issuer, keys) {
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => resource,
+        defaultResource: (ctx) => ctx.oidc.body?.audience ?? resource,
         getResourceServerInfo: resourceServer,
       },
     },

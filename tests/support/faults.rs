@@ -20,7 +20,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -53,6 +53,8 @@ pub(crate) enum Fault {
     Reset,
     /// The first so many bytes of an answer come through, then the connection is reset.
     ResetAfter(usize),
+    /// Whatever is sent is answered with these bytes: one service's way to say no.
+    Says(&'static str),
     /// Each answer waits for so long.
     Slow(Duration),
     /// A byte of an answer at a time, so far apart.
@@ -211,9 +213,9 @@ async fn serve(client: &mut TcpStream, state: &State) -> io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
-    let to_client = Mutex::new(to_client);
-    let asking = ask(from_client, to_server, &to_client, state);
-    let answering = answer(from_server, &to_client, state);
+    let (to_client, lost) = (Mutex::new(to_client), AtomicBool::new(false));
+    let asking = ask(from_client, to_server, &to_client, (state, &lost));
+    let answering = answer(from_server, &to_client, (state, &lost));
     // Whichever ends with an error ends both; a side that has said all waits for the other.
     tokio::try_join!(asking, answering)?;
     Ok(())
@@ -226,7 +228,7 @@ async fn ask(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     to_client: &ToClient<'_>,
-    state: &State,
+    (state, lost): (&State, &AtomicBool),
 ) -> io::Result<()> {
     let mut bytes = vec![0; BUFFER];
     loop {
@@ -235,8 +237,10 @@ async fn ask(
             return to.shutdown().await;
         }
         match state.fault() {
-            Fault::BlackHole => {}
+            Fault::BlackHole => lost.store(true, Ordering::Relaxed),
+            _ if lost.load(Ordering::Relaxed) => return Err(io::ErrorKind::ConnectionReset.into()),
             Fault::Garbage => to_client.lock().await.write_all(NONSENSE).await?,
+            Fault::Says(answer) => to_client.lock().await.write_all(answer.as_bytes()).await?,
             Fault::Refuse | Fault::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
             Fault::Flapping(_)
             | Fault::None
@@ -248,7 +252,11 @@ async fn ask(
 }
 
 /// From the server to the client.
-async fn answer(mut from: ReadHalf<'_>, to: &ToClient<'_>, state: &State) -> io::Result<()> {
+async fn answer(
+    mut from: ReadHalf<'_>,
+    to: &ToClient<'_>,
+    (state, lost): (&State, &AtomicBool),
+) -> io::Result<()> {
     let mut bytes = vec![0; BUFFER];
     loop {
         let read = from.read(&mut bytes).await?;
@@ -257,7 +265,9 @@ async fn answer(mut from: ReadHalf<'_>, to: &ToClient<'_>, state: &State) -> io:
         }
         let bytes = &bytes[..read];
         match state.fault() {
-            Fault::BlackHole | Fault::Garbage => {}
+            Fault::BlackHole => lost.store(true, Ordering::Relaxed),
+            _ if lost.load(Ordering::Relaxed) => return Err(io::ErrorKind::ConnectionReset.into()),
+            Fault::Garbage | Fault::Says(_) => {}
             Fault::Flapping(_) | Fault::None => to.lock().await.write_all(bytes).await?,
             Fault::Refuse | Fault::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
             Fault::ResetAfter(most) => {

@@ -28,6 +28,7 @@ pub(crate) mod openfga;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod proofs;
 pub(crate) mod redis;
 pub(crate) mod subzero;
 pub(crate) mod tls;

@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) signing: Vec<(String, Value)>,
     /// Those whose tokens say nothing themselves.
     pub(crate) opaque: Vec<String>,
+    /// Other audiences, for tokens that are asked for with `audience`.
+    pub(crate) named: Vec<String>,
     pub(crate) algorithm: Algorithm,
     /// A token's life in seconds.
     pub(crate) ttl: u32,
@@ -47,6 +49,7 @@ impl Default for Setup {
             basic: Vec::new(),
             signing: Vec::new(),
             opaque: vec!["carol".to_owned()],
+            named: Vec::new(),
             algorithm: Algorithm::Rs256,
             ttl: 600,
         }
@@ -69,6 +72,7 @@ impl Setup {
             "ttl": self.ttl,
             "basic": self.basic,
             "opaque": self.opaque,
+            "named": self.named,
             "signing": self.signing.into_iter().collect::<Map<String, Value>>(),
         });
         let (issuer, process) = start(&settings, dir.path()).await;

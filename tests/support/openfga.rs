@@ -33,6 +33,7 @@ const MOST_WRITTEN: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Setup {
     key: Option<String>,
+    issuer: Option<[String; 2]>,
     file: Option<PathBuf>,
     http: Option<u16>,
 }
@@ -41,6 +42,13 @@ impl Setup {
     /// Asks every caller for this preshared key.
     pub(crate) fn key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
+        self
+    }
+
+    /// Asks every caller for a token of `issuer` for `audience`; the tests' own calls show `token`.
+    pub(crate) fn issuer(mut self, issuer: &str, audience: &str, token: &str) -> Self {
+        self.issuer = Some([issuer, audience].map(str::to_owned));
+        self.key = Some(token.to_owned());
         self
     }
 
@@ -93,8 +101,15 @@ impl Setup {
             Some(file) => command.args(stored_in(file)),
             None => command.args(["--datastore-engine", "memory"]),
         };
-        if let Some(key) = &self.key {
-            command.args(["--authn-method", "preshared", "--authn-preshared-keys", key]);
+        match (&self.issuer, &self.key) {
+            (Some([issuer, audience]), _) => {
+                command.args(["--authn-method", "oidc", "--authn-oidc-issuer", issuer]);
+                command.args(["--authn-oidc-audience", audience]);
+            }
+            (None, Some(key)) => {
+                command.args(["--authn-method", "preshared", "--authn-preshared-keys", key]);
+            }
+            (None, None) => {}
         }
         let mut process = Process::start("openfga", command, dir.path());
         let ready = async || {

@@ -72,10 +72,26 @@ impl Process {
 
     /// Resident memory in bytes, from the kernel.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.status("VmRSS:") * 1024
+    }
+
+    /// Its threads.
+    pub(crate) fn threads(&self) -> u64 {
+        self.status("Threads:")
+    }
+
+    /// Its open files and sockets.
+    pub(crate) fn descriptors(&self) -> u64 {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        open.map_or(0, |open| open.count() as u64)
+    }
+
+    /// A number of the kernel's about it; 0 when it is gone.
+    fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.map_or(0, |kib| kib * 1024)
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        number.unwrap_or_default()
     }
 
     /// Waits until `address` accepts connections.

@@ -4,8 +4,8 @@
 //! Whatever is not found (an unknown name, a set, a mistake) is left to the single check.
 
 use crate::permission::{
-    graph::Node,
-    names::{BLOCK, NONE},
+    graph::{Node, Tame},
+    names::{self, BLOCK, Found, NONE},
     plan::{RelId, TypeId},
     question::Question,
     store::Store,
@@ -17,6 +17,8 @@ pub(super) struct Pair {
     pub(super) subject: u32,
     pub(super) relation: RelId,
     pub(super) object: u32,
+    /// What may be asked about the object as plain set algebra.
+    pub(super) tame: Tame,
 }
 
 impl Pair {
@@ -26,62 +28,85 @@ impl Pair {
     }
 }
 
-/// One for each question; `None` for what the single check must answer.
-pub(super) fn pairs(store: &Store, questions: &[Question]) -> Vec<Option<Pair>> {
-    let mut pairs = Vec::with_capacity(questions.len());
-    let mut relations = Relations {
-        store,
-        known: Vec::new(),
-    };
-    let mut user = ("", NONE);
-    for block in questions.chunks(BLOCK) {
-        let subjects = subjects(store, block, &mut user);
-        let mut names = [""; BLOCK];
-        for (name, question) in names.iter_mut().zip(block) {
-            *name = &question.object;
+/// Questions in numbers.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    /// One for each question; `None` for what the single check must answer.
+    pub(super) all: Vec<Option<Pair>>,
+    /// All of them, cut where the key changes.
+    pub(super) runs: Vec<Run>,
+}
+
+/// Questions that follow each other and have their key in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// `None` for what the single check must answer.
+    pub(super) key: Option<Node>,
+    pub(super) len: usize,
+}
+
+impl Pairs {
+    pub(super) fn new(store: &Store, questions: &[Question]) -> Self {
+        let mut pairs = Self {
+            all: Vec::with_capacity(questions.len()),
+            runs: Vec::new(),
+        };
+        let mut relations = Relations {
+            store,
+            known: Vec::new(),
+        };
+        let mut user = ("", NONE);
+        for block in questions.chunks(BLOCK) {
+            let subjects = subjects(store, block, &mut user);
+            let mut names = [""; BLOCK];
+            for (name, question) in names.iter_mut().zip(block) {
+                *name = &question.object;
+            }
+            let mut objects = [Found::NOTHING; BLOCK];
+            store.graph.find_all(&names[..block.len()], &mut objects);
+            for ((question, subject), object) in block.iter().zip(&subjects).zip(&objects) {
+                pairs.push(relations.pair(question, *subject, *object));
+            }
         }
-        let mut objects = [NONE; BLOCK];
-        store.graph.find_all(&names[..block.len()], &mut objects);
-        for (index, question) in block.iter().enumerate() {
-            let (subject, object) = (subjects[index], objects[index]);
-            let is_found = subject != NONE && object != NONE;
-            pairs.push(if is_found && question.contextual_tuples.is_empty() {
-                let relation = relations.find(object, &question.relation);
-                relation.map(|relation| Pair {
-                    subject,
-                    relation,
-                    object,
-                })
-            } else {
-                None
-            });
+        pairs
+    }
+
+    fn push(&mut self, pair: Option<Pair>) {
+        self.all.push(pair);
+        let key = pair.map(Pair::key);
+        match self.runs.last_mut() {
+            Some(run) if run.key == key => run.len += 1,
+            _ => self.runs.push(Run { key, len: 1 }),
         }
     }
-    pairs
 }
 
 /// The users' numbers. Each is looked up once where questions of one user follow each other; `last`
 /// is the user before.
 fn subjects<'q>(store: &Store, block: &'q [Question], last: &mut (&'q str, u32)) -> [u32; BLOCK] {
+    let is_same = |a: &str, b: &str| names::same(a.as_bytes(), b.as_bytes());
+    if block.iter().all(|question| is_same(&question.user, last.0)) {
+        return [last.1; BLOCK];
+    }
     let mut names = [""; BLOCK];
     let mut places = [0; BLOCK];
     let mut count = 0;
     let mut name = last.0;
     for (place, question) in places.iter_mut().zip(block) {
-        if question.user != name {
+        if !is_same(&question.user, name) {
             name = &question.user;
             names[count] = name;
             count += 1;
         }
         *place = count;
     }
-    let mut found = [NONE; BLOCK];
+    let mut found = [Found::NOTHING; BLOCK];
     store.graph.find_all(&names[..count], &mut found);
     let mut subjects = [NONE; BLOCK];
     for (subject, place) in subjects.iter_mut().zip(&places[..block.len()]) {
         *subject = match place.checked_sub(1) {
             None => last.1,
-            Some(place) => found[place],
+            Some(place) => found[place].id,
         };
     }
     *last = (name, subjects[block.len().saturating_sub(1)]);
@@ -91,16 +116,34 @@ fn subjects<'q>(store: &Store, block: &'q [Question], last: &mut (&'q str, u32))
 /// The few relations that a batch asks for.
 struct Relations<'a> {
     store: &'a Store,
+    /// The one that was found last comes first.
     known: Vec<(TypeId, &'a str, Option<RelId>)>,
 }
 
 impl<'a> Relations<'a> {
-    fn find(&mut self, object: u32, name: &'a str) -> Option<RelId> {
-        let of = self.store.graph.type_of(object);
-        let known = self.known.iter();
-        let mut same = known.filter(|(type_id, known, _)| *type_id == of && *known == name);
-        if let Some((_, _, id)) = same.next() {
-            return *id;
+    fn pair(&mut self, question: &'a Question, subject: u32, object: Found) -> Option<Pair> {
+        if subject == NONE || object.id == NONE || !question.contextual_tuples.is_empty() {
+            return None;
+        }
+        let (of, tame) = Tame::untagged(object.tag);
+        Some(Pair {
+            subject,
+            relation: self.find(of, &question.relation)?,
+            object: object.id,
+            tame,
+        })
+    }
+
+    fn find(&mut self, of: TypeId, name: &'a str) -> Option<RelId> {
+        let is_it = |(type_id, known, _): &(TypeId, &str, _)| {
+            *type_id == of && names::same(known.as_bytes(), name.as_bytes())
+        };
+        if let Some(first) = self.known.first().filter(|first| is_it(first)) {
+            return first.2;
+        }
+        if let Some(place) = self.known.iter().position(is_it) {
+            self.known.swap(0, place);
+            return self.known[0].2;
         }
         let id = self.store.plan.relation_id(of, name);
         if self.known.len() < MAX_KNOWN {

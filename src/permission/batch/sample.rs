@@ -97,7 +97,7 @@ impl Names {
             add(self.of("user", document % USERS), "owner", name());
         }
         let graph = builder.build();
-        Store { plan, graph }
+        Store::new(plan, graph)
     }
 }
 

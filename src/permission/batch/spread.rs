@@ -7,8 +7,8 @@
 
 use super::bits::Bits;
 use crate::permission::{
-    graph::Node,
-    plan::{RelId, SubjectKind},
+    graph::{Graph, Node},
+    plan::{Plan, RelId, SubjectKind},
     store::Store,
 };
 
@@ -31,7 +31,8 @@ impl Spread {
             });
             seen[place].1.insert(object)
         };
-        follow(store, subject, relation, budget, &mut Vec::new(), is_new)?;
+        let over = (&store.plan, &store.graph);
+        follow(over, subject, relation, budget, &mut Vec::new(), is_new)?;
         let (_, objects) = seen.swap_remove(0);
         Some(Self { objects })
     }
@@ -44,7 +45,7 @@ impl Spread {
 /// Follows plain tuples and rewrites from `subject` to all that can matter for `target`. `is_new`
 /// remembers what it is shown; `open` is working memory. `None` when it takes more than `budget` steps.
 pub(super) fn follow(
-    store: &Store,
+    (plan, graph): (&Plan, &Graph),
     subject: u32,
     target: RelId,
     budget: usize,
@@ -53,15 +54,17 @@ pub(super) fn follow(
 ) -> Option<()> {
     open.clear();
     let mut way = Way {
-        store,
+        plan,
+        graph,
         target,
         left: budget,
+        decided: (target, true),
         open,
         is_new,
     };
-    let held = store.graph.held();
+    let held = graph.held();
     way.assigned(held.by_object(subject))?;
-    way.assigned(held.by_everyone(store.graph.type_of(subject)))?;
+    way.assigned(held.by_everyone(graph.type_of(subject)))?;
     while let Some(node) = way.open.pop() {
         way.leads(node)?;
     }
@@ -70,10 +73,13 @@ pub(super) fn follow(
 
 /// A search under way.
 struct Way<'a, F> {
-    store: &'a Store,
+    plan: &'a Plan,
+    graph: &'a Graph,
     target: RelId,
     /// Steps that may still be taken.
     left: usize,
+    /// The relation that was asked about last, and whether it matters.
+    decided: (RelId, bool),
     open: &'a mut Vec<Node>,
     is_new: F,
 }
@@ -82,13 +88,12 @@ impl<F: FnMut(Node) -> bool> Way<'_, F> {
     /// Everything that follows from `node` in one step.
     fn leads(&mut self, node: Node) -> Option<()> {
         let (relation, object) = node.parts();
-        let store = self.store;
-        let lead = store.plan.outward.lead(relation);
+        let lead = self.plan.outward.lead(relation);
         for &computed in &lead.computed {
             self.step(1)?;
             self.reach(Node::new(computed, object));
         }
-        let held = store.graph.held();
+        let held = self.graph.held();
         for &(tupleset, linked) in &lead.linked {
             if self.matters(linked) {
                 let children = held.assigned_as(tupleset, object);
@@ -112,7 +117,12 @@ impl<F: FnMut(Node) -> bool> Way<'_, F> {
     fn assigned(&mut self, mut nodes: &[Node]) -> Option<()> {
         while let Some(first) = nodes.first() {
             let (relation, _) = first.parts();
-            let end = nodes.partition_point(|node| node.parts().0 <= relation);
+            let is_next = |node: &Node| node.parts().0 != relation;
+            // Most runs are short.
+            let end = match nodes.iter().take(SHORT_RUN).position(is_next) {
+                Some(end) => end,
+                None => nodes.partition_point(|node| node.parts().0 <= relation),
+            };
             let (run, rest) = nodes.split_at(end);
             self.step(1)?;
             if self.matters(relation) {
@@ -133,9 +143,13 @@ impl<F: FnMut(Node) -> bool> Way<'_, F> {
     }
 
     /// Whether something of `relation` can lead to the target.
-    fn matters(&self, relation: RelId) -> bool {
-        let set = SubjectKind::Userset(relation);
-        relation == self.target || self.store.plan.reaches(self.target, set)
+    fn matters(&mut self, relation: RelId) -> bool {
+        if self.decided.0 != relation {
+            let set = SubjectKind::Userset(relation);
+            let matters = relation == self.target || self.plan.reaches(self.target, set);
+            self.decided = (relation, matters);
+        }
+        self.decided.1
     }
 
     fn step(&mut self, count: usize) -> Option<()> {
@@ -143,3 +157,6 @@ impl<F: FnMut(Node) -> bool> Way<'_, F> {
         Some(())
     }
 }
+
+/// As far as a run is looked through before its end is searched for.
+const SHORT_RUN: usize = 8;

@@ -34,9 +34,9 @@ fn hold(store: Store, questions: Vec<Question>, piece: usize) -> usize {
 }
 
 fn tame(store: &Store, questions: &[Question]) -> usize {
-    let pairs = resolve::pairs(store, questions).into_iter().flatten();
+    let pairs = Pairs::new(store, questions).all.into_iter().flatten();
     pairs
-        .filter(|pair| match store.graph.tame(pair.object) {
+        .filter(|pair| match pair.tame {
             Tame::All => true,
             Tame::Monotone => store.plan.relation(pair.relation).rewrite.monotone,
             Tame::Nothing => false,

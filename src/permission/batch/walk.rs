@@ -3,12 +3,12 @@
 //! Being tame bounds it: no cycle, few places, hops and rewrites. What is found of one subject is kept
 //! until the next one comes, since folders and groups are met again and again.
 //!
-//! Cost: a few look-ups an object on the way. The sets that a subject is in are looked up once and
-//! then compared, rather than searched for the subject each.
+//! Cost: a few look-ups an object on the way. The sets that a subject is in are listed
+//! ([`super::Memberships`]) and compared, rather than searched for the subject each.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
-use super::{Sets, resolve::Pair, spread};
+use super::{Sets, resolve::Pair};
 use crate::permission::{
     engine,
     graph::{Assigned, Mixing, Node},
@@ -26,13 +26,8 @@ pub(super) struct Walk<'a> {
     of: TypeId,
     /// What was found of the subject, by the places that a hop led to.
     known: HashMap<Node, bool, Mixing>,
-    /// By relation: the objects whose sets the subject is in, unless they are many.
-    memberships: Vec<(RelId, Option<Range<usize>>)>,
-    /// The objects of all `memberships`, end to end.
-    objects: Vec<u32>,
-    /// Working memory, kept from subject to subject.
-    seen: Vec<Node>,
-    open: Vec<Node>,
+    /// The sets that the subject is in, unless they are many.
+    memberships: Option<&'a [Node]>,
 }
 
 impl<'a> Walk<'a> {
@@ -43,10 +38,7 @@ impl<'a> Walk<'a> {
             subject: NONE,
             of: TypeId(0),
             known: HashMap::default(),
-            memberships: Vec::new(),
-            objects: Vec::new(),
-            seen: Vec::new(),
-            open: Vec::new(),
+            memberships: None,
         }
     }
 
@@ -55,8 +47,7 @@ impl<'a> Walk<'a> {
         if pair.subject != self.subject {
             self.subject = pair.subject;
             self.of = self.store.graph.type_of(pair.subject);
-            self.memberships.clear();
-            self.objects.clear();
+            self.memberships = self.store.memberships.of(pair.subject);
             if self.known.capacity() > KEPT_ENTRIES {
                 self.known = HashMap::default();
             }
@@ -80,7 +71,7 @@ impl<'a> Walk<'a> {
     /// As [`Walk::relation`], for a relation written out. The first link is followed in place: trees
     /// of folders are what is mostly met.
     fn flat(&mut self, mut flat: &'a Flat, mut object: u32) -> bool {
-        let Store { plan, graph } = self.store;
+        let Store { plan, graph, .. } = self.store;
         loop {
             let mut first = None;
             let places = graph.nodes_of(object);
@@ -100,7 +91,7 @@ impl<'a> Walk<'a> {
                     continue;
                 };
                 for &to in graph.assigned_at(place).objects {
-                    if graph.type_of(to) != link.of {
+                    if !link.is_sole && graph.type_of(to) != link.of {
                         continue;
                     }
                     if first.is_none() {
@@ -173,39 +164,10 @@ impl<'a> Walk<'a> {
     }
 
     fn is_in(&mut self, set: Node) -> bool {
-        let (relation, object) = set.parts();
-        let known = self.memberships.iter().position(|(of, _)| *of == relation);
-        let place = known.unwrap_or_else(|| {
-            let few = self.few(relation);
-            self.memberships.push((relation, few));
-            self.memberships.len() - 1
-        });
-        match &self.memberships[place].1 {
-            Some(few) => self.objects[few.clone()].contains(&object),
-            None => self.hop(set),
+        match self.memberships {
+            Some(sets) if self.store.memberships.covers(set.parts().0) => sets.contains(&set),
+            _ => self.hop(set),
         }
-    }
-
-    /// All objects to which the subject has `relation`, if that is exact and they are soon found.
-    fn few(&mut self, relation: RelId) -> Option<Range<usize>> {
-        if !self.store.plan.relation(relation).rewrite.monotone {
-            return None;
-        }
-        let Self { seen, open, .. } = self;
-        seen.clear();
-        let is_new = |node: Node| {
-            let is_new = !seen.contains(&node);
-            if is_new {
-                seen.push(node);
-            }
-            is_new
-        };
-        spread::follow(self.store, self.subject, relation, FEW_STEPS, open, is_new)?;
-        let from = self.objects.len();
-        let objects = self.seen.iter().map(|node| node.parts());
-        let objects = objects.filter(|(of, _)| *of == relation);
-        self.objects.extend(objects.map(|(_, object)| object));
-        Some(from..self.objects.len())
     }
 }
 
@@ -214,6 +176,3 @@ const FEW_OBJECTS: usize = 24;
 
 /// A larger table is given back: clearing costs as much as it is large.
 const KEPT_ENTRIES: usize = 4_096;
-
-/// What is seen is a list that is searched from its start, so it must stay short.
-const FEW_STEPS: usize = 48;

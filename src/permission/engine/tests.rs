@@ -33,7 +33,7 @@ pub(in crate::permission) fn store<T: AsRef<str>>(model: &str, tuples: &[T]) -> 
             .unwrap_or_else(|reason| panic!("{parts:?}: {reason}"));
     }
     let graph = builder.build();
-    Store { plan, graph }
+    Store::new(plan, graph)
 }
 
 fn check(store: &Store, question: &str) -> Result<bool, Error> {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Op, OpKind, RelId, Relation, TypeId};
+use super::{Op, OpKind, RelId, Relation, SubjectKind, TypeId};
 
 /// A monotone relation written out.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub(crate) struct Link {
     pub(crate) of: TypeId,
     /// What is asked of them.
     pub(crate) relation: RelId,
+    /// Whether those tuples lead to objects of no other type.
+    pub(crate) is_sole: bool,
 }
 
 #[derive(Default)]
@@ -62,10 +64,15 @@ impl Whole {
                 self.direct.insert(id);
             }
             OpKind::FromTupleset { tupleset, targets } => {
-                let links = targets.iter().map(|&(of, relation)| Link {
-                    tupleset: *tupleset,
-                    of,
-                    relation,
+                let assignable = &relations[tupleset.0 as usize].assignable;
+                let links = targets.iter().map(|&(of, relation)| {
+                    let mut kinds = assignable.iter().map(|to| to.kind);
+                    Link {
+                        tupleset: *tupleset,
+                        of,
+                        relation,
+                        is_sole: kinds.all(|kind| kind == SubjectKind::Object(of)),
+                    }
                 });
                 self.links.extend(links);
             }

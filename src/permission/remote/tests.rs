@@ -3,6 +3,7 @@
 //! `python3 tools/install.py openfga` puts the server there.
 
 mod agreement;
+mod entries;
 mod keeping;
 mod models;
 mod relay;

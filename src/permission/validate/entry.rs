@@ -3,16 +3,18 @@
 //! A relation has an entry point when some chain of definitions ends in an object or wildcard that
 //! may be assigned. Worked out as a least fixed point: linear rounds, at most one per relation. The
 //! other question, whether a relation is computed from itself without a tuple in between, is `OpenFGA`'s
-//! server's: such a model loads in its editor but cannot be written.
+//! server's: such a model loads in its editor but cannot be written. So is what its own search misses
+//! ([`super::order`]).
 
 use std::collections::{HashMap, HashSet};
 
-use super::Index;
+use super::{Index, order::Search};
 use crate::permission::model::{
     Fault, FaultKind, Model, RelationDef, Restriction, RestrictionKind, Rewrite,
 };
 
-type Key<'a> = (&'a str, &'a str);
+/// A type and a relation of it.
+pub(super) type Key<'a> = (&'a str, &'a str);
 
 /// A fault for each relation without entry point, or computed from itself.
 pub(super) fn points(model: &Model, faults: &mut Vec<Fault>) {
@@ -27,19 +29,43 @@ pub(super) fn points(model: &Model, faults: &mut Vec<Fault>) {
         .collect();
     let entered = entered(&index, &relations);
     let loops = loops(&relations);
-    for (key, relation) in relations {
-        let (owner, name) = key;
-        if loops.contains(&key) {
+    for (key, relation) in &relations {
+        let (owner, name) = *key;
+        if loops.contains(key) {
             faults.push(Fault::new(
                 relation.at,
                 FaultKind::NoEntryPoint,
                 format!("relation `{name}` of `{owner}` is defined by itself (a loop)"),
             ));
-        } else if !entered.contains(&key) {
+        } else if !entered.contains(key) {
             faults.push(Fault::new(
                 relation.at,
                 FaultKind::NoEntryPoint,
                 format!("nobody can ever have relation `{name}` of `{owner}` (no entry point)"),
+            ));
+        }
+    }
+    if faults.is_empty() {
+        missed(&index, &relations, faults);
+    }
+}
+
+/// A fault for each relation whose entry point `OpenFGA`'s server misses.
+fn missed<'a>(
+    index: &'a Index<'a>,
+    relations: &[(Key<'a>, &'a RelationDef)],
+    faults: &mut Vec<Fault>,
+) {
+    let mut search = Search::new(index);
+    for &((owner, name), relation) in relations {
+        if search.enters((owner, name), relation) == Some(false) {
+            faults.push(Fault::new(
+                relation.at,
+                FaultKind::NoEntryPoint,
+                format!(
+                    "OpenFGA's server refuses relation `{name}` of `{owner}`: it finds no entry point, \
+                     since it meets a relation twice on its way there; write one of the two out"
+                ),
             ));
         }
     }

@@ -114,6 +114,32 @@ fn every_semantic_case_of_openfga_has_the_same_kinds_of_fault_on_the_same_lines(
     assert_eq!(run, 88, "the cases were cut short");
 }
 
+/// The server is asked about such models in the tests of the remote engine.
+#[test]
+fn what_the_server_s_own_search_misses_is_told_with_its_place() {
+    let text = "model
+  schema 1.1
+type user
+type doc
+  relations
+    define owner: [user]
+    define editor: owner
+    define reader: editor
+    define both: editor and reader
+    define viewer: both
+";
+    let told = |text: &str| {
+        let found = faults(&dsl::parse(text).unwrap());
+        let told = found
+            .iter()
+            .map(|fault| (fault.kind, fault.at.line, fault.at.column));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(text), [(FaultKind::NoEntryPoint, 10, 12)]);
+    let reordered = text.replace("editor and reader", "reader and owner");
+    assert_eq!(told(&reordered), []);
+}
+
 #[test]
 fn json_models_that_openfga_refuses_are_refused() {
     let cases: Vec<Case> =

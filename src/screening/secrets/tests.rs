@@ -1,7 +1,16 @@
+mod kinds;
+
 use std::convert::Infallible;
 
 use super::*;
 use crate::screening::literals::Literals;
+
+/// A UUID that looks random and is the same each time.
+fn uuid() -> String {
+    let digits = noise(HEX, 32);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
+    parts.map(|part| &digits[part]).join("-")
+}
 
 /// Characters that look random and are the same each time.
 fn noise(alphabet: &str, length: usize) -> String {
@@ -27,6 +36,7 @@ fn search(text: &str) -> Vec<(&'static str, Range<usize>)> {
             secrets.note(text, *rule, &range, &mut seen);
         }
     });
+    secrets.note_bare(text, &mut seen);
     let Ok(found) = secrets.finish(text, &seen, || Ok::<_, Infallible>(()));
     found
 }
@@ -113,17 +123,6 @@ fn secrets_are_found_by_kind() {
 #[test]
 fn tokens_of_services_are_found_bare_and_not_when_they_are_too_short() {
     let lower = "abcdefghijklmnopqrstuvwxyz0123456789";
-    let uuid = || {
-        let part = |length| noise(HEX, length);
-        format!(
-            "{}-{}-{}-{}-{}",
-            part(8),
-            part(4),
-            part(4),
-            part(4),
-            part(12)
-        )
-    };
     for (rule, start, rest) in [
         ("adobe_secret", "p8e-", noise(lower, 32)),
         (

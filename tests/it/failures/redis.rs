@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     replicas::{replica, revoke, until, until_redis, verdict},
-    senders::{bound_to, proof},
-    support::redis::Redis,
+    senders::bound_to,
+    support::{proofs::proof, redis::Redis},
 };
 
 /// Subzero on a Redis behind `proxy`, which has so long for an answer.

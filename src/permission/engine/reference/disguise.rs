@@ -48,7 +48,7 @@ impl<'a> Disguised<'a> {
         }
         let graph = builder.build();
         Self {
-            store: Store { plan, graph },
+            store: Store::new(plan, graph),
             along,
             holds,
         }
