@@ -58,7 +58,7 @@ permission: {{ store_file: store.fga.yaml }}
         ("/public", None, None, 9),
         ("/me", Some(&*token), None, 9),
         ("/docs/roadmap", Some(&*token), None, 12),
-        ("/chat", Some(&*token), Some(prompt), 38),
+        ("/chat", Some(&*token), Some(prompt), 40),
     ] {
         let question = scene::request(path, token, body).encode_to_vec();
         let question = Bytes::from(question);
