@@ -61,16 +61,16 @@ fn the_next_turn_of_a_chat_is_all_that_is_searched() {
     let series = series();
     let screener = remembering(&series);
     let mut turns = Vec::new();
-    for turn in 0..40 {
-        turns.push((["user", "assistant"][turn % 2], prose(turn, 1_200)));
+    for turn in 0..12 {
+        turns.push((["user", "assistant"][turn % 2], prose(turn, 4_200)));
     }
     let first = screener
         .screen(&chat(&turns), &DENY, later())
         .expect("screened");
     assert_eq!((series.hits.get(), first.is_remembered()), (0, false));
     let searched = series.misses.get();
-    // 40 messages, and in each of the two lanes 19 places where two of them meet.
-    assert_eq!(searched, 40 + 2 * 19);
+    // 12 messages, and in each of the two lanes 5 places where two of them meet.
+    assert_eq!(searched, 12 + 2 * 5);
     screener.refresh();
     assert!(series.bytes.get() > 0);
 
@@ -83,7 +83,7 @@ fn the_next_turn_of_a_chat_is_all_that_is_searched() {
         (searched, searched)
     );
 
-    turns.push(("user", format!("{} {PHRASE}", prose(40, 1_200))));
+    turns.push(("user", format!("{} {PHRASE}", prose(12, 4_200))));
     let grown = screener
         .screen(&chat(&turns), &DENY, later())
         .expect("screened");
