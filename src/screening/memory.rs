@@ -14,7 +14,7 @@
 //!
 //! # Cost
 //!
-//! 0.2 µs for a text of 1 KB, most of it for the tag.
+//! That of the tag, a third of a microsecond for a text of 1 KB, and one look into a table.
 
 use std::{fmt, sync::Arc};
 
