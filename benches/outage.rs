@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     runtime::Builder,
     task::JoinSet,
@@ -150,7 +150,7 @@ impl Scene {
     async fn start() -> Self {
         let openfga = openfga::Setup::default().start().await;
         let store = openfga.store().await;
-        let model = openfga.model(&store, &model()).await;
+        let model = openfga.model(&store, &openfga::viewers()).await;
         let key = Key::generate(Algorithm::Rs256, "k");
         let holder = Key::generate(Algorithm::Es256, "");
         let token = Token::new(ISSUER, "api", "alice");
@@ -284,20 +284,4 @@ async fn until_redis(subzero: &Subzero) {
         }
         sleep(Duration::from_millis(10)).await;
     }
-}
-
-fn model() -> Value {
-    json!({
-        "schema_version": "1.1",
-        "type_definitions": [
-            { "type": "user" },
-            {
-                "type": "document",
-                "relations": { "viewer": { "this": {} } },
-                "metadata": { "relations": { "viewer": {
-                    "directly_related_user_types": [{ "type": "user" }],
-                } } },
-            },
-        ],
-    })
 }

@@ -11,7 +11,7 @@ use crate::{
     support::{
         client::Request,
         oidc::{self, Oidc},
-        openfga::{OpenFga, Setup},
+        openfga::{self, OpenFga, Setup},
     },
     world::{self, Keys, World},
 };
@@ -39,22 +39,6 @@ routes:
     on_unavailable: { permission: allow }
 ";
 
-fn model() -> Value {
-    json!({
-        "schema_version": "1.1",
-        "type_definitions": [
-            { "type": "user" },
-            {
-                "type": "document",
-                "relations": { "viewer": { "this": {} } },
-                "metadata": { "relations": { "viewer": {
-                    "directly_related_user_types": [{ "type": "user" }],
-                } } },
-            },
-        ],
-    })
-}
-
 fn viewer(user: &str, id: &str) -> Value {
     json!({ "user": format!("user:{user}"), "relation": "viewer", "object": format!("document:{id}") })
 }
@@ -63,7 +47,7 @@ fn viewer(user: &str, id: &str) -> Value {
 async fn server() -> (OpenFga, String, String) {
     let server = Setup::default().start().await;
     let store = server.store().await;
-    let id = server.model(&store, &model()).await;
+    let id = server.model(&store, &openfga::viewers()).await;
     server.write(&store, &id, &[viewer("alice", "own")]).await;
     let config = CONFIG
         .replace("SERVER", &server.http.to_string())
@@ -270,7 +254,7 @@ async fn server_behind_a_provider() -> (Oidc, OpenFga, String) {
     let setup = Setup::default().issuer(&provider.issuer, FGA_AUDIENCE, &token);
     let server = setup.start().await;
     let store = server.store().await;
-    let id = server.model(&store, &model()).await;
+    let id = server.model(&store, &openfga::viewers()).await;
     server.write(&store, &id, &[viewer("alice", "own")]).await;
     let config = format!(
         "permission: {{ openfga: {{ url: 'http://{}', store_id: {store}, model_id: {id}, timeout: 5s, cache: {{ ttl: 10s, memory: 0 }}, credentials: CREDENTIALS }} }}",

@@ -38,6 +38,23 @@ pub(crate) struct Setup {
     http: Option<u16>,
 }
 
+/// A model in which users may be viewers of documents.
+pub(crate) fn viewers() -> Value {
+    json!({
+        "schema_version": "1.1",
+        "type_definitions": [
+            { "type": "user" },
+            {
+                "type": "document",
+                "relations": { "viewer": { "this": {} } },
+                "metadata": { "relations": { "viewer": {
+                    "directly_related_user_types": [{ "type": "user" }],
+                } } },
+            },
+        ],
+    })
+}
+
 impl Setup {
     /// Asks every caller for this preshared key.
     pub(crate) fn key(mut self, key: &str) -> Self {

@@ -67,7 +67,7 @@ impl Servers {
             openfga::Setup::default().start()
         );
         let store = openfga.store().await;
-        let model = openfga.model(&store, &model()).await;
+        let model = openfga.model(&store, &openfga::viewers()).await;
         let tuples = (0..DOCUMENTS).step_by(2).map(|id| viewer(&id.to_string()));
         let tuples: Vec<_> = tuples.collect();
         openfga.write(&store, &model, &tuples).await;
@@ -78,22 +78,6 @@ impl Servers {
             ids: [store, model],
         }
     }
-}
-
-fn model() -> Value {
-    json!({
-        "schema_version": "1.1",
-        "type_definitions": [
-            { "type": "user" },
-            {
-                "type": "document",
-                "relations": { "viewer": { "this": {} } },
-                "metadata": { "relations": { "viewer": {
-                    "directly_related_user_types": [{ "type": "user" }],
-                } } },
-            },
-        ],
-    })
 }
 
 /// Alice may see this document.
