@@ -333,7 +333,7 @@ impl Verifier {
         let mut claims = word.claims.clone();
         // A client's own token is about nobody but the client.
         if !claims.contains_key("sub")
-            && let Some(client) = claims.get("client_id").cloned()
+            && let Some(client) = claims.text("client_id").map(str::to_owned)
         {
             claims.insert("sub", client);
         }

@@ -179,7 +179,7 @@ fn heap_size(value: &Value) -> usize {
 
 /// What `claims` hold on the heap.
 fn claims_size(claims: &Claims) -> usize {
-    let values = claims.iter().map(|(_, value)| heap_size(value));
+    let values = claims.values().map(heap_size);
     claims.allocations().map(allocated).sum::<usize>() + values.sum::<usize>()
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::{Number, Value};
 
-use super::claims::{self, Claims};
+use super::claims::{self, Claim, Claims};
 use crate::{check::Source, clock::UnixSeconds};
 
 /// A proven caller. Only this step can make one, so a step that asks for an `Identity` cannot be
@@ -23,7 +23,7 @@ struct Facts {
 impl Identity {
     /// From claims whose signature, dates, audience and `sub` have been checked.
     pub(super) fn new(claims: Claims, issuer: Arc<str>, expires_at: UnixSeconds) -> Option<Self> {
-        let subject = claims.get("sub")?.as_str()?.into();
+        let subject = claims.text("sub")?.into();
         Some(Self(Arc::new(Facts {
             claims,
             expires_at: Some(expires_at),
@@ -71,7 +71,12 @@ impl Identity {
         if dotted == "email" && !self.has_verified_email() {
             return None;
         }
-        match find(&self.0.claims, dotted)? {
+        let value = match find(&self.0.claims, dotted)? {
+            Claim::Text(text) => return Some(Cow::Borrowed(text)),
+            Claim::List(_) => return None,
+            Claim::Value(value) => value,
+        };
+        match value {
             Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             Value::Number(number) => exact(number).map(Cow::Owned),
             Value::String(text) => Some(Cow::Borrowed(text)),
@@ -80,9 +85,10 @@ impl Identity {
     }
 
     fn has_verified_email(&self) -> bool {
-        let email = self.0.claims.get("email").and_then(Value::as_str);
+        let email = self.0.claims.text("email");
         let is_one = email.is_some_and(|email| email.matches('@').count() == 1);
-        is_one && self.0.claims.get("email_verified") == Some(&Value::Bool(true))
+        let verified = || self.0.claims.get("email_verified")?.as_value();
+        is_one && verified() == Some(&Value::Bool(true))
     }
 
     /// The issuer's name in the configuration; `peer` for a client certificate.
@@ -100,7 +106,7 @@ impl Identity {
     /// How strongly the caller was authenticated: the token's `acr`.
     #[must_use]
     pub fn authentication_class(&self) -> Option<&str> {
-        self.0.claims.get("acr")?.as_str()
+        self.0.claims.text("acr")
     }
 
     /// When the caller was last authenticated: the token's `auth_time`, in whole seconds. Anything
@@ -146,10 +152,10 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn find<'a>(claims: &'a Claims, dotted: &str) -> Option<&'a Value> {
+fn find<'a>(claims: &'a Claims, dotted: &str) -> Option<Claim<'a>> {
     claims.get(dotted).or_else(|| {
         let (first, rest) = dotted.split_once('.')?;
-        find_within(claims.get(first)?, rest)
+        find_within(claims.get(first)?.as_value()?, rest).map(Claim::Value)
     })
 }
 

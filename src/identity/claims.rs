@@ -10,7 +10,7 @@ use std::{collections::HashSet, time::Duration};
 
 use serde_json::Value;
 
-pub(super) use self::set::Claims;
+pub(super) use self::set::{Claim, Claims};
 
 use super::{
     config::{Audiences, Settings},
@@ -46,7 +46,7 @@ pub(super) fn check_word(
 ) -> Result<Lifetime, Error> {
     match claims.get("iss") {
         None => {}
-        Some(Value::String(issuer)) if *issuer == settings.issuer => {}
+        Some(Claim::Text(issuer)) if *issuer == *settings.issuer => {}
         Some(_) => return Err(Error::Issuer),
     }
     let mut lifetime = Lifetime::begin(claims)?;
@@ -69,7 +69,7 @@ fn check_within(
     }
     check_audience(claims, &settings.audiences)?;
     match claims.get("sub") {
-        Some(Value::String(subject)) if !subject.is_empty() => {}
+        Some(Claim::Text(subject)) if !subject.is_empty() => {}
         _ => return Err(Error::Malformed("`sub` is not a non-empty string")),
     }
     Ok(lifetime)
@@ -126,7 +126,7 @@ impl Lifetime {
 pub(super) fn date(claims: &Claims, name: &str) -> Result<Option<f64>, Error> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(number)) => match number.as_f64() {
+        Some(Claim::Value(Value::Number(number))) => match number.as_f64() {
             Some(date) if date.is_finite() => Ok(Some(date)),
             _ => Err(Error::Malformed("a date is not finite")),
         },
@@ -136,22 +136,21 @@ pub(super) fn date(claims: &Claims, name: &str) -> Result<Option<f64>, Error> {
 
 pub(super) fn check_audience(claims: &Claims, wanted: &Audiences) -> Result<(), Error> {
     let strings = || Error::Malformed("`aud` is neither a string nor a list of strings");
-    let named = match claims.get("aud") {
-        None => &[],
-        Some(audience @ Value::String(_)) => std::slice::from_ref(audience),
-        Some(Value::Array(audiences)) => &audiences[..],
-        Some(_) => return Err(strings()),
-    };
-    if !named.iter().all(Value::is_string) {
-        return Err(strings());
-    }
-    let accepted = match wanted {
+    let is_wanted = |name: &str| match wanted {
         Audiences::Any => true,
-        Audiences::OneOf(wanted) => named
-            .iter()
-            .filter_map(Value::as_str)
-            .any(|name| wanted.iter().any(|wanted| wanted == name)),
+        Audiences::OneOf(wanted) => wanted.iter().any(|wanted| wanted == name),
     };
+    let mut accepted = matches!(wanted, Audiences::Any);
+    match claims.get("aud") {
+        None => {}
+        Some(Claim::Text(audience)) => accepted |= is_wanted(audience),
+        Some(Claim::List(audiences)) => {
+            for audience in audiences.iter() {
+                accepted |= is_wanted(audience.ok_or_else(strings)?);
+            }
+        }
+        Some(Claim::Value(_)) => return Err(strings()),
+    }
     accepted.then_some(()).ok_or(Error::Audience)
 }
 
@@ -178,12 +177,12 @@ pub(super) fn scopes(claims: &Claims) -> impl Iterator<Item = &str> {
         .filter_map(|name| claims.get(name));
     grants.flat_map(|claim| {
         let (text, list) = match claim {
-            Value::String(text) => (Some(text.split(' ')), &[][..]),
-            Value::Array(list) => (None, &list[..]),
-            _ => (None, &[][..]),
+            Claim::Text(text) => (Some(text.split(' ')), None),
+            Claim::List(list) => (None, Some(list.iter())),
+            Claim::Value(_) => (None, None),
         };
         let words = text.into_iter().flatten();
-        words.chain(list.iter().filter_map(Value::as_str))
+        words.chain(list.into_iter().flatten().flatten())
     })
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     Error, Issuer, Revocation, RevocationError, Verifier,
-    claims::{Claims, check_audience, date},
+    claims::{Claim, Claims, check_audience, date},
     config::Audiences,
     token::Token,
 };
@@ -123,7 +123,7 @@ struct Logout {
 impl Logout {
     fn read(claims: &Claims, leeway: Duration, now: UnixSeconds) -> Result<Self, LogoutError> {
         let claims_not = |text| Err(LogoutError::Claims(text));
-        let is_logout = |events: &Value| events.get(EVENT).is_some_and(Value::is_object);
+        let is_logout = |events: Claim<'_>| events.member(EVENT).is_some_and(Value::is_object);
         if !claims.get("events").is_some_and(is_logout) {
             return claims_not("`events` does not name a back-channel logout");
         }
@@ -146,7 +146,7 @@ impl Logout {
         }
         let text = |name: &'static str, wrong| match claims.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+            Some(Claim::Text(text)) if !text.is_empty() => Ok(Some(text.to_owned())),
             Some(_) => Err(LogoutError::Claims(wrong)),
         };
         let jti = text("jti", "`jti` is not a non-empty string")?;

@@ -38,10 +38,9 @@ use aws_lc_rs::{
     digest::{self, SHA256_OUTPUT_LEN},
     rand,
 };
-use serde_json::Value;
 
 use self::entry::{Entry, Facts, ISSUER};
-use super::claims::Claims;
+use super::claims::{Claim, Claims};
 use crate::{
     check::Fields,
     clock::UnixSeconds,
@@ -188,7 +187,7 @@ impl Revocations {
             return false;
         }
         let token = Facts::of_token(issuer, claims);
-        let since = claims.get("iat").and_then(Value::as_f64);
+        let since = claims.get("iat").and_then(Claim::as_f64);
         (0..=Facts::ALL)
             .filter(|shape| shapes & 1 << shape != 0)
             .filter_map(|shape| token.only(shape))

@@ -87,7 +87,7 @@ impl<'a> Binding<'a> {
         let Some(confirmation) = claims.get("cnf") else {
             return Ok(Self::default());
         };
-        let member = |name: &str| match confirmation.get(name) {
+        let member = |name: &str| match confirmation.member(name) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
             Some(_) => Err(Error::Malformed("`cnf` is not as it should be")),

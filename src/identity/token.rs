@@ -15,11 +15,14 @@ use std::sync::Arc;
 use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use self::header::{Header, Purpose};
 pub(super) use self::headers::Headers;
-use super::{claims::Claims, credential::MAX_TOKEN, error::Error};
+use super::{
+    claims::{Claim, Claims},
+    credential::MAX_TOKEN,
+    error::Error,
+};
 
 /// A token's parts. Its claims are not to be believed before the signature is checked.
 pub(super) struct Token<'a> {
@@ -73,8 +76,8 @@ impl<'a> Token<'a> {
     ) -> Result<Self, Error> {
         let [signed, header, payload, signature] = split(text)?;
         let ((algorithm, kid), is_known) = read_header(header)?;
-        let claims =
-            read(&decode(payload)?).ok_or(Error::Malformed("the payload is not a JSON object"))?;
+        let claims = Claims::read(decode(payload)?)
+            .ok_or(Error::Malformed("the payload is not a JSON object"))?;
         let signature = decode(signature)?;
         Ok(Self {
             algorithm,
@@ -95,7 +98,7 @@ impl<'a> Token<'a> {
     /// The unproven `iss`: good for choosing whose keys to try, for nothing else.
     pub(super) fn issuer(&self) -> Result<&str, Error> {
         match self.claims.get("iss") {
-            Some(Value::String(issuer)) => Ok(issuer),
+            Some(Claim::Text(issuer)) => Ok(issuer),
             Some(_) => Err(Error::Malformed("`iss` is not a string")),
             None => Err(Error::Issuer),
         }

@@ -1,7 +1,5 @@
 //! What an entry is found by, and which tokens it covers.
 
-use serde_json::Value;
-
 use super::{
     super::{claims::Claims, credential::MAX_TOKEN},
     Error, Revocation,
@@ -63,7 +61,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn of_token(issuer: &'a str, claims: &'a Claims) -> Self {
-        let text = |name| claims.get(name).and_then(Value::as_str);
+        let text = |name| claims.text(name);
         Self([Some(issuer), text("jti"), text("sub"), text("sid")])
     }
 

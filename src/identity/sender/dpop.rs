@@ -67,7 +67,7 @@ impl<'a> Proof<'a> {
         let Some(Unique(Value::Object(mut header))) = read(&decode(header)?) else {
             return Err(no_object());
         };
-        let claims = read(&decode(payload)?).ok_or_else(no_object)?;
+        let claims = Claims::read(decode(payload)?).ok_or_else(no_object)?;
         if header.get("typ") != Some(&Value::from("dpop+jwt")) {
             return Err(Error::Malformed("the proof's `typ` is not `dpop+jwt`"));
         }
@@ -118,7 +118,7 @@ impl<'a> Proof<'a> {
         if verifier.verify_sig(message, &self.signature).is_err() {
             return not("the proof's signature does not match its key");
         }
-        let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
+        let text = |name: &str| self.claims.text(name);
         if text("htm") != Some(&shown.request.method) {
             return not("the proof is for another method");
         }
@@ -146,7 +146,7 @@ impl<'a> Proof<'a> {
 
     /// Whether it has a nonce of ours that is still good. One that has none is told the one to use.
     pub(super) fn check_nonce(&self, nonces: &Nonces<'_>) -> Result<(), Error> {
-        let nonce = self.claims.get("nonce").and_then(Value::as_str);
+        let nonce = self.claims.text("nonce");
         match nonce {
             Some(nonce) if nonces.are_good(nonce) => Ok(()),
             _ => Err(Error::Nonce(nonces.current())),
@@ -161,7 +161,7 @@ impl<'a> Proof<'a> {
         max_age: Duration,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let id = self.claims.get("jti").and_then(Value::as_str);
+        let id = self.claims.text("jti");
         // From the latest that our clock may be behind to the earliest that it may be ahead.
         let life = max_age.saturating_mul(2) + Duration::from_secs(1);
         let fields = ["dpop", thumbprint, id.unwrap_or_default()];

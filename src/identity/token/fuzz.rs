@@ -1,6 +1,6 @@
 //! Hostile tokens: nothing panics, and what is accepted is what any strict reader reads.
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::*;
 use crate::fuzz;
@@ -53,8 +53,7 @@ fn fuzz_tokens() {
         let text = format!("{}.{}.YQ", encoded(header), encoded(payload));
         let claims = read_all(&text, &headers);
         let theirs = serde_json::from_slice::<Map<String, Value>>(payload).ok();
-        let theirs = theirs.map(Claims::from);
-        assert!(claims.is_none() || claims == theirs);
+        assert!(claims.is_none() || claims.map(|claims| claims.to_map()) == theirs);
     });
 }
 
