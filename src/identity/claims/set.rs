@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub(in crate::identity) use self::claim::Claim;
 use self::{
     claim::{Held, List, Span},
-    name::{Name, order, place},
+    name::{Name, Place, order, place},
 };
 
 /// What a token says. Values in it have no member twice either.
@@ -84,7 +84,7 @@ impl Claims {
         if members.len() <= FEW {
             let mut rest = &members[..];
             while let [(name, _), others @ ..] = rest {
-                if others.iter().any(|(other, _)| other == name) {
+                if others.iter().any(|(other, _)| is_same(other, name.place())) {
                     return false;
                 }
                 rest = others;
@@ -92,7 +92,9 @@ impl Claims {
             return true;
         }
         members.sort_unstable_by(|(one, _), (other, _)| order(one.place(), other.place()));
-        !members.windows(2).any(|pair| pair[0].0 == pair[1].0)
+        !members
+            .windows(2)
+            .any(|pair| is_same(&pair[0].0, pair[1].0.place()))
     }
 
     #[inline]
@@ -100,7 +102,7 @@ impl Claims {
         let wanted = place(name);
         let found = if self.members.len() <= FEW {
             let mut members = self.members.iter();
-            members.find(|(own, _)| own.place() == wanted)
+            members.find(|(own, _)| is_same(own, wanted))
         } else {
             let found = self
                 .members
@@ -136,6 +138,11 @@ impl From<Map<String, Value>> for Claims {
         debug_assert!(is_once, "a map has no name twice");
         claims
     }
+}
+
+#[inline]
+fn is_same(name: &Name, place: Place<'_>) -> bool {
+    order(name.place(), place).is_eq()
 }
 
 /// So many are looked through one by one as quickly as they are found in order.

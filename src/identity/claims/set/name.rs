@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// A claim's name. A short one, as most are, is on no heap and compared like a number.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Name {
     /// The first bytes.
     start: [u8; SHORT],
@@ -52,10 +52,16 @@ pub(super) const fn place(text: &str) -> Place<'_> {
     (u128::from_ne_bytes(start), length, long)
 }
 
-/// The texts of two names need not be looked at unless both are long and begin alike.
+/// The texts of two names need not be looked at unless both are long and begin alike. They must not
+/// be, either: to compare what is empty costs a processor with masked loads more than all the rest,
+/// since nothing is where it points.
+#[inline]
 pub(super) fn order(one: Place<'_>, other: Place<'_>) -> Ordering {
     let by_start = one.0.cmp(&other.0).then(one.1.cmp(&other.1));
-    by_start.then_with(|| one.2.cmp(other.2))
+    by_start.then_with(|| match one.1 {
+        IS_LONG => one.2.cmp(other.2),
+        _ => Ordering::Equal,
+    })
 }
 
 /// The parts of a [`Name`].
@@ -136,7 +142,6 @@ mod tests {
             for other in NAMES {
                 let order = order(place(one), place(other));
                 assert_eq!(order.is_eq(), one == other, "{one:?} {other:?}");
-                assert_eq!(Name::of(one) == Name::of(other), one == other);
             }
         }
     }
