@@ -17,7 +17,7 @@ pub struct Report {
     /// The stretch asked for, in seconds; absent for a log file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
-    /// The stretch that the figures stand for, in seconds: up to 10 s more than the window, and less
+    /// The stretch that the figures stand for, in seconds: up to a minute more than the window, and less
     /// while the process is younger than it.
     pub covered_s: f64,
     /// Everything together.

@@ -3,14 +3,15 @@
 //! ```text
 //! check threads                       collector, once a second           GET /analytics
 //! add() -> own thread's histograms --> fold into the slice of 10 s -----> sum of the slices
+//!                                      after five minutes: a minute's slices become one
 //! ```
 //!
 //! # What a reader would get wrong
 //!
 //! A check reads no clock here: what has gathered since the last collection is counted in the slice
-//! of the time of collection, so a window's edge is true to about a second. And memory is bounded in
-//! bytes: with very many routes the oldest slices go before the hour is over, and a report tells how
-//! much time it covers.
+//! of the time of collection, so a window's edge is true to about a second. Memory is bounded in
+//! bytes: with very many routes the oldest slices go before the hour is over. A report tells how much
+//! time it covers.
 //!
 //! # Cost
 //!
@@ -76,15 +77,22 @@ struct History {
     /// Oldest first; stretches without a check have none.
     slices: VecDeque<Slice>,
     bytes: usize,
+    /// How many of them, from the oldest on, are of a minute.
+    minutes: usize,
+    /// Slices before this one are of a minute.
+    fine_from: u64,
     /// Slices before this one had to go early.
     forgotten: u64,
 }
 
 struct Slice {
-    /// Counted from the start of the process.
+    /// Counted from the start of the process, in [`SLICE`]s.
     number: u64,
-    counts: HashMap<(Option<Route>, Outcome, Reason), Vec<Count>>,
+    counts: HashMap<Group, Vec<Count>>,
 }
+
+/// What is counted together.
+type Group = (Option<Route>, Outcome, Reason);
 
 /// So many checks of one cost.
 #[derive(Clone, Copy)]
@@ -135,7 +143,8 @@ impl Windows {
     }
 
     /// What was decided within the last `window`, 10 s to an hour; see [`read_window`]. It begins with
-    /// a whole slice, so the report covers up to 10 s more than the window.
+    /// a whole slice, so the report covers up to 10 s more than a window of five minutes or less, and up
+    /// to a minute more than a longer one.
     #[must_use]
     pub fn report(&self, window: Duration) -> Report {
         self.report_at(self.started.elapsed(), window)
@@ -149,12 +158,11 @@ impl Windows {
 
     fn timeline_at(&self, now: Duration) -> Vec<Verdicts> {
         self.collect_at(now);
-        let per_minute = MINUTE.as_secs() / SLICE.as_secs();
-        let last = slice_at(now) / per_minute;
+        let last = slice_at(now) / PER_MINUTE;
         let mut minutes = vec![Verdicts::default(); MINUTES];
         let history = lock(&self.history);
         for slice in &history.slices {
-            let back = usize::try_from(last.saturating_sub(slice.number / per_minute));
+            let back = usize::try_from(last.saturating_sub(slice.number / PER_MINUTE));
             let Some(minute) = back.ok().and_then(|back| minutes.iter_mut().nth_back(back)) else {
                 continue;
             };
@@ -170,7 +178,11 @@ impl Windows {
         self.collect_at(now);
         let window = window.clamp(SHORTEST_WINDOW, LONGEST_WINDOW);
         let history = lock(&self.history);
-        let first = slice_at(now.saturating_sub(window)).max(history.forgotten);
+        let mut first = slice_at(now.saturating_sub(window));
+        if first < history.fine_from {
+            first -= first % PER_MINUTE;
+        }
+        let first = first.max(history.forgotten);
         let mut tally = Tally::default();
         for slice in &history.slices {
             if slice.number < first {
@@ -207,28 +219,66 @@ impl History {
         };
         for ((_, outcome, reason), cell) in cells {
             let route = cell.route.map(|route| Route::from(route.name.as_str()));
-            let counts = slice.counts.entry((route, outcome, reason)).or_default();
-            let before = counts.len();
-            merge(counts, &cell.costs);
-            let is_new = before == 0;
-            self.bytes +=
-                (counts.len() - before) * size_of::<Count>() + usize::from(is_new) * GROUP;
+            self.bytes += slice.add((route, outcome, reason), recorded(&cell.costs));
         }
+        self.put_together(number.saturating_sub(FINE));
         let oldest = number.saturating_sub(LONGEST_WINDOW.as_secs() / SLICE.as_secs());
         while let Some(slice) = self.slices.front() {
+            let (next, is_minute) = match self.minutes {
+                0 => (slice.number + 1, false),
+                _ => (slice.number + PER_MINUTE, true),
+            };
             // The newest always stays: it is what the next check adds to.
-            let must_go = slice.number < oldest || self.bytes > MAX_BYTES;
+            let must_go = next <= oldest || self.bytes > MAX_BYTES;
             if !must_go || self.slices.len() == 1 {
                 break;
             }
             self.bytes -= slice.bytes();
-            self.forgotten = slice.number + 1;
+            self.forgotten = next;
+            self.minutes -= usize::from(is_minute);
             self.slices.pop_front();
         }
+    }
+
+    /// Makes one slice of each minute that was over at the slice `until`.
+    fn put_together(&mut self, until: u64) {
+        let until = until - until % PER_MINUTE;
+        while let Some(first) = self.slices.get(self.minutes)
+            && first.number < until
+        {
+            let mut minute = Slice {
+                number: first.number - first.number % PER_MINUTE,
+                counts: HashMap::new(),
+            };
+            let end = minute.number + PER_MINUTE;
+            let rest = self.slices.iter().skip(self.minutes);
+            let parts = rest.take_while(|slice| slice.number < end).count();
+            for part in self.slices.drain(self.minutes..self.minutes + parts) {
+                self.bytes -= part.bytes();
+                for (group, counts) in part.counts {
+                    minute.add(group, counts.into_iter());
+                }
+            }
+            for counts in minute.counts.values_mut() {
+                counts.shrink_to_fit();
+            }
+            self.bytes += minute.bytes();
+            self.slices.insert(self.minutes, minute);
+            self.minutes += 1;
+        }
+        self.fine_from = self.fine_from.max(until);
     }
 }
 
 impl Slice {
+    /// By how many bytes it grows.
+    fn add(&mut self, group: Group, more: impl Iterator<Item = Count>) -> usize {
+        let counts = self.counts.entry(group).or_default();
+        let before = counts.len();
+        merge(counts, more);
+        (counts.len() - before) * size_of::<Count>() + if before == 0 { GROUP } else { 0 }
+    }
+
     fn bytes(&self) -> usize {
         let of_counts = |counts: &Vec<Count>| GROUP + counts.len() * size_of::<Count>();
         self.counts.values().map(of_counts).sum()
@@ -239,20 +289,26 @@ fn slice_at(now: Duration) -> u64 {
     now.as_secs() / SLICE.as_secs()
 }
 
-/// Adds a histogram to sparse counts, both in ascending order of cost.
-fn merge(counts: &mut Vec<Count>, costs: &Histogram<u32>) {
+/// What a histogram has counted, in ascending order of cost.
+fn recorded(costs: &Histogram<u32>) -> impl Iterator<Item = Count> {
+    costs.iter_recorded().map(|bucket| Count {
+        units: u32::try_from(bucket.value_iterated_to()).unwrap_or(u32::MAX),
+        checks: bucket.count_at_value(),
+    })
+}
+
+/// Adds counts to others, both in ascending order of cost.
+fn merge(counts: &mut Vec<Count>, more: impl Iterator<Item = Count>) {
     let mut at = 0;
-    for bucket in costs.iter_recorded() {
-        let units = u32::try_from(bucket.value_iterated_to()).unwrap_or(u32::MAX);
-        let checks = bucket.count_at_value();
-        while counts.get(at).is_some_and(|count| count.units < units) {
+    for new in more {
+        while counts.get(at).is_some_and(|count| count.units < new.units) {
             at += 1;
         }
         match counts.get_mut(at) {
-            Some(count) if count.units == units => {
-                count.checks = count.checks.saturating_add(checks);
+            Some(count) if count.units == new.units => {
+                count.checks = count.checks.saturating_add(new.checks);
             }
-            _ => counts.insert(at, Count { units, checks }),
+            _ => counts.insert(at, new),
         }
     }
 }
@@ -300,14 +356,18 @@ impl fmt::Debug for Windows {
 
 const SLICE: Duration = SHORTEST_WINDOW;
 
-const MINUTE: Duration = Duration::from_mins(1);
+/// Slices in a minute.
+const PER_MINUTE: u64 = 60 / SLICE.as_secs();
+
+/// So many slices, the last five minutes, are kept as they are.
+const FINE: u64 = 5 * PER_MINUTE;
 
 /// In a timeline.
 const MINUTES: usize = 60;
 
 /// Most memory for the hour: enough for 20 routes with 3 reasons each and 100 different costs in
-/// every slice.
-const MAX_BYTES: usize = 24 << 20;
+/// every slice, of a minute or less.
+const MAX_BYTES: usize = 8 << 20;
 
 /// What a group takes besides its counts, roughly.
 const GROUP: usize = 96;

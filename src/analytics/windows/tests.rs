@@ -62,7 +62,16 @@ fn a_window_covers_what_it_says_and_less_than_a_slice_more() {
         windows.collect_at(seconds(second));
     }
     let now = seconds(3_999);
-    for (window, covered) in [(10, 19_u32), (11, 19), (60, 69), (300, 309), (3_600, 3_609)] {
+    // From five minutes ago on, slices are of a minute.
+    let windows_and_covered = [
+        (10, 19_u32),
+        (11, 19),
+        (60, 69),
+        (300, 309),
+        (600, 639),
+        (3_600, 3_639),
+    ];
+    for (window, covered) in windows_and_covered {
         let report = windows.report_at(now, seconds(window));
         assert!(
             (report.covered_s - f64::from(covered)).abs() < 1e-9,
@@ -103,8 +112,10 @@ fn what_is_older_than_an_hour_goes() {
     for number in 0..1_000 {
         history.fold(number, cells(1, &(100..101)));
     }
-    assert_eq!(history.slices.len(), 361);
-    assert_eq!(history.forgotten, 639);
+    // The hour before the slice 999 begins within the minute of 636 to 641; the five minutes before it
+    // begin within that of 966.
+    assert_eq!((history.forgotten, history.fine_from), (636, 966));
+    assert_eq!((history.minutes, history.slices.len()), (55, 55 + 34));
     let bytes: usize = history.slices.iter().map(Slice::bytes).sum();
     assert_eq!(history.bytes, bytes);
 }
