@@ -79,7 +79,7 @@ bench: bench-envoy bench-instructions bench-dispatch bench-growth bench-tail ben
 
 bench-envoy:
 	$(PYTHON) tools/install.py envoy wrk openfga
-	SUBZERO_BENCH_OPA=$(OPA) cargo bench --locked --bench envoy
+	SUBZERO_BENCH_OPA=$(OPA) SUBZERO_BENCH_OPENFGA_ENVOY=$(OPENFGA_ENVOY) cargo bench --locked --bench envoy
 
 bench-growth:
 	cargo bench --locked --bench growth

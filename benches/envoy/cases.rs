@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     ask::Peer,
     opa::{self, Opa},
+    openfga_envoy::{self, OpenfgaEnvoy},
     pinned::subzero_on_core_1,
     remote::{self, Remote},
     scene::{ISSUER, STORE, prompt, request},
@@ -82,6 +83,7 @@ pub(crate) struct Servers {
     /// The same, asked for each time.
     asked: Subzero,
     opa: Option<Opa>,
+    openfga_envoy: Option<OpenfgaEnvoy>,
     jwks: String,
     token: String,
     _remote: Remote,
@@ -111,6 +113,7 @@ impl Servers {
             kept: subzero(path, &jwks, "16MiB", &kept).await,
             asked: subzero(path, &jwks, "16MiB", &asked).await,
             opa: opa::start(path, &jwks).await,
+            openfga_envoy: openfga_envoy::start(path, &remote).await,
             jwks,
             token,
             _remote: remote,
@@ -175,6 +178,17 @@ pub(crate) fn all(servers: &Servers) -> Vec<Case> {
             "/docs/roadmap",
             false,
             Some(&opa.process),
+        )
+    }));
+    cases.extend(servers.openfga_envoy.as_ref().map(|peer| {
+        let filter = Filter::ExtAuthzText(Peer::Tcp(peer.tcp));
+        let path = "/docs/roadmap";
+        servers.case(
+            openfga_envoy::NAME,
+            filter,
+            path,
+            false,
+            Some(&peer.process),
         )
     }));
     cases

@@ -20,6 +20,7 @@ mod direct;
 mod floor;
 mod load;
 mod opa;
+mod openfga_envoy;
 mod pinned;
 mod proxy;
 mod remote;

@@ -54,11 +54,17 @@ pub(crate) async fn start() -> Remote {
 }
 
 impl Remote {
+    /// Its address, its store and its model.
+    pub(crate) fn place(&self) -> (String, &str, &str) {
+        let url = format!("http://{}", self.server.http);
+        (url, &self.store, &self.model)
+    }
+
     /// The section that asks it, with so much memory for its answers.
     pub(crate) fn permission(&self, memory: &str) -> String {
-        let (url, store, model) = (self.server.http, &self.store, &self.model);
+        let (url, store, model) = self.place();
         format!(
-            "{{ openfga: {{ url: 'http://{url}', store_id: {store}, model_id: {model}, timeout: 2s, cache: {{ memory: {memory} }} }} }}"
+            "{{ openfga: {{ url: '{url}', store_id: {store}, model_id: {model}, timeout: 2s, cache: {{ memory: {memory} }} }} }}"
         )
     }
 }
