@@ -49,6 +49,7 @@ use self::{
 use super::{
     Authorizer, Error, Question,
     graph::{Mixing, Node, Tame},
+    names::Found,
     plan::{Op, OpKind, RelId},
     store::Store,
 };
@@ -122,7 +123,7 @@ impl Batch {
     /// The sets that enough of all questions ask for, or for whose relations they ask.
     fn sets(&self, pairs: &Pairs) -> Sets {
         let mut sets = Sets::default();
-        if pairs.all.len() < WORTH_A_SET {
+        if pairs.objects.len() < WORTH_A_SET {
             return sets;
         }
         for (key, count) in frequent(&pairs.runs) {
@@ -154,6 +155,25 @@ impl Batch {
         }
         found.truncate(MAX_PARTS);
         found
+    }
+
+    /// The answers to questions about `objects`: `holds` knows those that are tame, by their place here.
+    #[inline]
+    fn each<'a>(
+        &'a self,
+        asked: &'a [Question],
+        objects: &'a [Found],
+        is_monotone: bool,
+        mut holds: impl FnMut(usize, u32) -> bool + 'a,
+    ) -> impl Iterator<Item = Result<bool, Error>> + 'a {
+        let asked = asked.iter().zip(objects).enumerate();
+        asked.map(move |(at, (question, object))| {
+            if Tame::allows(object.tag, is_monotone) {
+                Ok(holds(at, object.id))
+            } else {
+                self.single(question)
+            }
+        })
     }
 
     fn single(&self, question: &Question) -> Result<bool, Error> {
@@ -207,51 +227,43 @@ impl Work for Batch {
 
     fn run(&self, items: Range<usize>) -> Vec<Self::Output> {
         let mut questions = &self.questions[items];
-        let numbered = Pairs::new(&self.store, questions);
-        let mut pairs = &numbered.all[..];
-        let sets = self.sets(&numbered);
+        let pairs = Pairs::new(&self.store, questions);
+        let sets = self.sets(&pairs);
         let mut walk = Walk::new(&self.store, &sets);
         let mut ahead = Ahead::new(&self.store);
         let mut answers = Vec::with_capacity(questions.len());
-        for run in &numbered.runs {
+        for (number, run) in pairs.runs.iter().enumerate() {
+            let begin = answers.len();
             let (asked, later) = questions.split_at(run.len);
+            questions = later;
             let Some(key) = run.key else {
                 answers.extend(asked.iter().map(|question| self.single(question)));
-                (questions, pairs) = (later, &pairs[run.len..]);
                 continue;
             };
             let (relation, subject) = key.parts();
             let rewrite = &self.store.plan.relation(relation).rewrite;
             let is_monotone = rewrite.monotone;
-            let is_tame = |pair: &Pair| match pair.tame {
-                Tame::All => true,
-                Tame::Monotone => is_monotone,
-                Tame::Nothing => false,
-            };
-            let way = Way::new(&sets, rewrite, relation, subject);
-            let asked = asked.iter().zip(pairs);
-            if let Some(Way::Set(set)) = way {
-                answers.extend(asked.map(|(question, pair)| match pair {
-                    Some(pair) if is_tame(pair) => Ok(set.has(pair.object)),
-                    _ => self.single(question),
-                }));
-            } else if let Some(way) = way {
-                answers.extend(asked.map(|(question, pair)| match pair {
-                    Some(pair) if is_tame(pair) => Ok(way.holds(pair.object)),
-                    _ => self.single(question),
-                }));
-            } else {
-                for (question, pair) in asked {
-                    answers.push(match pair {
-                        Some(pair) if is_tame(pair) => {
-                            ahead.come_to(answers.len(), &numbered.all);
-                            Ok(walk.holds(*pair))
+            let objects = &pairs.objects[begin..begin + run.len];
+            match Way::new(&sets, rewrite, relation, subject) {
+                Some(Way::Set(set)) => {
+                    let holds = |_, object| set.has(object);
+                    answers.extend(self.each(asked, objects, is_monotone, holds));
+                }
+                Some(way) => {
+                    let holds = |_, object| way.holds(object);
+                    answers.extend(self.each(asked, objects, is_monotone, holds));
+                }
+                None => {
+                    let holds = |at, object| {
+                        let at = begin + at;
+                        if ahead.is_due(at) {
+                            ahead.look(at, pairs.from(number, begin, at));
                         }
-                        _ => self.single(question),
-                    });
+                        walk.holds(Pair { key, object })
+                    };
+                    answers.extend(self.each(asked, objects, is_monotone, holds));
                 }
             }
-            (questions, pairs) = (later, &pairs[run.len..]);
         }
         answers
     }

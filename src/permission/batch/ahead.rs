@@ -7,6 +7,8 @@
 
 use std::{hint::black_box, ops::Range};
 
+use smallvec::SmallVec;
+
 use super::resolve::Pair;
 use crate::permission::{
     graph::{Assigned, Node},
@@ -48,32 +50,34 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Looks at what the pair at `at` and those behind it need, unless that was done.
-    pub(super) fn come_to(&mut self, at: usize, pairs: &[Option<Pair>]) {
-        if at < self.until {
-            return;
-        }
-        self.until = at + TOGETHER;
-        let pairs = &pairs[at..self.until.min(pairs.len())];
-        self.subjects(pairs);
-        self.objects(pairs);
+    /// Whether what the pair at `at` needs was not looked at.
+    pub(super) fn is_due(&self, at: usize) -> bool {
+        at >= self.until
     }
 
-    fn subjects(&self, pairs: &[Option<Pair>]) {
+    /// Looks at what the pair at `at` and those behind it need: `pairs`, from that one on.
+    pub(super) fn look(&mut self, at: usize, pairs: impl Iterator<Item = Option<Pair>>) {
+        self.until = at + TOGETHER;
+        let pairs: SmallVec<[Pair; TOGETHER]> = pairs.take(TOGETHER).flatten().collect();
+        self.subjects(&pairs);
+        self.objects(&pairs);
+    }
+
+    fn subjects(&self, pairs: &[Pair]) {
         let memberships = &self.store.memberships;
         let mut sets: [&[Node]; TOGETHER] = [&[]; TOGETHER];
-        for (sets, pair) in sets.iter_mut().zip(pairs.iter().flatten()) {
-            *sets = memberships.of(pair.subject).unwrap_or_default();
+        for (sets, pair) in sets.iter_mut().zip(pairs) {
+            *sets = memberships.of(pair.key.parts().1).unwrap_or_default();
         }
         let firsts = sets.iter().filter_map(|sets| sets.last());
         black_box(firsts.fold(0, |seen, set| seen ^ set.parts().1));
     }
 
-    fn objects(&mut self, pairs: &[Option<Pair>]) {
+    fn objects(&mut self, pairs: &[Pair]) {
         let Store { plan, graph, .. } = self.store;
         self.looks.clear();
-        for pair in pairs.iter().flatten() {
-            let flat = self.flat(pair.relation);
+        for pair in pairs {
+            let flat = self.flat(pair.key.parts().0);
             self.looks.extend(flat.map(|flat| Look {
                 flat,
                 object: pair.object,

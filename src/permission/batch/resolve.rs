@@ -3,6 +3,8 @@
 //! A name that some tuple has is a name of the right form, so finding it is all the reading there is.
 //! Whatever is not found (an unknown name, a set, a mistake) is left to the single check.
 
+use std::iter::repeat_n;
+
 use crate::permission::{
     graph::{Node, Tame},
     names::{self, BLOCK, Found, NONE},
@@ -14,33 +16,23 @@ use crate::permission::{
 /// A question in numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Pair {
-    pub(super) subject: u32,
-    pub(super) relation: RelId,
+    pub(super) key: Node,
     pub(super) object: u32,
-    /// What may be asked about the object as plain set algebra.
-    pub(super) tame: Tame,
-}
-
-impl Pair {
-    /// What questions have in common that one set answers.
-    pub(super) fn key(self) -> Node {
-        Node::new(self.relation, self.subject)
-    }
 }
 
 /// Questions in numbers.
 #[derive(Debug)]
 pub(super) struct Pairs {
-    /// One for each question; `None` for what the single check must answer.
-    pub(super) all: Vec<Option<Pair>>,
+    /// The object of each, and what may be asked about it ([`Tame::allows`]).
+    pub(super) objects: Vec<Found>,
     /// All of them, cut where the key changes.
     pub(super) runs: Vec<Run>,
 }
 
-/// Questions that follow each other and have their key in common.
+/// Questions that follow each other and have their key in common: what one set answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    /// `None` for what the single check must answer.
+    /// Relation and subject; `None` for what the single check must answer.
     pub(super) key: Option<Node>,
     pub(super) len: usize,
 }
@@ -48,7 +40,7 @@ pub(super) struct Run {
 impl Pairs {
     pub(super) fn new(store: &Store, questions: &[Question]) -> Self {
         let mut pairs = Self {
-            all: Vec::with_capacity(questions.len()),
+            objects: Vec::with_capacity(questions.len()),
             runs: Vec::new(),
         };
         let mut relations = Relations {
@@ -65,19 +57,43 @@ impl Pairs {
             let mut objects = [Found::NOTHING; BLOCK];
             store.graph.find_all(&names[..block.len()], &mut objects);
             for ((question, subject), object) in block.iter().zip(&subjects).zip(&objects) {
-                pairs.push(relations.pair(question, *subject, *object));
+                pairs.push(relations.key(question, *subject, *object));
             }
+            pairs.objects.extend_from_slice(&objects[..block.len()]);
         }
         pairs
     }
 
-    fn push(&mut self, pair: Option<Pair>) {
-        self.all.push(pair);
-        let key = pair.map(Pair::key);
+    #[inline]
+    fn push(&mut self, key: Option<Node>) {
         match self.runs.last_mut() {
             Some(run) if run.key == key => run.len += 1,
             _ => self.runs.push(Run { key, len: 1 }),
         }
+    }
+
+    /// The pairs from the one at `at` on, which is in the run with this number that begins at `begin`;
+    /// `None` for what the single check must answer.
+    pub(super) fn from(
+        &self,
+        number: usize,
+        begin: usize,
+        at: usize,
+    ) -> impl Iterator<Item = Option<Pair>> {
+        let mut runs = self.runs.get(number..).unwrap_or_default().iter().copied();
+        let first = runs.next().map(|run| Run {
+            len: run.len.saturating_sub(at - begin),
+            ..run
+        });
+        let runs = first.into_iter().chain(runs);
+        let keys = runs.flat_map(|run| repeat_n(run.key, run.len));
+        let objects = self.objects.get(at..).unwrap_or_default();
+        keys.zip(objects).map(|(key, object)| {
+            Some(Pair {
+                key: key?,
+                object: object.id,
+            })
+        })
     }
 }
 
@@ -121,19 +137,16 @@ struct Relations<'a> {
 }
 
 impl<'a> Relations<'a> {
-    fn pair(&mut self, question: &'a Question, subject: u32, object: Found) -> Option<Pair> {
+    #[inline]
+    fn key(&mut self, question: &'a Question, subject: u32, object: Found) -> Option<Node> {
         if subject == NONE || object.id == NONE || !question.contextual_tuples.is_empty() {
             return None;
         }
-        let (of, tame) = Tame::untagged(object.tag);
-        Some(Pair {
-            subject,
-            relation: self.find(of, &question.relation)?,
-            object: object.id,
-            tame,
-        })
+        let (of, _) = Tame::untagged(object.tag);
+        Some(Node::new(self.find(of, &question.relation)?, subject))
     }
 
+    #[inline]
     fn find(&mut self, of: TypeId, name: &'a str) -> Option<RelId> {
         let is_it = |(type_id, known, _): &(TypeId, &str, _)| {
             *type_id == of && names::same(known.as_bytes(), name.as_bytes())

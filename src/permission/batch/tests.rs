@@ -34,14 +34,17 @@ fn hold(store: Store, questions: Vec<Question>, piece: usize) -> usize {
 }
 
 fn tame(store: &Store, questions: &[Question]) -> usize {
-    let pairs = Pairs::new(store, questions).all.into_iter().flatten();
-    pairs
-        .filter(|pair| match pair.tame {
-            Tame::All => true,
-            Tame::Monotone => store.plan.relation(pair.relation).rewrite.monotone,
-            Tame::Nothing => false,
-        })
-        .count()
+    let pairs = Pairs::new(store, questions);
+    let tame = pairs
+        .from(0, 0, 0)
+        .zip(&pairs.objects)
+        .filter(|(pair, object)| {
+            pair.is_some_and(|pair| {
+                let (relation, _) = pair.key.parts();
+                Tame::allows(object.tag, store.plan.relation(relation).rewrite.monotone)
+            })
+        });
+    tame.count()
 }
 
 /// Everything that can be asked of a random store, right and wrong, some of it often enough for a set.

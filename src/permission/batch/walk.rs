@@ -44,16 +44,17 @@ impl<'a> Walk<'a> {
 
     /// Whether it holds. The object must be tame for the relation.
     pub(super) fn holds(&mut self, pair: Pair) -> bool {
-        if pair.subject != self.subject {
-            self.subject = pair.subject;
-            self.of = self.store.graph.type_of(pair.subject);
-            self.memberships = self.store.memberships.of(pair.subject);
+        let (relation, subject) = pair.key.parts();
+        if subject != self.subject {
+            self.subject = subject;
+            self.of = self.store.graph.type_of(subject);
+            self.memberships = self.store.memberships.of(subject);
             if self.known.capacity() > KEPT_ENTRIES {
                 self.known = HashMap::default();
             }
             self.known.clear();
         }
-        self.relation(pair.relation, pair.object)
+        self.relation(relation, pair.object)
     }
 
     fn relation(&mut self, relation: RelId, object: u32) -> bool {

@@ -93,6 +93,18 @@ impl Tame {
         bits << TYPE_BITS | of.0
     }
 
+    /// Whether what has this tag may be asked about a relation, which may have neither `and` nor
+    /// `but not` below it.
+    #[inline]
+    pub(crate) fn allows(tag: u32, is_monotone: bool) -> bool {
+        let least = if is_monotone {
+            Self::Monotone
+        } else {
+            Self::All
+        };
+        tag >= least.tagged(TypeId(0))
+    }
+
     /// The two parts of a tag.
     pub(crate) fn untagged(tag: u32) -> (TypeId, Self) {
         let tame = match tag >> TYPE_BITS {
