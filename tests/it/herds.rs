@@ -13,7 +13,7 @@ use crate::{
         faults::{Fault, Proxy},
         metrics::Metrics,
         oidc::Oidc,
-        openfga::Setup,
+        openfga::{Setup, viewers},
     },
     world::{self, AUDIENCE, Keys},
 };
@@ -182,20 +182,7 @@ async fn a_thousand_checks_of_one_permission_are_one_question_and_different_ones
     const CHECKS: usize = 1_000;
     let server = Setup::default().start().await;
     let store = server.store().await;
-    let model = json!({
-        "schema_version": "1.1",
-        "type_definitions": [
-            { "type": "user" },
-            {
-                "type": "document",
-                "relations": { "viewer": { "this": {} } },
-                "metadata": { "relations": { "viewer": {
-                    "directly_related_user_types": [{ "type": "user" }],
-                } } },
-            },
-        ],
-    });
-    let model = server.model(&store, &model).await;
+    let model = server.model(&store, &viewers()).await;
     // Every third one, so that whoever gets another's answer is found out.
     let tuples: Vec<_> = (0..CHECKS)
         .step_by(3)

@@ -11,7 +11,7 @@ use crate::{
     support::{
         door::{Answer, Door},
         faults::{Fault, Proxy},
-        openfga::{OpenFga, Setup},
+        openfga::{OpenFga, Setup, viewers},
         redis::Redis,
         subzero::Subzero,
     },
@@ -22,20 +22,7 @@ use crate::{
 async fn server() -> (OpenFga, [String; 2]) {
     let server = Setup::default().start().await;
     let store = server.store().await;
-    let model = json!({
-        "schema_version": "1.1",
-        "type_definitions": [
-            { "type": "user" },
-            {
-                "type": "document",
-                "relations": { "viewer": { "this": {} } },
-                "metadata": { "relations": { "viewer": {
-                    "directly_related_user_types": [{ "type": "user" }],
-                } } },
-            },
-        ],
-    });
-    let model = server.model(&store, &model).await;
+    let model = server.model(&store, &viewers()).await;
     let viewer = |id: usize| json!({ "user": "user:alice", "relation": "viewer", "object": format!("document:{id}") });
     let tuples: Vec<_> = (0..100).step_by(2).map(viewer).collect();
     server.write(&store, &model, &tuples).await;

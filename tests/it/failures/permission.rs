@@ -1,7 +1,7 @@
 //! A permission server that cannot be asked.
 
 use super::*;
-use crate::support::openfga::{OpenFga, Setup};
+use crate::support::openfga::{OpenFga, Setup, viewers};
 
 /// A server where Alice sees `document:own`, its store and its model.
 async fn server(setup: Setup, key: Option<&str>) -> (OpenFga, [String; 2]) {
@@ -10,20 +10,7 @@ async fn server(setup: Setup, key: Option<&str>) -> (OpenFga, [String; 2]) {
         None => setup.start().await,
     };
     let store = server.store().await;
-    let model = json!({
-        "schema_version": "1.1",
-        "type_definitions": [
-            { "type": "user" },
-            {
-                "type": "document",
-                "relations": { "viewer": { "this": {} } },
-                "metadata": { "relations": { "viewer": {
-                    "directly_related_user_types": [{ "type": "user" }],
-                } } },
-            },
-        ],
-    });
-    let model = server.model(&store, &model).await;
+    let model = server.model(&store, &viewers()).await;
     let own = json!({ "user": "user:alice", "relation": "viewer", "object": "document:own" });
     server.write(&store, &model, &[own]).await;
     (server, [store, model])
