@@ -153,16 +153,8 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn step_over(&mut self, byte: u8) -> Option<()> {
-        while let [b' ', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        match self.rest {
-            [next, rest @ ..] if *next == byte => {
-                self.rest = rest;
-                Some(())
-            }
-            _ => None,
-        }
+        let is_it = self.next()? == byte;
+        is_it.then(|| self.rest = &self.rest[1..])
     }
 
     fn at(&self) -> usize {
