@@ -136,8 +136,9 @@ impl Cache {
     }
 
     pub(super) fn insert(&self, key: Key, mut proof: Proof) {
-        let texts = proof.identity.subject().len() + claims_size(proof.identity.claims());
-        proof.weight = (ENTRY_SIZE + texts) as u64;
+        let identity = &proof.identity;
+        let facts = identity.allocations().map(allocated).sum::<usize>();
+        proof.weight = (ENTRY_SIZE + facts + claims_size(identity.claims())) as u64;
         self.entries.insert(key, Arc::new(proof));
     }
 
@@ -207,9 +208,9 @@ fn allocated(size: usize) -> usize {
     }
 }
 
-/// An entry without its texts: itself, the identity, and the places that the cache keeps for it,
-/// keys that it remembers after they went included.
-const ENTRY_SIZE: usize = size_of::<Proof>() + 128 + 2 * (size_of::<Key>() + 64);
+/// An entry without its identity: itself, counted by reference, and the places that the cache keeps for
+/// it, keys that it remembers after they went included.
+const ENTRY_SIZE: usize = 2 * size_of::<usize>() + size_of::<Proof>() + 2 * (size_of::<Key>() + 64);
 
 /// About what an entry takes; a guess is good enough.
 const USUAL_SIZE: usize = 2 << 10;

@@ -48,6 +48,14 @@ impl Identity {
         })
     }
 
+    /// The allocations behind it apart from its claims' and the issuer's shared name, in bytes each.
+    pub(super) fn allocations(&self) -> impl Iterator<Item = usize> {
+        const COUNTS: usize = 2 * size_of::<usize>();
+        [size_of::<Facts>(), self.subject().len()]
+            .into_iter()
+            .map(|size| COUNTS + size)
+    }
+
     /// The token's `sub`, or the certificate's principal; never empty.
     #[must_use]
     pub fn subject(&self) -> &str {
