@@ -4,7 +4,7 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use subzero::permission::Question;
+use subzero::permission::{Question, Questions};
 
 /// The store file's name.
 pub(crate) const STORE_FILE: &str = "store.fga.yaml";
@@ -185,7 +185,7 @@ impl Drive {
     }
 
     /// Questions of one user about as many documents.
-    pub(crate) fn one_user(&self, relation: &str, count: usize) -> Vec<Question> {
+    pub(crate) fn one_user(&self, relation: &str, count: usize) -> Questions {
         let mut dice = Dice::new(3);
         let user = name("user", 77);
         let ask = |_| {

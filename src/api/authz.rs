@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Api,
     refusal::Refusal,
-    request::{Sent, objects},
+    request::{Sent, collected},
 };
 use crate::{
     dispatch::{Lane, Report},
@@ -28,8 +28,8 @@ pub(super) struct Single(pub(super) Question);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Questions {
-    #[serde(deserialize_with = "objects")]
-    pub(super) checks: Vec<Question>,
+    #[serde(deserialize_with = "collected::<Question, _, _>")]
+    pub(super) checks: permission::Questions,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,7 +86,7 @@ impl Api {
         let result = if authorizer.is_remote() {
             authorizer.ask(&question.0, deadline).await
         } else {
-            let work = Arc::new(self.checks(vec![question.0])?);
+            let work = Arc::new(self.checks([question.0].into_iter().collect())?);
             let done = self.run(work, Lane::High, deadline).await?;
             let result = done.outputs.into_iter().next();
             let none = || Refusal::because(Reason::Internal, "the question has no answer");
@@ -135,7 +135,7 @@ impl Api {
         })
     }
 
-    fn checks(&self, questions: Vec<Question>) -> Result<Batch, Refusal> {
+    fn checks(&self, questions: permission::Questions) -> Result<Batch, Refusal> {
         Batch::new(&self.authorizer(), questions)
             .map_err(|error| Refusal::because(error.reason(), error.to_string()))
     }

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 use tokio::time::timeout;
 
@@ -105,8 +105,35 @@ where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    let read = Vec::<Object<T>>::deserialize(deserializer)?;
-    Ok(read.into_iter().map(|Object(value)| value).collect())
+    collected(deserializer)
+}
+
+/// For fields that hold what objects of the kind `T` are put together to, as they are read.
+pub(super) fn collected<'de, T, C, D>(deserializer: D) -> Result<C, D::Error>
+where
+    T: Deserialize<'de>,
+    C: Default + Extend<T>,
+    D: Deserializer<'de>,
+{
+    struct List<T, C>(PhantomData<(T, C)>);
+
+    impl<'de, T: Deserialize<'de>, C: Default + Extend<T>> Visitor<'de> for List<T, C> {
+        type Value = C;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<C, A::Error> {
+            let mut read = C::default();
+            while let Some(Object(value)) = list.next_element::<Object<T>>()? {
+                read.extend([value]);
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_seq(List(PhantomData))
 }
 
 /// The message without the text that was sent (it may be a token, or megabytes), and not too long.

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     app,
-    permission::{Answer, Authorizer, Config, Error, Question},
+    permission::{Answer, Authorizer, Config, Error, Question, Questions},
 };
 
 /// Answers the questions in `file`, or on standard input, from the store file `store`, or from what
@@ -81,7 +81,7 @@ fn engine(store: Option<&Path>, config: Option<&Path>) -> Result<Engine, Vec<Str
 
 impl Engine {
     /// The answer to each question that could be read.
-    fn answer(&self, questions: &[Question]) -> Vec<Result<bool, u16>> {
+    fn answer(&self, questions: &Questions) -> Vec<Result<bool, u16>> {
         let code = |error: Error| error.code().unwrap_or(INTERNAL_ERROR);
         let deadline = Instant::now() + PATIENCE;
         let asked = self.authorizer.ask_server(questions, deadline);
@@ -89,8 +89,7 @@ impl Engine {
             let allowed = |answer: Answer| answer.allowed;
             answers.into_iter().map(|one| one.map(allowed)).collect()
         } else {
-            let answers = questions.iter().map(|one| self.authorizer.answer(one));
-            answers.collect::<Vec<_>>()
+            self.authorizer.answer_all(questions)
         };
         answers.into_iter().map(|one| one.map_err(code)).collect()
     }
@@ -108,12 +107,14 @@ fn answer_all<R: Read>(
         if slice.is_empty() {
             break;
         }
-        let questions: Vec<Question> = slice.iter().flatten().cloned().collect();
+        let is_question: Vec<bool> = slice.iter().map(Option::is_some).collect();
+        let questions: Questions = slice.into_iter().flatten().collect();
         let mut answers = engine.answer(&questions).into_iter();
-        for question in &slice {
-            let answer = match question {
-                Some(_) => answers.next().unwrap_or(Err(INTERNAL_ERROR)),
-                None => Err(VALIDATION_ERROR),
+        for is_question in is_question {
+            let answer = if is_question {
+                answers.next().unwrap_or(Err(INTERNAL_ERROR))
+            } else {
+                Err(VALIDATION_ERROR)
             };
             all_allowed &= answer == Ok(true);
             let answer = match answer {

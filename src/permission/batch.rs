@@ -13,7 +13,7 @@
 //! - Only what cannot fail takes the short ways: see [`Tame`]. Conditions, cycles, depth and questions
 //!   that bring tuples along are the single check's, so every answer and every error is its own.
 //! - A set is made from the user's side, and only of relations with neither `and` nor `but not` below.
-//!   Others are walked, with the sets of the relations that they combine.
+//!   Those that combine such relations get theirs from the others' sets, a word at a time.
 //!
 //! # Cost
 //!
@@ -30,7 +30,6 @@ mod spread;
 #[cfg(test)]
 mod tests;
 mod walk;
-mod way;
 
 use std::{
     collections::HashMap,
@@ -44,10 +43,9 @@ use self::{
     resolve::{Pair, Pairs, Run},
     spread::Spread,
     walk::Walk,
-    way::Way,
 };
 use super::{
-    Authorizer, Error, Question,
+    Authorizer, Error, Questions,
     graph::{Mixing, Node, Tame},
     names::Found,
     plan::{Op, OpKind, RelId},
@@ -59,7 +57,7 @@ use crate::dispatch::{Operation, Weight, Work};
 #[derive(Debug)]
 pub struct Batch {
     store: Arc<Store>,
-    questions: Vec<Question>,
+    questions: Questions,
     /// By (relation, user): what is known of its set. Locked for a look-up, never while a set is made.
     sets: Mutex<HashMap<Node, Set, Mixing>>,
 }
@@ -81,12 +79,12 @@ impl Batch {
     /// # Errors
     ///
     /// [`Error::NoStore`]; what is wrong with a question is the answer to it.
-    pub fn new(authorizer: &Authorizer, questions: Vec<Question>) -> Result<Self, Error> {
+    pub fn new(authorizer: &Authorizer, questions: Questions) -> Result<Self, Error> {
         let store = authorizer.store.load_full().ok_or(Error::NoStore)?;
         Ok(Self::over(store, questions))
     }
 
-    fn over(store: Arc<Store>, questions: Vec<Question>) -> Self {
+    fn over(store: Arc<Store>, questions: Questions) -> Self {
         Self {
             store,
             questions,
@@ -132,8 +130,23 @@ impl Batch {
                 let key = Node::new(relation, subject);
                 sets.extend(self.set(key, count).map(|set| (key, set)));
             }
+            if !sets.contains_key(&key) {
+                sets.extend(self.combined(&sets, key).map(|set| (key, set)));
+            }
         }
         sets
+    }
+
+    /// The set of a (relation, user) whose relation combines `sets`.
+    fn combined(&self, sets: &Sets, key: Node) -> Option<Arc<Spread>> {
+        if let Some(Set::Made(spread)) = self.known().get(&key) {
+            return Some(Arc::clone(spread));
+        }
+        let (relation, subject) = key.parts();
+        let rewrite = &self.store.plan.relation(relation).rewrite;
+        let spread = Spread::combined(sets, rewrite, subject)?;
+        self.known().insert(key, Set::Made(Arc::clone(&spread)));
+        Some(spread)
     }
 
     /// `relation` itself if it is monotone, else the monotone relations that its rewrite names.
@@ -157,27 +170,29 @@ impl Batch {
         found
     }
 
-    /// The answers to questions about `objects`: `holds` knows those that are tame, by their place here.
+    /// Answers the questions about `objects`, the first of which is the one at `from`: `holds` knows those
+    /// that are tame, by their place here. `answers` say no so far.
     #[inline]
-    fn each<'a>(
-        &'a self,
-        asked: &'a [Question],
-        objects: &'a [Found],
+    fn each(
+        &self,
+        from: usize,
+        objects: &[Found],
         is_monotone: bool,
-        mut holds: impl FnMut(usize, u32) -> bool + 'a,
-    ) -> impl Iterator<Item = Result<bool, Error>> + 'a {
-        let asked = asked.iter().zip(objects).enumerate();
-        asked.map(move |(at, (question, object))| {
-            if Tame::allows(object.tag, is_monotone) {
-                Ok(holds(at, object.id))
-            } else {
-                self.single(question)
+        answers: &mut [Result<bool, Error>],
+        mut holds: impl FnMut(usize, u32) -> bool,
+    ) {
+        for (at, (object, answer)) in objects.iter().zip(answers).enumerate() {
+            if !Tame::allows(object.tag, is_monotone) {
+                *answer = self.single(from + at);
+            } else if let Ok(allowed) = answer {
+                // Making an answer and moving it there takes longer than finding it out.
+                *allowed = holds(at, object.id);
             }
-        })
+        }
     }
 
-    fn single(&self, question: &Question) -> Result<bool, Error> {
-        question.put(|ask| self.store.check(ask))
+    fn single(&self, at: usize) -> Result<bool, Error> {
+        self.questions.put(at, |ask| self.store.check(ask))
     }
 }
 
@@ -216,54 +231,46 @@ impl Work for Batch {
     }
 
     fn weight(&self, item: usize) -> Weight {
-        let Some(question) = self.questions.get(item) else {
-            return Weight::default();
-        };
         Weight {
-            class: u8::from(!question.contextual_tuples.is_empty()),
-            bytes: question.user.len() + question.relation.len() + question.object.len(),
+            class: u8::from(self.questions.brings_tuples(item)),
+            bytes: self.questions.bytes(item),
         }
     }
 
     fn run(&self, items: Range<usize>) -> Vec<Self::Output> {
-        let mut questions = &self.questions[items];
-        let pairs = Pairs::new(&self.store, questions);
+        let pairs = Pairs::new(&self.store, &self.questions, items.clone());
         let sets = self.sets(&pairs);
         let mut walk = Walk::new(&self.store, &sets);
         let mut ahead = Ahead::new(&self.store);
-        let mut answers = Vec::with_capacity(questions.len());
+        let mut answers = Vec::new();
+        answers.resize_with(items.len(), || Ok(false));
+        let mut begin = 0;
         for (number, run) in pairs.runs.iter().enumerate() {
-            let begin = answers.len();
-            let (asked, later) = questions.split_at(run.len);
-            questions = later;
-            let Some(key) = run.key else {
-                answers.extend(asked.iter().map(|question| self.single(question)));
-                continue;
-            };
-            let (relation, subject) = key.parts();
-            let rewrite = &self.store.plan.relation(relation).rewrite;
-            let is_monotone = rewrite.monotone;
+            let from = items.start + begin;
             let objects = &pairs.objects[begin..begin + run.len];
-            match Way::new(&sets, rewrite, relation, subject) {
-                Some(Way::Set(set)) => {
-                    let holds = |_, object| set.has(object);
-                    answers.extend(self.each(asked, objects, is_monotone, holds));
-                }
-                Some(way) => {
-                    let holds = |_, object| way.holds(object);
-                    answers.extend(self.each(asked, objects, is_monotone, holds));
-                }
-                None => {
-                    let holds = |at, object| {
+            let answers = &mut answers[begin..begin + run.len];
+            if let Some(key) = run.key {
+                let (relation, _) = key.parts();
+                let is_monotone = self.store.plan.relation(relation).rewrite.monotone;
+                if let Some(set) = sets.get(&key) {
+                    self.each(from, objects, is_monotone, answers, |_, object| {
+                        set.has(object)
+                    });
+                } else {
+                    self.each(from, objects, is_monotone, answers, |at, object| {
                         let at = begin + at;
                         if ahead.is_due(at) {
                             ahead.look(at, pairs.from(number, begin, at));
                         }
                         walk.holds(Pair { key, object })
-                    };
-                    answers.extend(self.each(asked, objects, is_monotone, holds));
+                    });
+                }
+            } else {
+                for (at, answer) in (from..).zip(answers) {
+                    *answer = self.single(at);
                 }
             }
+            begin += run.len;
         }
         answers
     }

@@ -136,7 +136,7 @@ impl Graph {
 
     /// What names are, as [`Names::find_all`] has it; the tags are for [`Tame::untagged`]. Of a stored
     /// graph only.
-    pub(crate) fn find_all(&self, names: &[&str], found: &mut [Found; BLOCK]) {
+    pub(crate) fn find_all(&self, names: &[&[u8]], found: &mut [Found; BLOCK]) {
         self.names.find_all(names, found);
     }
 

@@ -11,14 +11,15 @@ use std::{
     hint::black_box,
 };
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 
 /// Names and their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     text: String,
     entries: Vec<Entry>,
-    /// Open addressing; a power of two long, at most three quarters full.
+    /// Open addressing; a power of two long, at most three quarters full, and a quarter while it is small:
+    /// where memory is near, looking at the wrong slot first is what takes time.
     slots: Vec<Slot>,
     hasher: RandomState,
 }
@@ -69,7 +70,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 impl Names {
     /// The number of `name`, if it has one.
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        let hash = self.hash(name);
+        let hash = self.hash(name.as_bytes());
         self.probe(name, hash).ok()
     }
 
@@ -77,7 +78,7 @@ impl Names {
     ///
     /// Each step is done for all before the next one, unless the table is small: none waits for the
     /// others' memory.
-    pub(crate) fn find_all(&self, names: &[&str], found: &mut [Found; BLOCK]) {
+    pub(crate) fn find_all(&self, names: &[&[u8]], found: &mut [Found; BLOCK]) {
         let Some(mask) = self.slots.len().checked_sub(1) else {
             *found = [Found::NOTHING; BLOCK];
             return;
@@ -128,7 +129,7 @@ impl Names {
         for (index, (name, found)) in names.iter().zip(found).enumerate() {
             let (start, end) = starts[index];
             let text = &self.text.as_bytes()[start as usize..end as usize];
-            if found.id != NONE && !same(text, name.as_bytes()) {
+            if found.id != NONE && !same(text, name) {
                 *found = self.look_up(name, hashes[index]);
             }
         }
@@ -137,10 +138,11 @@ impl Names {
     /// The number of `name`, new or known; `None` when all names together pass 4 GiB. A new name has
     /// the tag `tag`.
     pub(crate) fn intern(&mut self, name: &str, tag: u32) -> Option<u32> {
-        if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
+        let quarters = if self.slots.len() < NEAR_SLOTS { 1 } else { 3 };
+        if (self.entries.len() + 1) * 4 > self.slots.len() * quarters {
             self.grow();
         }
-        let hash = self.hash(name);
+        let hash = self.hash(name.as_bytes());
         let slot = match self.probe(name, hash) {
             Ok(id) => return Some(id),
             Err(slot) => slot,
@@ -162,7 +164,8 @@ impl Names {
     }
 
     /// What is known of `name`, in a table that is not empty.
-    fn look_up(&self, name: &str, hash: u32) -> Found {
+    #[inline]
+    fn look_up(&self, name: &[u8], hash: u32) -> Found {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -175,7 +178,7 @@ impl Names {
                 let start = slot.id.checked_sub(1);
                 let start = start.map_or(0, |before| self.entries[before as usize].end);
                 let text = &self.text.as_bytes()[start as usize..end as usize];
-                if same(text, name.as_bytes()) {
+                if same(text, name) {
                     return Found { id: slot.id, tag };
                 }
             }
@@ -252,9 +255,9 @@ impl Names {
         clippy::cast_possible_truncation,
         reason = "any 32 bits of the hash serve"
     )]
-    fn hash(&self, name: &str) -> u32 {
+    fn hash(&self, name: &[u8]) -> u32 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write(name.as_bytes());
+        hasher.write(name);
         hasher.finish() as u32
     }
 }
@@ -296,9 +299,9 @@ mod tests {
         }
         let asked: Vec<String> = (0..3_000).map(|n| format!("user:{n}")).collect();
         for block in asked.chunks(BLOCK) {
-            let block: Vec<&str> = block.iter().map(String::as_str).collect();
+            let bytes: Vec<&[u8]> = block.iter().map(String::as_bytes).collect();
             let mut found = [Found::NOTHING; BLOCK];
-            names.find_all(&block, &mut found);
+            names.find_all(&bytes, &mut found);
             for (name, found) in block.iter().zip(found) {
                 let id = names.find(name);
                 let singly = id.map(|id| Found {
@@ -315,7 +318,7 @@ mod tests {
         let names = Names::default();
         assert_eq!(names.find("user:1"), None);
         let mut found = [Found { id: 0, tag: 0 }; BLOCK];
-        names.find_all(&["user:1"], &mut found);
+        names.find_all(&[b"user:1"], &mut found);
         assert_eq!(found[0], Found::NOTHING);
     }
 

@@ -1,6 +1,7 @@
 //! Questions and tuples as they are written: in requests, in lines and in files.
 //!
-//! [`Ask`] borrows and is what the engine takes; a [`Question`] owns, so it can wait in a batch. Names
+//! [`Ask`] borrows and is what the engine takes; a [`Question`] owns; many of them wait as
+//! [`Questions`](super::Questions). Names
 //! are read when the question is asked, since only a model says what fits: `user` has at most 512
 //! bytes, `object` 256, and types and relations are the model's.
 
@@ -84,9 +85,7 @@ impl Question {
 
     /// What `answer` makes of the question as the engine takes it.
     pub(crate) fn put<T>(&self, answer: impl FnOnce(&Ask<'_>) -> T) -> T {
-        let tuples = self.contextual_tuples.iter().map(WrittenTuple::as_tuple);
-        let tuples: Vec<Tuple<'_>> = tuples.collect();
-        answer(&self.with(&tuples))
+        answer(&self.with(&as_tuples(&self.contextual_tuples)))
     }
 
     /// The question as the engine takes it, with its contextual `tuples` taken apart.
@@ -116,6 +115,11 @@ impl WrittenTuple {
             }),
         }
     }
+}
+
+/// As the engine takes them.
+pub(super) fn as_tuples(written: &[WrittenTuple]) -> Vec<Tuple<'_>> {
+    written.iter().map(WrittenTuple::as_tuple).collect()
 }
 
 /// Reads no more than [`MAX_CONTEXTUAL_TUPLES`], so that what is too long is not even held.

@@ -56,7 +56,9 @@ use self::{
     thread::Thread,
     wire::{Item, MAX_TOGETHER},
 };
-use super::{Answer, Ask, Consistency, Error, Metrics, Origin, Question, config::Server as Config};
+use super::{
+    Answer, Ask, Consistency, Error, Metrics, Origin, Questions, config::Server as Config,
+};
 use crate::{
     check::Key,
     coalesce::{Coalescer, Kind},
@@ -193,16 +195,15 @@ impl Remote {
     /// in batches, several at a time.
     pub(super) async fn ask_all(
         &self,
-        questions: &[Question],
+        questions: &Questions,
         deadline: Instant,
     ) -> (Vec<Result<Answer, Error>>, Report) {
         self.start();
         let began = Instant::now();
         let inner = &self.inner;
-        let mut bytes = 0;
-        let mut asked = 0;
+        let (mut bytes, mut asked) = (0, 0);
         let answers = match inner.exchange.models.current(deadline).await {
-            Err(error) => questions.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => vec![Err(error); questions.len()],
             Ok(model) => {
                 let (mut answers, open) = inner.sort(questions, &model);
                 asked = open.len();
@@ -310,14 +311,14 @@ impl Inner {
     /// Answers what is kept or cannot be asked, and lists the rest, each question once.
     fn sort(
         &self,
-        questions: &[Question],
+        questions: &Questions,
         model: &Model,
     ) -> (Vec<Result<Answer, Error>>, Vec<Open>) {
         let mut open: Vec<Open> = Vec::new();
         let mut known: HashMap<Key, usize> = HashMap::new();
         let mut answers = Vec::with_capacity(questions.len());
-        for (place, question) in questions.iter().enumerate() {
-            let answer = question.put(|ask| {
+        for place in 0..questions.len() {
+            let answer = questions.put(place, |ask| {
                 let item = ready(ask)?;
                 let key = key(&self.store, ask, &model.id);
                 if let Some(&at) = known.get(&key) {
@@ -348,8 +349,7 @@ impl Inner {
             let (inner, model) = (Arc::clone(self), Arc::clone(&model));
             async move { inner.find_batch(batch, &model, deadline).await }
         });
-        let found = batches.buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-        let found = found.await;
+        let found: Vec<_> = batches.buffer_unordered(AT_ONCE).collect().await;
         found.into_iter().flatten().collect()
     }
 

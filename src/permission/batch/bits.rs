@@ -27,6 +27,31 @@ impl Bits {
         is_new
     }
 
+    /// The numbers of both, word by word as `join` has it; of two empty words it must make an empty one.
+    pub(super) fn joined(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        let mut all = Self {
+            places: vec![0; self.places.len().max(other.places.len())],
+            pages: Vec::new(),
+        };
+        for (number, place) in all.places.iter_mut().enumerate() {
+            let (one, two) = (self.page(number), other.page(number));
+            if one.is_none() && two.is_none() {
+                continue;
+            }
+            let (one, two) = (one.unwrap_or(&EMPTY), two.unwrap_or(&EMPTY));
+            all.pages
+                .push(std::array::from_fn(|word| join(one[word], two[word])));
+            *place = u32::try_from(all.pages.len()).unwrap_or(u32::MAX);
+        }
+        all
+    }
+
+    fn page(&self, number: usize) -> Option<&Page> {
+        let place = self.places.get(number)?.checked_sub(1)?;
+        self.pages.get(place as usize)
+    }
+
+    #[inline]
     pub(super) fn has(&self, number: u32) -> bool {
         let (page, word, bit) = parts(number);
         match self.places.get(page) {
@@ -50,9 +75,33 @@ const WORDS: usize = 64;
 
 const PAGE_BITS: usize = WORDS * 64;
 
+const EMPTY: Page = [0; WORDS];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sets_are_joined_number_by_number() {
+        let of = |numbers: &[u32]| {
+            let mut bits = Bits::default();
+            for number in numbers {
+                bits.insert(*number);
+            }
+            bits
+        };
+        let (one, two) = (of(&[1, 5_000, 90_000]), of(&[1, 2, 90_000, 400_000]));
+        for (join, kept) in [
+            ((|a, b| a & b) as fn(u64, u64) -> u64, &[1, 90_000][..]),
+            (|a, b| a & !b, &[5_000]),
+            (|a, b| a | b, &[1, 2, 5_000, 90_000, 400_000]),
+        ] {
+            let joined = one.joined(&two, join);
+            let all = [0, 1, 2, 3, 5_000, 5_001, 90_000, 400_000, 9_000_000];
+            let held: Vec<u32> = all.into_iter().filter(|at| joined.has(*at)).collect();
+            assert_eq!(held, kept);
+        }
+    }
 
     #[test]
     fn what_was_put_in_is_there_and_nothing_else() {

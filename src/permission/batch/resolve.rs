@@ -3,13 +3,13 @@
 //! A name that some tuple has is a name of the right form, so finding it is all the reading there is.
 //! Whatever is not found (an unknown name, a set, a mistake) is left to the single check.
 
-use std::iter::repeat_n;
+use std::{iter::repeat_n, ops::Range};
 
 use crate::permission::{
     graph::{Node, Tame},
-    names::{self, BLOCK, Found, NONE},
+    names::{BLOCK, Found, NONE},
     plan::{RelId, TypeId},
-    question::Question,
+    questions::{Part, Questions},
     store::Store,
 };
 
@@ -38,28 +38,27 @@ pub(super) struct Run {
 }
 
 impl Pairs {
-    pub(super) fn new(store: &Store, questions: &[Question]) -> Self {
+    /// The questions in `range`.
+    pub(super) fn new(store: &Store, questions: &Questions, range: Range<usize>) -> Self {
         let mut pairs = Self {
-            objects: Vec::with_capacity(questions.len()),
+            objects: Vec::with_capacity(range.len()),
             runs: Vec::new(),
         };
-        let mut relations = Relations {
-            store,
-            known: Vec::new(),
-        };
-        let mut user = ("", NONE);
-        for block in questions.chunks(BLOCK) {
-            let subjects = subjects(store, block, &mut user);
-            let mut names = [""; BLOCK];
-            for (name, question) in names.iter_mut().zip(block) {
-                *name = &question.object;
+        let mut keys = Keys::new(store, questions);
+        let mut names = [&b""[..]; BLOCK];
+        let mut objects = [Found::NOTHING; BLOCK];
+        for from in range.clone().step_by(BLOCK) {
+            let block = from..range.end.min(from + BLOCK);
+            for (name, object) in names.iter_mut().zip(questions.objects(block.clone())) {
+                *name = object;
             }
-            let mut objects = [Found::NOTHING; BLOCK];
             store.graph.find_all(&names[..block.len()], &mut objects);
-            for ((question, subject), object) in block.iter().zip(&subjects).zip(&objects) {
-                pairs.push(relations.key(question, *subject, *object));
+            let objects = &objects[..block.len()];
+            keys.meet(block.clone());
+            for (at, object) in block.zip(objects) {
+                pairs.push(keys.of(at, *object));
             }
-            pairs.objects.extend_from_slice(&objects[..block.len()]);
+            pairs.objects.extend_from_slice(objects);
         }
         pairs
     }
@@ -97,70 +96,103 @@ impl Pairs {
     }
 }
 
-/// The users' numbers. Each is looked up once where questions of one user follow each other; `last`
-/// is the user before.
-fn subjects<'q>(store: &Store, block: &'q [Question], last: &mut (&'q str, u32)) -> [u32; BLOCK] {
-    let is_same = |a: &str, b: &str| names::same(a.as_bytes(), b.as_bytes());
-    if block.iter().all(|question| is_same(&question.user, last.0)) {
-        return [last.1; BLOCK];
-    }
-    let mut names = [""; BLOCK];
-    let mut places = [0; BLOCK];
-    let mut count = 0;
-    let mut name = last.0;
-    for (place, question) in places.iter_mut().zip(block) {
-        if !is_same(&question.user, name) {
-            name = &question.user;
-            names[count] = name;
-            count += 1;
-        }
-        *place = count;
-    }
-    let mut found = [Found::NOTHING; BLOCK];
-    store.graph.find_all(&names[..count], &mut found);
-    let mut subjects = [NONE; BLOCK];
-    for (subject, place) in subjects.iter_mut().zip(&places[..block.len()]) {
-        *subject = match place.checked_sub(1) {
-            None => last.1,
-            Some(place) => found[place].id,
-        };
-    }
-    *last = (name, subjects[block.len().saturating_sub(1)]);
-    subjects
-}
-
-/// The few relations that a batch asks for.
-struct Relations<'a> {
+/// From questions to keys. Neighbours mostly have one user and one relation, and what was found for the
+/// last of them is kept.
+struct Keys<'a> {
     store: &'a Store,
-    /// The one that was found last comes first.
-    known: Vec<(TypeId, &'a str, Option<RelId>)>,
+    questions: &'a Questions,
+    /// The number of the asker that `subjects` begin with, and the users' numbers of those who ask.
+    first: usize,
+    subjects: [u32; BLOCK],
+    /// The last user that was looked up.
+    user: Option<(Part, u32)>,
+    /// The few relations that a batch asks for; the one that was found last comes first.
+    relations: Vec<(TypeId, usize, Option<RelId>)>,
+    /// The last key, and for whom and what kind of object it is.
+    last: (usize, TypeId, Option<Node>),
 }
 
-impl<'a> Relations<'a> {
+impl<'a> Keys<'a> {
+    fn new(store: &'a Store, questions: &'a Questions) -> Self {
+        Self {
+            store,
+            questions,
+            first: 0,
+            subjects: [NONE; BLOCK],
+            user: None,
+            relations: Vec::new(),
+            last: (usize::MAX, TypeId(0), None),
+        }
+    }
+
+    /// Looks up who asks the questions in `block`.
+    fn meet(&mut self, block: Range<usize>) {
+        let (first, last) = (block.start, block.end - 1);
+        let numbers = self.questions.asker(first)..self.questions.asker(last) + 1;
+        if numbers == (self.first..self.first + 1) && self.user.is_some() {
+            // The one who asked before asks on.
+            return;
+        }
+        self.first = numbers.start;
+        let mut names = [&b""[..]; BLOCK];
+        let mut places = [0; BLOCK];
+        let mut count = 0;
+        let mut user = self.user.map(|(user, _)| user);
+        let askers = self.questions.askers(numbers);
+        for (place, asker) in places.iter_mut().zip(askers) {
+            if user != Some(asker.user) {
+                user = Some(asker.user);
+                names[count] = self.questions.text(asker.user).as_bytes();
+                count += 1;
+            }
+            *place = count;
+        }
+        let before = self.user.map_or(NONE, |(_, subject)| subject);
+        let mut found = [Found::NOTHING; BLOCK];
+        self.store.graph.find_all(&names[..count], &mut found);
+        let mut subject = before;
+        for (slot, place) in self.subjects.iter_mut().zip(&places[..askers.len()]) {
+            subject = place.checked_sub(1).map_or(before, |place| found[place].id);
+            *slot = subject;
+        }
+        self.user = user.map(|user| (user, subject));
+    }
+
+    /// The key of the question at `at`, in the block that was met last.
     #[inline]
-    fn key(&mut self, question: &'a Question, subject: u32, object: Found) -> Option<Node> {
-        if subject == NONE || object.id == NONE || !question.contextual_tuples.is_empty() {
+    fn of(&mut self, at: usize, object: Found) -> Option<Node> {
+        if object.id == NONE || self.questions.brings_tuples(at) {
             return None;
         }
+        let asker = self.questions.asker(at);
         let (of, _) = Tame::untagged(object.tag);
-        Some(Node::new(self.find(of, &question.relation)?, subject))
+        if (self.last.0, self.last.1) != (asker, of) {
+            self.last = (asker, of, self.find(asker, of));
+        }
+        self.last.2
     }
 
-    #[inline]
-    fn find(&mut self, of: TypeId, name: &'a str) -> Option<RelId> {
-        let is_it = |(type_id, known, _): &(TypeId, &str, _)| {
-            *type_id == of && names::same(known.as_bytes(), name.as_bytes())
-        };
-        if let Some(first) = self.known.first().filter(|first| is_it(first)) {
-            return first.2;
+    fn find(&mut self, asker: usize, of: TypeId) -> Option<Node> {
+        let subject = self.subjects[asker - self.first];
+        if subject == NONE {
+            return None;
         }
-        if let Some(place) = self.known.iter().position(is_it) {
-            self.known.swap(0, place);
-            return self.known[0].2;
+        let relation = self.questions.askers(asker..asker + 1)[0].relation;
+        Some(Node::new(self.relation(of, relation)?, subject))
+    }
+
+    fn relation(&mut self, of: TypeId, relation: usize) -> Option<RelId> {
+        let known = &mut self.relations;
+        let is_it =
+            |(type_id, number, _): &(TypeId, usize, _)| (*type_id, *number) == (of, relation);
+        if let Some(place) = known.iter().position(is_it) {
+            known.swap(0, place);
+            return known[0].2;
         }
+        let name = self.questions.relation(relation);
         let id = self.store.plan.relation_id(of, name);
-        if self.known.len() < MAX_KNOWN {
-            self.known.push((of, name, id));
+        if known.len() < MAX_KNOWN {
+            known.push((of, relation, id));
         }
         id
     }

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::{Batch, Question};
+use super::Batch;
 use crate::permission::{
     dsl,
     graph::{Builder, Tuple},
     plan::Plan,
-    question::WrittenTuple,
+    question::{Question, WrittenTuple},
     store::Store,
 };
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::permission::{
-    Ask, Config, WrittenCondition, WrittenTuple,
+    Ask, Config, Question, WrittenCondition, WrittenTuple,
     engine::{
         reference::{Dice, Disguised, random_store},
         tests::store,
@@ -16,16 +16,15 @@ use crate::permission::{
 
 /// Answers `questions` in pieces of at most `piece`, and says how many of the answers took a short
 /// way. Each must be what the single check says.
-fn hold(store: Store, questions: Vec<Question>, piece: usize) -> usize {
-    let batch = Batch::over(Arc::new(store), questions);
+fn hold(store: Store, questions: &[Question], piece: usize) -> usize {
+    let batch = Batch::over(Arc::new(store), questions.iter().cloned().collect());
     let mut short = 0;
     for from in (0..batch.len()).step_by(piece) {
         let range = from..(from + piece).min(batch.len());
         let answers = batch.run(range.clone());
         assert_eq!(answers.len(), range.len());
-        let questions = &batch.questions[range];
-        short += tame(&batch.store, questions);
-        for (question, answer) in questions.iter().zip(answers) {
+        short += tame(&batch, range.clone());
+        for (question, answer) in questions[range].iter().zip(answers) {
             let single = question.put(|ask| batch.store.check(ask));
             assert_eq!(answer, single, "{question:?}");
         }
@@ -33,15 +32,16 @@ fn hold(store: Store, questions: Vec<Question>, piece: usize) -> usize {
     short
 }
 
-fn tame(store: &Store, questions: &[Question]) -> usize {
-    let pairs = Pairs::new(store, questions);
+fn tame(batch: &Batch, range: Range<usize>) -> usize {
+    let pairs = Pairs::new(&batch.store, &batch.questions, range);
+    let plan = &batch.store.plan;
     let tame = pairs
         .from(0, 0, 0)
         .zip(&pairs.objects)
         .filter(|(pair, object)| {
             pair.is_some_and(|pair| {
                 let (relation, _) = pair.key.parts();
-                Tame::allows(object.tag, store.plan.relation(relation).rewrite.monotone)
+                Tame::allows(object.tag, plan.relation(relation).rewrite.monotone)
             })
         });
     tame.count()
@@ -81,7 +81,7 @@ fn hold_random(seed: u64, piece: usize) -> usize {
     let Some((text, tuples, decoys)) = random_store(seed) else {
         return 0;
     };
-    let mut short = hold(store(&text, &tuples), all_questions(6), piece);
+    let mut short = hold(store(&text, &tuples), &all_questions(6), piece);
     let disguised = Disguised::new(&text, &tuples, &decoys);
     let along: Vec<WrittenTuple> = disguised.along().iter().map(written).collect();
     let mut questions = all_questions(2);
@@ -92,7 +92,7 @@ fn hold_random(seed: u64, piece: usize) -> usize {
     for question in questions.iter_mut().step_by(3) {
         question.context = context.as_object().cloned();
     }
-    short += hold(disguised.store, questions, piece);
+    short += hold(disguised.store, &questions, piece);
     short
 }
 
@@ -219,8 +219,8 @@ fn many_random_pairs_of_one_office_are_answered_alike() {
             format!("doc:{}", dice.roll(1_510)),
         )
     });
-    let questions = questions.collect();
-    let short = hold(store, questions, 5_000);
+    let questions: Vec<Question> = questions.collect();
+    let short = hold(store, &questions, 5_000);
     suite::report("short answers of batches over an office", short, 0);
     assert!(
         short > pairs / 2,
@@ -229,7 +229,7 @@ fn many_random_pairs_of_one_office_are_answered_alike() {
     assert!(short < pairs, "nothing was left to the single check");
 }
 
-fn many(user: &str, relation: &str, count: usize) -> Vec<Question> {
+fn many(user: &str, relation: &str, count: usize) -> Questions {
     let ask = |n| Question::new(user, relation, format!("doc:{n}"));
     (0..count).map(ask).collect()
 }
@@ -326,7 +326,7 @@ tuples:
     questions.push(Question::new("user:a", "viewer", "doc:2"));
     let context = serde_json::json!({ "x": 2, "y": "" });
     questions[3].context = context.as_object().cloned();
-    let batch = Batch::new(&authorizer, questions).unwrap();
+    let batch = Batch::new(&authorizer, questions.into_iter().collect()).unwrap();
     fs::write(
         folder.path().join("store.fga.yaml"),
         model.replace("doc:2", "doc:34"),

@@ -183,7 +183,7 @@ type folder
 
     fn tame(store: &Store, name: &str) -> Tame {
         let mut found = [Found::NOTHING; BLOCK];
-        store.graph.find_all(&[name], &mut found);
+        store.graph.find_all(&[name.as_bytes()], &mut found);
         Tame::untagged(found[0].tag).1
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{
-    permission::{CacheConfig, ServerConfig},
+    permission::{CacheConfig, Question, ServerConfig},
     support::{self, openfga::OpenFga},
 };
 

@@ -57,7 +57,8 @@ async fn compare(server: &OpenFga, seed: u64) -> Tally {
             questions.extend(["r0", "r1", "r2", "r3", "r4"].map(ask));
         }
     }
-    let (answers, _) = remote.ask_all(&questions, soon()).await;
+    let all = questions.iter().cloned().collect();
+    let (answers, _) = remote.ask_all(&all, soon()).await;
     for (question, there) in questions.iter().zip(answers) {
         tally.checks += 1;
         let here = question.put(|ask| embedded.check(ask));

@@ -46,7 +46,10 @@ async fn kept_answers_tell_their_age_and_higher_consistency_sees_past_them() {
         condition: None,
     }];
     let plain = Question::new("user:anne", "viewer", "doc:1");
-    let (answers, _) = scene.remote.ask_all(&[along, plain], soon()).await;
+    let (answers, _) = scene
+        .remote
+        .ask_all(&[along, plain].into_iter().collect(), soon())
+        .await;
     assert_eq!(answers[0], Ok(Answer::from_server(true)));
     assert!(matches!(
         answers[1],

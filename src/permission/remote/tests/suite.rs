@@ -68,7 +68,8 @@ async fn run_test(server: &OpenFga, test: &Test, with_tuples: bool) -> Tally {
             })
         };
         let questions: Vec<Question> = assertions.iter().map(|one| one.question(along)).collect();
-        let (together, _) = remote.ask_all(&questions, soon()).await;
+        let all = questions.iter().cloned().collect();
+        let (together, _) = remote.ask_all(&all, soon()).await;
         for (one, found) in assertions.iter().zip(together) {
             tally.wrong.extend(fault(one, "in a batch", found));
         }

@@ -50,7 +50,8 @@ async fn what_a_caller_chooses_denies_and_harms_nobody_in_the_same_batch() {
         ("martian:anne", "viewer", "doc:1"),
         ("user:anne", "a:b", "doc:1"),
     ];
-    let mut questions = vec![Question::new("user:anne", "viewer", "doc:1")];
+    let good = Question::new("user:anne", "viewer", "doc:1");
+    let mut questions: Questions = [good].into_iter().collect();
     questions.extend(bad.map(|(user, relation, object)| Question::new(user, relation, object)));
     let (answers, report) = scene.remote.ask_all(&questions, soon()).await;
     assert_eq!(answers[0], Ok(Answer::from_server(true)));
@@ -63,7 +64,8 @@ async fn what_a_caller_chooses_denies_and_harms_nobody_in_the_same_batch() {
     let refusal = r#"{"code":"validation_error","message":"all of it"}"#;
     scene.relay.is(Weather::Says(1, 400, refusal));
     scene.relay.count();
-    let questions = ["user:anne", "user:bert"].map(|user| Question::new(user, "viewer", "doc:1"));
+    let ask = |user| Question::new(user, "viewer", "doc:1");
+    let questions: Questions = ["user:anne", "user:bert"].map(ask).into_iter().collect();
     let (answers, _) = scene.remote.ask_all(&questions, soon()).await;
     let allowed: Vec<_> = answers
         .into_iter()
