@@ -94,6 +94,10 @@ pub enum Error {
 ///
 /// `V` is cloned once a caller: make it small, or an [`Arc`].
 pub struct Coalescer<V> {
+    inner: Arc<Inner<V>>,
+}
+
+struct Inner<V> {
     flights: Arc<Flights<Key, Answer<V>>>,
     kind: Kind,
     limit: Duration,
@@ -107,11 +111,22 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
     /// failed. The work bounds itself too, by timeouts that it can name; this is the last resort.
     #[must_use]
     pub fn new(kind: Kind, limit: Duration, metrics: &Metrics) -> Self {
-        Self {
-            flights: Arc::new(Flights::new(SHARDS, MOST_FLIGHTS)),
+        Self::made(
             kind,
             limit,
-            series: metrics.of(kind),
+            metrics.of(kind),
+            Flights::new(SHARDS, MOST_FLIGHTS),
+        )
+    }
+
+    fn made(kind: Kind, limit: Duration, series: Series, flights: Flights<Key, Answer<V>>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                flights: Arc::new(flights),
+                kind,
+                limit,
+                series,
+            }),
         }
     }
 
@@ -128,14 +143,18 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let wait = match Flights::board(&self.flights, key) {
+        let Inner {
+            flights, series, ..
+        } = &*self.inner;
+        let wait = match Flights::board(flights, key) {
             Boarded::Follow(wait) => {
-                self.series.follows();
+                series.follows();
                 wait
             }
             Boarded::Full => {
-                self.series.leads();
-                return bounded(deadline, lead(), Error::Deadline).await;
+                series.leads();
+                // On the heap: who waits for others' work shall not carry room for its own about.
+                return Box::pin(bounded(deadline, lead(), Error::Deadline)).await;
             }
             Boarded::Lead(landing, wait) => {
                 self.take_off(landing, lead());
@@ -153,7 +172,7 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
     where
         F: Future<Output = V> + Send + 'static,
     {
-        match Flights::board(&self.flights, key) {
+        match Flights::board(&self.inner.flights, key) {
             Boarded::Follow(_) | Boarded::Full => {}
             Boarded::Lead(landing, _) => self.take_off(landing, lead()),
         }
@@ -162,20 +181,21 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
     /// How much is under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.flights.len()
+        self.inner.flights.len()
     }
 
     fn take_off<F>(&self, landing: Landing<Key, Answer<V>>, work: F)
     where
         F: Future<Output = V> + Send + 'static,
     {
-        self.series.leads();
-        let (series, until) = (self.series.clone(), Instant::now() + self.limit);
+        self.inner.series.leads();
+        let inner = Arc::clone(&self.inner);
+        let until = Instant::now() + inner.limit;
         // Nobody keeps the handle, so nobody can abort it.
         tokio::spawn(async move {
             let answer = bounded(until, work, Error::Overdue).await;
             let answered = answer.is_ok();
-            series.landed(landing.land(answer), answered);
+            inner.series.landed(landing.land(answer), answered);
         });
     }
 }
@@ -191,17 +211,15 @@ pub fn is_worth(predicted: Duration, key_bytes: usize) -> bool {
 impl<V> Clone for Coalescer<V> {
     fn clone(&self) -> Self {
         Self {
-            flights: Arc::clone(&self.flights),
-            kind: self.kind,
-            limit: self.limit,
-            series: self.series.clone(),
+            inner: Arc::clone(&self.inner),
         }
     }
 }
 
 impl<V> fmt::Debug for Coalescer<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Coalescer({}, {:?})", self.kind.as_str(), self.limit)
+        let Inner { kind, limit, .. } = &*self.inner;
+        write!(f, "Coalescer({}, {limit:?})", kind.as_str())
     }
 }
 

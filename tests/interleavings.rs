@@ -28,7 +28,10 @@ mod flights;
 mod sync {
     pub(super) use std::sync::PoisonError;
 
-    pub(super) use loom::sync::{Arc, Mutex, MutexGuard};
+    pub(super) use loom::sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    };
 }
 
 /// What happened, counted.

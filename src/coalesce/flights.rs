@@ -16,7 +16,7 @@
 //!
 //! # Cost
 //!
-//! Two locks to lead; two to follow and one to take the answer.
+//! Two locks to lead; two to follow, the table's and the flight's, and one to take the answer.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ use std::{
 use foldhash::fast::RandomState;
 use slab::Slab;
 
-use super::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use super::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// What is under way, in parts that are locked apart.
 pub(super) struct Flights<K, V> {
@@ -41,11 +41,14 @@ pub(super) struct Flights<K, V> {
 type Shard<K, V> = HashMap<K, Arc<Flight<V>>, RandomState>;
 
 /// One thing under way. Its callers hold it too, so it outlives its place in the table.
-struct Flight<V>(Mutex<State<V>>);
+struct Flight<V> {
+    /// Everyone who came, whoever leads included. Changed under the lock of the table's part alone, so
+    /// that whoever lands it has counted all who found it.
+    callers: AtomicUsize,
+    state: Mutex<State<V>>,
+}
 
 struct State<V> {
-    /// Everyone who came, whoever leads included.
-    callers: usize,
     progress: Progress<V>,
     waiting: Slab<Waker>,
 }
@@ -105,18 +108,19 @@ impl<K: Copy + Eq + Hash, V> Flights<K, V> {
     pub(super) fn board(flights: &Arc<Self>, key: K) -> Boarded<K, V> {
         let mut shard = flights.shard(&key);
         if let Some(flight) = shard.get(&key) {
-            // Under both locks, so that whoever lands it has counted all who found it.
-            flight.lock().callers += 1;
+            flight.callers.fetch_add(1, Ordering::Relaxed);
             return Boarded::Follow(Wait::new(flight));
         }
         if shard.len() >= flights.most_a_shard {
             return Boarded::Full;
         }
-        let flight = Arc::new(Flight(Mutex::new(State {
-            callers: 1,
-            progress: Progress::UnderWay,
-            waiting: Slab::new(),
-        })));
+        let flight = Arc::new(Flight {
+            callers: AtomicUsize::new(1),
+            state: Mutex::new(State {
+                progress: Progress::UnderWay,
+                waiting: Slab::new(),
+            }),
+        });
         shard.insert(key, Arc::clone(&flight));
         drop(shard);
         let wait = Wait::new(&flight);
@@ -156,7 +160,7 @@ impl<K: Copy + Eq + Hash, V> Landing<K, V> {
         state.progress = progress;
         let waiting = mem::take(&mut state.waiting);
         let landed = Landed {
-            callers: state.callers,
+            callers: self.flight.callers.load(Ordering::Relaxed),
             waiting: waiting.len(),
         };
         drop(state);
@@ -190,10 +194,15 @@ impl<V: Clone> Future for Wait<V> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<V>> {
         let wait = self.get_mut();
         let mut state = wait.flight.lock();
-        match &state.progress {
-            Progress::Answered(answer) => return Poll::Ready(Some(answer.clone())),
-            Progress::Lost => return Poll::Ready(None),
-            Progress::UnderWay => {}
+        let answer = match &state.progress {
+            Progress::Answered(answer) => Some(Some(answer.clone())),
+            Progress::Lost => Some(None),
+            Progress::UnderWay => None,
+        };
+        if let Some(answer) = answer {
+            // It has landed: all seats are gone.
+            wait.seat = None;
+            return Poll::Ready(answer);
         }
         let waker = context.waker();
         match wait.seat.and_then(|seat| state.waiting.get_mut(seat)) {
@@ -219,7 +228,7 @@ impl<V> Drop for Wait<V> {
 
 impl<V> Flight<V> {
     fn lock(&self) -> MutexGuard<'_, State<V>> {
-        lock(&self.0)
+        lock(&self.state)
     }
 }
 

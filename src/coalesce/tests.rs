@@ -42,7 +42,7 @@ async fn a_thousand_who_ask_the_same_cause_one_call() {
         "{answers:?}"
     );
     assert_eq!(calls.load(Ordering::Relaxed), 1);
-    let series = &coalescer.series;
+    let series = &coalescer.inner.series;
     assert_eq!(
         (series.counts(), coalescer.in_flight(),),
         ((1, 999, 999), 0)
@@ -109,7 +109,11 @@ async fn a_panic_is_told_to_all_and_kept_by_nobody() {
     };
     let (one, two) = tokio::join!(ask(), ask());
     assert_eq!((one, two), (Err::<u8, _>(Error::Lost), Err(Error::Lost)));
-    assert_eq!(coalescer.series.counts(), (1, 1, 0), "nothing was saved");
+    assert_eq!(
+        coalescer.inner.series.counts(),
+        (1, 1, 0),
+        "nothing was saved"
+    );
     assert_eq!(coalescer.join(key(1), soon(), || async { 1 }).await, Ok(1));
 }
 
@@ -131,10 +135,8 @@ async fn an_error_is_told_to_all_and_kept_by_nobody() {
 
 #[tokio::test]
 async fn each_waits_for_its_own_deadline_and_the_work_for_its_limit() {
-    let coalescer = Coalescer {
-        limit: Duration::from_millis(200),
-        ..coalescer()
-    };
+    let limit = Duration::from_millis(200);
+    let coalescer = Coalescer::new(Kind::Token, limit, &Metrics::unseen());
     let within = |millis| Instant::now() + Duration::from_millis(millis);
     let slow = || async {
         sleep(UPSTREAM).await;
@@ -179,10 +181,13 @@ async fn work_whose_runtime_ends_releases_those_who_wait_elsewhere() {
 
 #[tokio::test]
 async fn beyond_so_many_flights_work_is_each_callers_own() {
-    let coalescer = Coalescer {
-        flights: Arc::new(Flights::new(1, 2)),
-        ..coalescer()
-    };
+    let series = Metrics::unseen().of(Kind::Keys);
+    let coalescer = Coalescer::made(
+        Kind::Keys,
+        Duration::from_secs(10),
+        series,
+        Flights::new(1, 2),
+    );
     for of in 0..2 {
         coalescer.begin(key(of), std::future::pending);
     }
