@@ -86,12 +86,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         loop {
             let run = self.at;
-            while bytes
-                .get(self.at)
-                .is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f))
-            {
-                self.at += 1;
-            }
+            self.at += plain_run(&bytes[run..]);
             // INVARIANT: the run ends before an ASCII byte or at the end, so on a boundary.
             out.push_str(&self.text[run..self.at]);
             match bytes.get(self.at) {
@@ -171,6 +166,21 @@ impl<'a> Reader<'a> {
         Ok(Token::Scalar)
     }
 }
+
+/// How many of the first bytes stand for themselves in a string.
+fn plain_run(bytes: &[u8]) -> usize {
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let (chunks, _) = bytes.as_chunks::<CHUNK>();
+    // Without a way out of the middle of a chunk its bytes are looked at together.
+    let has_none =
+        |chunk: &&[u8; CHUNK]| !chunk.iter().fold(false, |any, byte| any | is_special(byte));
+    let whole = CHUNK * chunks.iter().take_while(has_none).count();
+    let rest = &bytes[whole..];
+    whole + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// Bytes of a string looked at together.
+const CHUNK: usize = 32;
 
 /// How long the number at the start of `bytes` is, if one stands there.
 fn number_len(bytes: &[u8]) -> Option<usize> {
