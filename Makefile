@@ -75,7 +75,7 @@ fuzz:
 		cargo test --locked --profile fuzz --lib fuzz -- --nocapture
 
 bench: bench-envoy bench-instructions bench-dispatch bench-growth bench-tail bench-burst bench-outage
-	cargo bench --locked --bench start --bench door --bench jwt --bench prompt --bench permission --bench recorder
+	cargo bench --locked --bench start --bench door --bench jwt --bench prompt --bench permission --bench recorder --bench steps
 
 bench-envoy:
 	$(PYTHON) tools/install.py envoy wrk openfga

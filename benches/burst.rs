@@ -3,7 +3,8 @@
 //! A backend that takes its time is asked by bursts in which some ask the same, with coalescing and
 //! without, side by side in one run; and the processor time of one follower in a herd of 1,000. The
 //! backend is a timer: what is measured is what is in front of it. The tables are written to
-//! `benches/results/burst.md` too.
+//! `benches/results/burst.md`, and what matters of them into the README.
+
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
 use std::{
@@ -15,6 +16,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+#[path = "support/results.rs"]
+mod results;
 
 use futures_util::FutureExt as _;
 use subzero::{
@@ -30,32 +34,53 @@ const BURSTS: u64 = 3;
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() {
-    let mut report = String::from(
-        "# Bursts, with coalescing and without\n\nWritten by `cargo bench --bench burst`: bursts of 1,000 requests within 100 ms on two threads; the better of\nboth would be as many calls as there are different questions, and no added time. Added p99 is beyond the\nbackend's own time.\n\n| backend | same question | calls, on | calls, off | added p99, on | added p99, off |\n|---|---|---|---|---|---|\n",
+    let bursts = bursts();
+    let herds = herds();
+    let text = results::begin(
+        "Bursts, with coalescing and without",
+        "cargo bench --bench burst",
+    ) + &bursts
+        + "\n"
+        + &herds;
+    println!("\n{text}");
+    results::keep("burst.md", &text);
+    let is_shown = |line: &&str| !line.starts_with("| 5ms |") && !line.starts_with("| 500ms |");
+    let shown: Vec<&str> = bursts.lines().filter(is_shown).collect();
+    results::show(
+        "README.md",
+        "burst.rs",
+        &(shown.join("\n") + "\n\n" + &herds),
+    );
+}
+
+/// Calls and added time, with coalescing on and off.
+fn bursts() -> String {
+    let mut table = String::from(
+        "Bursts of 1,000 requests within 100 ms on two threads. As few calls as there are different questions, and no \
+        added time, would be best; added p99 is beyond the backend's own time.\n\n\
+        | backend | same question | calls, on | calls, off | added p99, on | added p99, off |\n|---|---|---|---|---|---|\n",
     );
     for backend in [5, 50, 500].map(Duration::from_millis) {
         for same in [0, 50, 90, 99] {
             let on = burst(backend, same, true);
             let off = burst(backend, same, false);
-            let line = format!(
-                "| {backend:?} | {same} % | {} | {} | {:.1?} | {:.1?} |\n",
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                table,
+                "| {backend:?} | {same} % | {} | {} | {:.1?} | {:.1?} |",
                 on.calls, off.calls, on.added, off.added
             );
-            print!("{line}");
-            report.push_str(&line);
         }
     }
-    report.push_str(&herds());
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
-    fs::create_dir_all(folder).expect("benches/results can be made");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results/burst.md");
-    fs::write(path, report).expect("benches/results can be written");
+    table
 }
 
 /// What one of a herd costs, beside the quickest way that a library has.
 fn herds() -> String {
-    let mut report = String::from(
-        "\nProcessor time a caller in a herd of 1,000 on one thread, before a backend of 20 ms, medians of 51 herds.\n`Shared` is that of futures-util: it has no key, deadline or metric.\n\n| | a caller | beyond its task |\n|---|---|---|\n",
+    let mut table = String::from(
+        "Processor time a caller in a herd of 1,000 on one thread, before a backend of 20 ms, medians of 51 herds. \
+        `Shared` is that of futures-util: it has no key, deadline or metric.\n\n\
+        | | a caller | beyond its task |\n|---|---|---|\n",
     );
     let idle = herd(Way::Idle);
     for (name, each) in [
@@ -65,15 +90,10 @@ fn herds() -> String {
         ("a task that leads a flight of its own", herd(Way::Apart)),
     ] {
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
-        let beyond = micros(each.saturating_sub(idle));
-        let _ = writeln!(
-            report,
-            "| {name} | {:.2} µs | {beyond:.2} µs |",
-            micros(each)
-        );
+        let (beyond, each) = (micros(each.saturating_sub(idle)), micros(each));
+        let _ = writeln!(table, "| {name} | {each:.2} µs | {beyond:.2} µs |");
     }
-    print!("{report}");
-    report
+    table
 }
 
 struct Burst {
@@ -160,10 +180,9 @@ fn herd(way: Way) -> Duration {
             let before = cpu();
             runtime.block_on(async {
                 let shared = async move { sleep(backend).await }.boxed().shared();
-                let mut tasks = JoinSet::new();
-                for caller in 0..REQUESTS {
+                let spawn = |caller| {
                     let (coalescer, shared) = (coalescer.clone(), shared.clone());
-                    tasks.spawn(async move {
+                    tokio::spawn(async move {
                         let call = || async move { sleep(backend).await };
                         let question = match way {
                             Way::Apart => caller,
@@ -176,9 +195,11 @@ fn herd(way: Way) -> Duration {
                         });
                         let answer = coalescer.join(key, Instant::now() + LIMIT, call).await;
                         answer.expect("an answer");
-                    });
+                    })
+                };
+                for caller in (0..REQUESTS).map(spawn).collect::<Vec<_>>() {
+                    caller.await.expect("asks");
                 }
-                while tasks.join_next().await.is_some() {}
                 // The kernel counts a thread's time when it comes to rest.
                 sleep(Duration::from_millis(1)).await;
             });

@@ -19,11 +19,12 @@
 mod grid;
 #[path = "dispatch/report.rs"]
 mod report;
+#[path = "support/results.rs"]
+mod results;
 
 use std::{
-    env, fs,
+    env,
     hint::black_box,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -45,28 +46,14 @@ fn main() {
         overhead_ns: overhead(&rig.chosen),
         grid: rig.measure(|cell| println!("{cell}")),
     };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-    fs::create_dir_all(&folder).expect("a folder for results");
-    let written = report.markdown(&name);
-    fs::write(folder.join(format!("{name}.md")), &written).expect("writes");
-    fs::write(folder.join(format!("{name}.svg")), report.svg()).expect("writes");
+    let text = report.markdown(&name);
+    println!("\n{text}");
+    results::keep(&format!("{name}.md"), &text);
+    results::keep(&format!("{name}.svg"), &report.svg());
     if report.word.is_none() {
-        into_readme(&report.for_readme());
+        results::show("README.md", "dispatch.rs", &report.for_readme());
     }
-    println!("\n{written}");
 }
-
-/// Puts `text` where the README keeps a place for it.
-fn into_readme(text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(&path).expect("is in the repository");
-    let (before, rest) = readme.split_once(BEGIN).expect("the README's place");
-    let (_, after) = rest.split_once(END).expect("the end of the README's place");
-    fs::write(path, format!("{before}{BEGIN}\n{text}{END}{after}")).expect("writes");
-}
-
-const BEGIN: &str = "<!-- written by benches/dispatch.rs -->";
-const END: &str = "<!-- end -->";
 
 /// Nanoseconds for choosing where one item runs and for learning what it took: the median of rounds.
 fn overhead(dispatcher: &Dispatcher) -> f64 {

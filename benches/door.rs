@@ -2,12 +2,15 @@
 //!
 //! `cargo bench --bench door` measures with the default allocator; add `--no-default-features` for
 //! the system's. Each flavour serves the same door in a process of its own; rounds alternate. The
-//! figure that holds on a busy machine is the server's CPU time a check, from the kernel.
+//! figure that holds on a busy machine is the server's CPU time a check, from the kernel. The table is
+//! printed and written to `benches/results/door.md` and into the README.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
@@ -42,6 +45,8 @@ use tonic::{service::Routes, transport::Channel};
 #[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/keys.rs"]
 mod keys;
+#[path = "support/results.rs"]
+mod results;
 
 const FLAVOURS: [&str; 2] = ["per_core", "work_stealing"];
 const THREADS: usize = 2;
@@ -65,11 +70,11 @@ fn main() {
     } else {
         "system malloc"
     };
-    println!(
-        "{allocator}, {THREADS} server threads, {CONNECTIONS} connections x {IN_FLIGHT} in flight, medians of {ROUNDS} rounds of {ROUND:?}\n"
+    let mut table = format!(
+        "{allocator}, {THREADS} server threads, {CONNECTIONS} connections with {IN_FLIGHT} checks in flight each, medians of \
+        {ROUNDS} rounds of {ROUND:?}, in turn:\n\n\
+        | check | runtime | server CPU a check | checks/s | resident |\n|---|---|---|---|---|\n"
     );
-    println!("| check | flavour | server CPU a check | checks/s | resident memory |");
-    println!("|---|---|---|---|---|");
     let (cached, uncached) = ("subzero.yaml", "uncached.yaml");
     for (name, path, bearer, config) in [
         ("public route", "/open", None, cached),
@@ -87,11 +92,21 @@ fn main() {
         for (flavour, mut results) in FLAVOURS.iter().zip(results) {
             results.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
             let median = &results[ROUNDS / 2];
-            println!(
-                "| {name} | {flavour} | {:.1} us | {:.0} | {:.1} MiB |",
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                table,
+                "| {name} | `{flavour}` | {:.1} µs | {:.0} | {:.1} MiB |",
                 median.cpu_us, median.per_second, median.resident_mib
             );
         }
+    }
+    let text = results::begin("A check by runtime", "cargo bench --bench door") + &table;
+    println!("\n{text}");
+    if cfg!(feature = "jemalloc") {
+        results::keep("door.md", &text);
+        results::show("README.md", "door.rs", &table);
+    } else {
+        results::keep("door-system-malloc.md", &text);
     }
 }
 

@@ -4,7 +4,7 @@
 //! under it; a client sends checks as Envoy does, sixteen at once over one connection, some to warm up
 //! and then those that are counted. Seconds it does not tell: see `benches/envoy`.
 //!
-//! The table is printed and written to `benches/results/instructions.md`, never typed. With `check`,
+//! The table is printed and written to `benches/results/instructions.md` and into the README. With `check`,
 //! nothing is written: the run fails when a row needs more than the written one by over a tenth.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
@@ -28,6 +28,8 @@ use tonic::transport::Channel;
 mod floor;
 #[path = "instructions/questions.rs"]
 mod questions;
+#[path = "support/results.rs"]
+mod results;
 #[path = "envoy/scene.rs"]
 mod scene;
 #[expect(dead_code, reason = "the tests use the rest")]
@@ -67,9 +69,10 @@ fn main() {
             if mode == Some("check") {
                 compare(&rows);
             } else {
-                let folder = Path::new(RESULTS).parent().expect("a folder");
-                fs::create_dir_all(folder).expect("make the folder of results");
-                fs::write(RESULTS, table).expect("write the results");
+                let begin =
+                    results::begin("Instructions a check", "cargo bench --bench instructions");
+                results::keep("instructions.md", &(begin + &table));
+                results::show("README.md", "instructions.rs", &table);
             }
         }
     }
@@ -211,7 +214,7 @@ fn dumped(dir: &Path) -> u64 {
 fn table(rows: &[Row]) -> String {
     let floor = rows[0].instructions;
     let mut text = String::from(
-        "# Instructions a check\n\nWritten by `cargo bench --bench instructions`: the server's, counted by callgrind.\n\n| check | instructions | over the first |\n|---|---|---|\n",
+        "The server's, counted by callgrind.\n\n| check | instructions | over the first |\n|---|---|---|\n",
     );
     for row in rows {
         let (count, ratio) = (row.instructions, row.instructions / floor);

@@ -2,11 +2,13 @@
 //!
 //! `cargo bench --bench jwt`. Every round measures all variants in turn, so a busy machine slows all
 //! of them; read the ratios. *Raw* is aws-lc's check of the same signature with a parsed key: no
-//! verifier that uses aws-lc can be quicker than ratio 1.
+//! verifier that uses aws-lc can be quicker than ratio 1. The tables are printed and written to
+//! `benches/results/jwt.md` and into the README.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 use std::{
+    fmt::Write as _,
     fs,
     hint::black_box,
     path::Path,
@@ -14,6 +16,9 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+#[path = "support/results.rs"]
+mod results;
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -47,11 +52,10 @@ fn main() {
     let mints = mints();
     let [cached, uncached] = verifiers(folder.path(), &mints);
     let want = uncached.any_of(None).expect("issuers");
-    println!(
-        "medians of {ROUNDS} rounds of {ROUND:?} and of the rates in them, one thread, claims of 393 bytes included\n"
+    let mut table = format!(
+        "Medians of {ROUNDS} rounds of {ROUND:?} and of the rates in them, on one thread, claims of 393 bytes:\n\n\
+        | algorithm | bare check | whole token | rate |\n|---|---|---|---|\n"
     );
-    println!("| algorithm | raw signature check | token, uncached | rate against raw |");
-    println!("|---|---|---|---|");
     for mint in &mints {
         let token = mint.token(0);
         let (signed, signature) = token.rsplit_once('.').expect("parts");
@@ -68,16 +72,25 @@ fn main() {
         let rate = median(rates.collect());
         let [raw, whole] = [raw, whole].map(median);
         let name = mint.name;
-        println!("| {name} | {raw:.2} us | {whole:.2} us | {rate:.2} |");
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            table,
+            "| {name} | {raw:.2} µs | {whole:.2} µs | {rate:.2} |"
+        );
     }
-    known(&cached, &want, &mints[0]);
+    table += &known(&cached, &want, &mints[0]);
     let uncached = Arc::new(uncached);
-    batch(&uncached, &mints[0]);
-    dispatched(&uncached, &mints[0]);
+    table += "\n| 10,000 RS256 tokens | one core, a token | two, a token | times as fast |\n|---|---|---|---|\n";
+    table += &batch(&uncached, &mints[0]);
+    table += &dispatched(&uncached, &mints[0]);
+    let text = results::begin("Tokens", "cargo bench --bench jwt") + &table;
+    println!("\n{text}");
+    results::keep("jwt.md", &text);
+    results::show("README.md", "jwt.rs", &table);
 }
 
 /// Tokens proven before: one again and again, and a thousand in turn.
-fn known(verifier: &Verifier, want: &Requirement, mint: &Mint) {
+fn known(verifier: &Verifier, want: &Requirement, mint: &Mint) -> String {
     let tokens: Vec<String> = (0..1000).map(|number| mint.token(number)).collect();
     let verify = |token: &str| {
         black_box(verifier.verify_now(black_box(token), want)).expect("a good token");
@@ -93,56 +106,48 @@ fn known(verifier: &Verifier, want: &Requirement, mint: &Mint) {
         verify(&tokens[at]);
     };
     let [one, many] = medians([&one, &many]);
-    println!(
-        "\nRS256 token of {} bytes, proven before: {one:.2} us; one of 1000 in turn: {many:.2} us",
-        tokens[0].len()
-    );
+    format!(
+        "| RS256, seen before | | {one:.2} µs | |\n| RS256, one of 1000 seen before, in turn | | {many:.2} µs | |\n"
+    )
 }
 
 /// Different tokens at once, on one thread and on two.
-fn batch(verifier: &Arc<Verifier>, mint: &Mint) {
+fn batch(verifier: &Arc<Verifier>, mint: &Mint) -> String {
     let tokens: Vec<String> = (0..BATCH).map(|number| mint.token(number)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut times = [const { Vec::new() }; 3];
+    let mut times = [const { Vec::new() }; 2];
     for _ in 0..BATCH_ROUNDS {
-        let started = Instant::now();
-        let deadline = started + Duration::from_mins(1);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let preparing = Batch::prepare(Arc::clone(verifier), tokens.clone(), None, deadline);
         let batch = runtime.block_on(preparing).expect("a batch");
-        times[0].push(started.elapsed());
         let good = |range: std::ops::Range<usize>| {
             assert!(batch.run(range).iter().all(Result::is_ok));
         };
         let started = Instant::now();
         good(0..BATCH);
-        times[1].push(started.elapsed());
+        times[0].push(started.elapsed().as_secs_f64() * 1e6);
         let started = Instant::now();
         thread::scope(|scope| {
             scope.spawn(|| good(0..BATCH / 2));
             good(BATCH / 2..BATCH);
         });
-        times[2].push(started.elapsed());
+        times[1].push(started.elapsed().as_secs_f64() * 1e6);
     }
-    let [prepare, one, two] = times.map(|times| {
-        let micros: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e6).collect();
-        median(micros)
-    });
+    one_and_two("two bare threads", times)
+}
+
+fn one_and_two(name: &str, times: [Vec<f64>; 2]) -> String {
+    let [one, two] = times.map(median);
     let each = |time: f64| time / f64::from(u32::try_from(BATCH).expect("small"));
-    println!(
-        "batch of {BATCH} RS256 tokens, a token: prepare {:.2} us (copying the tokens included), \
-         in place {:.2} us, two threads {:.2} us ({:.2} times as fast)",
-        each(prepare),
-        each(one),
-        each(two),
-        one / two
-    );
+    let (faster, one, two) = (one / two, each(one), each(two));
+    format!("| {name} | {one:.2} µs | {two:.2} µs | {faster:.2} |\n")
 }
 
 /// Different tokens at once, where the dispatcher runs them: with one core to count on, and with two.
-fn dispatched(verifier: &Arc<Verifier>, mint: &Mint) {
+fn dispatched(verifier: &Arc<Verifier>, mint: &Mint) -> String {
     let tokens: Vec<String> = (0..BATCH).map(|number| mint.token(number)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -166,14 +171,7 @@ fn dispatched(verifier: &Arc<Verifier>, mint: &Mint) {
             }
         }
     }
-    let [one, two] = times.map(median);
-    let each = |time: f64| time / f64::from(u32::try_from(BATCH).expect("small"));
-    println!(
-        "the same through the dispatcher, a token: one core {:.2} us, two {:.2} us ({:.2} times as fast)",
-        each(one),
-        each(two),
-        one / two
-    );
+    one_and_two("through the dispatcher", times)
 }
 
 /// One as it is by default, with so many cores to count on.

@@ -5,15 +5,12 @@
 //! a fixed rate over one gRPC connection: one that never asks Redis, one that asks it in passing (what another
 //! replica was told by the permission server), one that cannot be decided without (a proof that may be
 //! shown once). A check's time runs from when it is sent. The table is printed and written to
-//! `benches/results/outage.md`, never typed.
+//! `benches/results/outage.md` and into the README.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 use std::{
-    fmt::Write as _,
-    fs,
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -28,6 +25,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
+#[path = "support/results.rs"]
+mod results;
 #[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/harness.rs"]
 mod support;
@@ -79,17 +78,19 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let text = runtime.block_on(measure());
-    println!("{text}");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-    fs::create_dir_all(&folder).expect("make the folder of results");
-    fs::write(folder.join("outage.md"), text).expect("write the table");
+    let (table, verdict) = runtime.block_on(measure());
+    let title = "Checks while Redis is in trouble";
+    let begin = results::begin(title, "cargo bench --bench outage");
+    println!("\n{table}\n{verdict}");
+    results::keep("outage.md", &format!("{begin}{table}\n{verdict}\n"));
+    results::show("README.md", "outage.rs", &verdict);
 }
 
-async fn measure() -> String {
+/// The table, and what it comes to.
+async fn measure() -> (String, String) {
     let scene = Scene::start().await;
     let mut text = format!(
-        "# Checks while Redis is in trouble\n\nWritten by `cargo bench --bench outage`: {} checks a second of each kind over one gRPC connection for {} s \
+        "{} checks a second of each kind over one gRPC connection for {} s \
         before and {} s from the first moment of the trouble on; `store.redis.deadline` is {DEADLINE:?}. Servers, Subzero and the client share the machine's cores. \
         Added: p99 during less p99 before, in deadlines.\n\n| Redis | check of | p99 before ms | p99 during ms | added ÷ deadline | not decided |\n|---|---|---|---|---|---|\n",
         1_000 / TICK.as_millis(),
@@ -115,12 +116,10 @@ async fn measure() -> String {
     );
     let rows = scene.through(&at, || watched.servers[0].kill()).await;
     worst = rows.tell("killed, and failing over", &mut text).max(worst);
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        text,
-        "\nAdded at worst: {worst:.2} deadlines (limit {LIMIT})."
+    let verdict = format!(
+        "p99 while Redis is in trouble, less p99 before: {worst:.2} of `store.redis.deadline` at worst (limit {LIMIT})."
     );
-    text
+    (text, verdict)
 }
 
 /// What stands around Subzero in every trouble.

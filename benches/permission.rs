@@ -5,7 +5,8 @@
 //! limit that the project has set itself, and ends with an error when one does not hold or when a
 //! batch answers otherwise than the single check.
 //!
-//! A word after `--` keeps the rows whose name holds it. Times of batches run from owned questions to answers, names included, on one thread.
+//! A word after `--` keeps the rows whose name holds it; without one, the table is written to
+//! `benches/results/permission.md` and into the README, too.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
@@ -13,6 +14,8 @@
 mod drive;
 #[path = "permission/oracle.rs"]
 mod oracle;
+#[path = "support/results.rs"]
+mod results;
 
 use std::{
     env, fs,
@@ -24,7 +27,7 @@ use std::{
 
 use subzero::{
     dispatch::Work,
-    permission::{Ask, Authorizer, Batch, Config, Question},
+    permission::{Ask, Authorizer, Batch, Config, Questions},
 };
 
 use self::drive::{Dice, Drive};
@@ -40,12 +43,17 @@ fn main() -> ExitCode {
     let drive = Drive::LARGE;
     let tuples = drive.write(folder.path());
     let only = env::args().skip(1).find(|word| !word.starts_with('-'));
-    let mut table = Table { holds: true, only };
+    let mut table = Table {
+        holds: true,
+        only,
+        text: String::new(),
+    };
     let (authorizer, seconds, bytes) = load(folder.path());
     let per_tuple = float(bytes) / float(tuples);
-    println!("{tuples} tuples, medians of {ROUNDS} rounds");
-    println!("| what | measured | limit | measured / limit |");
-    println!("|---|---|---|---|");
+    table.say(&format!(
+        "{tuples} tuples unless said otherwise, one thread, medians of {ROUNDS} rounds; batches run from owned questions to \
+        answers:\n\n| what | measured | limit | measured ÷ limit |\n|---|---|---|---|\n"
+    ));
     table.most("load", 2.0, "s", || seconds);
     table.most("memory a tuple, names included", 60.0, "B", || per_tuple);
 
@@ -79,11 +87,13 @@ fn main() -> ExitCode {
         "M/s",
         || {
             let random = Drive::SMALL.random(&mut Dice::new(7), PAIRS);
+            let random = random.into_iter().collect();
             float(PAIRS) / batch(&small, &random) / 1e6
         },
     );
     table.least(&format!("{PAIRS} random pairs"), 2.0, "M/s", || {
         let random = drive.random(&mut Dice::new(7), PAIRS);
+        let random = random.into_iter().collect();
         float(PAIRS) / batch(&authorizer, &random) / 1e6
     });
     if table.only.is_some() {
@@ -91,11 +101,15 @@ fn main() -> ExitCode {
     }
 
     let (same, allowed, single_rate, batch_rate) = compare(&authorizer, &drive);
-    println!(
-        "{ALL_PAIRS} random pairs: {same} answers equal, {allowed} allowed; {:.2} M/s singly, {:.2} M/s in batches",
+    table.say(&format!(
+        "\n{ALL_PAIRS} random pairs: {same} answers of batches are the single check's, {allowed} of them yes; {:.2} M/s singly, \
+        {:.2} M/s in batches.\n",
         single_rate / 1e6,
         batch_rate / 1e6
-    );
+    ));
+    let begin = results::begin("Permissions", "cargo bench --bench permission");
+    results::keep("permission.md", &(begin + &table.text));
+    results::show("README.md", "permission.rs", &table.text);
     if same == ALL_PAIRS && table.holds {
         ExitCode::SUCCESS
     } else {
@@ -118,11 +132,11 @@ fn beside(table: &mut Table, authorizer: &Authorizer, folder: &Path) {
             continue;
         };
         match oracle::seconds(folder, &user, "viewer", &object) {
-            Some(theirs) => println!(
-                "| the same by the fga command line's OpenFGA | {:.2} µs | | {:.0} times ours |",
+            Some(theirs) => table.say(&format!(
+                "| the same by the fga command line's OpenFGA | {:.2} µs | | {:.0} times ours |\n",
                 1e6 * theirs,
                 theirs / ours
-            ),
+            )),
             None => println!(
                 "| the same by the fga command line | `python3 tools/install.py fga` | | |"
             ),
@@ -134,6 +148,7 @@ struct Table {
     holds: bool,
     /// Only rows whose name holds this word.
     only: Option<String>,
+    text: String,
 }
 
 impl Table {
@@ -160,7 +175,14 @@ impl Table {
         let measured = measure();
         let ratio = measured / limit;
         self.holds &= holds(ratio);
-        println!("| {what} | {measured:.2} {unit} | {sign} {limit} {unit} | {ratio:.2} |");
+        self.say(&format!(
+            "| {what} | {measured:.2} {unit} | {sign} {limit} {unit} | {ratio:.2} |\n"
+        ));
+    }
+
+    fn say(&mut self, line: &str) {
+        print!("{line}");
+        self.text.push_str(line);
     }
 }
 
@@ -202,10 +224,10 @@ fn single(authorizer: &Authorizer, user: &str, relation: &str, object: &str) -> 
 }
 
 /// Seconds from `questions` to all answers.
-fn batch(authorizer: &Authorizer, questions: &[Question]) -> f64 {
+fn batch(authorizer: &Authorizer, questions: &Questions) -> f64 {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        let questions = questions.to_vec();
+        let questions = questions.clone();
         let begun = Instant::now();
         let batch = Batch::new(authorizer, questions).expect("a store is loaded");
         for from in (0..batch.len()).step_by(PIECE) {
@@ -230,6 +252,7 @@ fn compare(authorizer: &Authorizer, drive: &Drive) -> (usize, usize, f64, f64) {
         let expected: Vec<_> = questions.iter().map(|one| authorizer.answer(one)).collect();
         singly += begun.elapsed().as_secs_f64();
         let begun = Instant::now();
+        let questions = questions.into_iter().collect();
         let batch = Batch::new(authorizer, questions).expect("a store is loaded");
         let answers = batch.run(0..batch.len());
         batched += begun.elapsed().as_secs_f64();

@@ -1,7 +1,7 @@
 //! What screening one body costs: benign chats by size, then texts made to be expensive.
 //!
-//! `cargo bench --bench prompt` prints medians; a word after `--` keeps the rows whose name holds
-//! it. Bodies go through [`Screener::screen`] whole, from bytes to findings. The figures to watch
+//! `cargo bench --bench prompt` prints medians and writes them to `benches/results/prompt.md` and, without most
+//! of the hostile ones, into the README; a word after `--` keeps the rows whose name holds it and writes nothing. Bodies go through [`Screener::screen`] whole, from bytes to findings. The figures to watch
 //! are the nanoseconds a byte: a text whose cost grows faster than its length shows as a row that
 //! stands out, whatever the machine.
 
@@ -12,6 +12,9 @@ use std::{
     hint::black_box,
     time::{Duration, Instant},
 };
+
+#[path = "support/results.rs"]
+mod results;
 
 use subzero::{
     check::{BadPath, Body, Headers, HttpRequest},
@@ -47,21 +50,24 @@ fn main() {
         built[built.len() / 2],
         resident().saturating_sub(before)
     );
-    println!("| body | bytes | us | ns/byte | findings |");
-    println!("|---|---|---|---|---|");
-    let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only));
-    for (name, body) in benign().into_iter().chain(hostile()) {
-        if wanted(&name) {
-            row(&screener, &name, &[body]);
-        }
+    let mut table = Table::new(only);
+    for (name, body) in benign() {
+        table.row(&screener, &name, &[body]);
     }
     for (name, bodies) in sent_again() {
-        if wanted(&name) {
-            row(&screener, &format!("{name}, all of it searched"), &bodies);
-            row(&remembering, &name, &bodies);
-        }
+        table.row(&screener, &format!("{name}, all of it searched"), &bodies);
+        table.row(&remembering, &name, &bodies);
+    }
+    let ordinary = table.text.clone();
+    for (name, body) in hostile() {
+        table.row(&screener, &name, &[body]);
     }
     println!("\n{} KiB resident after it all", resident());
+    if table.only.is_none() {
+        let begin = results::begin("Screening a body", "cargo bench --bench prompt");
+        results::keep("prompt.md", &(begin + &table.text));
+        results::show("README.md", "prompt.rs", &(ordinary + &table.worst));
+    }
 }
 
 fn screener() -> Screener {
@@ -106,38 +112,72 @@ fn request(body: &str) -> HttpRequest {
     }
 }
 
-/// Screens `bodies`, all of about one length, in turn for some rounds and prints the median round's
-/// time a body.
-fn row(screener: &Screener, name: &str, bodies: &[String]) {
-    let length = bodies[0].len();
-    let requests: Vec<HttpRequest> = bodies.iter().map(|body| request(body)).collect();
-    let late = Instant::now() + Duration::from_mins(10);
-    let mut turns = requests.iter().cycle();
-    let mut screen = || {
-        let request = turns.next().expect("a cycle");
-        screener.screen(black_box(request), &WANT, late)
-    };
-    let found = screen().map_or_else(|error| error.to_string(), |found| found.summary());
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        let mut count = 0_u32;
-        while count == 0 || start.elapsed() < ROUND {
-            for _ in 0..(4_000 / length).max(1) {
-                let _ = black_box(screen());
-                count += 1;
-            }
-        }
-        rounds.push(start.elapsed().as_secs_f64() / f64::from(count));
+struct Table {
+    /// Only rows whose name holds this word.
+    only: Option<String>,
+    text: String,
+    /// The hostile row with the most nanoseconds a byte.
+    worst: String,
+    most: f64,
+}
+
+impl Table {
+    fn new(only: Option<String>) -> Self {
+        let mut table = Self {
+            only,
+            text: String::new(),
+            worst: String::new(),
+            most: 0.0,
+        };
+        table.say(&format!(
+            "From bytes to findings, every detector on, medians of {ROUNDS} rounds of {ROUND:?}, one thread:\n\n\
+            | body | bytes | time | a byte | findings |\n|---|---|---|---|---|\n"
+        ));
+        table
     }
-    rounds.sort_by(f64::total_cmp);
-    let median = rounds[ROUNDS / 2];
-    let length_float = f64::from(u32::try_from(length).expect("a short body"));
-    println!(
-        "| {name} | {length} | {:.1} | {:.1} | {found} |",
-        median * 1e6,
-        median * 1e9 / length_float
-    );
+
+    /// Screens `bodies`, all of about one length, in turn for some rounds and tells the median round's
+    /// time a body.
+    fn row(&mut self, screener: &Screener, name: &str, bodies: &[String]) {
+        if self.only.as_ref().is_some_and(|only| !name.contains(only)) {
+            return;
+        }
+        let length = bodies[0].len();
+        let requests: Vec<HttpRequest> = bodies.iter().map(|body| request(body)).collect();
+        let late = Instant::now() + Duration::from_mins(10);
+        let mut turns = requests.iter().cycle();
+        let mut screen = || {
+            let request = turns.next().expect("a cycle");
+            screener.screen(black_box(request), &WANT, late)
+        };
+        let found = screen().map_or_else(|error| error.to_string(), |found| found.summary());
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            let start = Instant::now();
+            let mut count = 0_u32;
+            while count == 0 || start.elapsed() < ROUND {
+                for _ in 0..(4_000 / length).max(1) {
+                    let _ = black_box(screen());
+                    count += 1;
+                }
+            }
+            rounds.push(start.elapsed().as_secs_f64() / f64::from(count));
+        }
+        rounds.sort_by(f64::total_cmp);
+        let median = rounds[ROUNDS / 2];
+        let bytes = f64::from(u32::try_from(length).expect("a short body"));
+        let (micros, nanos) = (median * 1e6, median * 1e9 / bytes);
+        let row = format!("| {name} | {length} | {micros:.1} µs | {nanos:.1} ns | {found} |\n");
+        self.say(&row);
+        if name.starts_with("hostile") && nanos > self.most {
+            (self.worst, self.most) = (row, nanos);
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        print!("{line}");
+        self.text.push_str(line);
+    }
 }
 
 /// Chats of ordinary prose, lists, code and figures.

@@ -1,6 +1,6 @@
 //! What keeping a decision costs the thread that made it.
 //!
-//! `cargo bench --bench recorder` prints medians: the same decisions let go as they are, recorded with
+//! `cargo bench --bench recorder` tells medians, here, in `benches/results/recorder.md` and in the README: the same decisions let go as they are, recorded with
 //! the decision log off, and recorded with it on. Only the recording is timed; making the decisions
 //! is not. Recording frees a decision too, an earlier one, so the first row belongs into the others.
 
@@ -8,11 +8,15 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     hint::black_box,
     path::Path,
     thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
+
+#[path = "support/results.rs"]
+mod results;
 
 use prometheus::Registry;
 use subzero::{
@@ -29,23 +33,29 @@ const ROUNDS: usize = 41;
 const DECISIONS: usize = 2_000;
 
 fn main() {
-    println!("| what | threads | ns a decision |");
-    println!("|---|---|---|");
-    for threads in [1, 2] {
-        row("let go", threads, None, true);
-        row("log off", threads, Some(Target::Off), true);
-        row(
-            "log on",
-            threads,
-            Some(Target::File("/dev/null".into())),
-            true,
-        );
-        let not_redacted = Some(Target::File("/dev/null".into()));
-        row("log on, not redacted", threads, not_redacted, false);
+    let mut table = String::from(
+        "What keeping a decision costs the thread that made it, medians; letting it go is in every row:\n\n\
+        | what | one thread | each of two |\n|---|---|---|\n",
+    );
+    let nowhere = || Some(Target::File("/dev/null".into()));
+    for (name, target, redact) in [
+        ("let go", None, true),
+        ("kept, log off", Some(Target::Off), true),
+        ("kept, log on", nowhere(), true),
+        ("kept, log on, not redacted", nowhere(), false),
+    ] {
+        let [one, two] = [1, 2].map(|threads| nanos(threads, target.clone(), redact));
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "| {name} | {one} ns | {two} ns |");
     }
+    let text = results::begin("Keeping decisions", "cargo bench --bench recorder") + &table;
+    println!("\n{text}");
+    results::keep("recorder.md", &text);
+    results::show("README.md", "recorder.rs", &table);
 }
 
-fn row(name: &str, threads: usize, target: Option<Target>, redact: bool) {
+/// A decision, in the median round.
+fn nanos(threads: usize, target: Option<Target>, redact: bool) -> u128 {
     let metrics = Metrics::register(&Registry::new()).expect("metrics");
     let recorder = target.map(|to| {
         let keep = Config {
@@ -71,7 +81,7 @@ fn row(name: &str, threads: usize, target: Option<Target>, redact: bool) {
             .collect()
     });
     rounds.sort_unstable();
-    println!("| {name} | {threads} | {} |", rounds[rounds.len() / 2]);
+    rounds[rounds.len() / 2]
 }
 
 /// Nanoseconds a decision, round by round.

@@ -1,10 +1,14 @@
 //! How soon a started process answers, and what it holds in memory while idle.
 //!
-//! `cargo bench --bench start`: the built binary with the demo's rules, started over and over.
+//! `cargo bench --bench start`: the built binary with the demo's rules, started over and over. The table is
+//! printed and written to `benches/results/start.md` and into the README.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 use std::{fs, time::Duration};
+
+#[path = "support/results.rs"]
+mod results;
 
 use support::{keys, subzero::Setup, tools};
 
@@ -35,16 +39,17 @@ async fn main() {
     }
     ready.sort_unstable();
     resident.sort_unstable();
-    println!("medians of {STARTS} starts (worst):");
-    println!(
-        "  ready after     {:.0?} ({:.0?})",
-        ready[STARTS / 2],
-        ready[STARTS - 1]
-    );
     let mib = |bytes: u64| bytes.div_ceil(1024) / 1024;
-    println!(
-        "  idle memory     {} MiB ({} MiB)",
+    let table = format!(
+        "{STARTS} starts with the demo's rules:\n\n| | median | worst |\n|---|---|---|\n\
+        | ready after | {:.0?} | {:.0?} |\n| idle memory | {} MiB | {} MiB |\n",
+        ready[STARTS / 2],
+        ready[STARTS - 1],
         mib(resident[STARTS / 2]),
-        mib(resident[STARTS - 1])
+        mib(resident[STARTS - 1]),
     );
+    let text = results::begin("Starts", "cargo bench --bench start") + &table;
+    println!("\n{text}");
+    results::keep("start.md", &text);
+    results::show("README.md", "start.rs", &table);
 }

@@ -5,15 +5,13 @@
 //! with a client that pushes them and gives way, with one that does not. The first of the two stands for a client
 //! on another machine, and its figure is held against the limit: it takes only what nobody else wants of the cores
 //! that it should not be on. The second shows what a client costs that shares cores with what it asks. Checks come at a fixed rate over one gRPC connection, as from Envoy; a check's time runs from when
-//! it is sent. The table is printed and written to `benches/results/tail.md`, never typed.
+//! it is sent. The table is printed and written to `benches/results/tail.md` and into the README.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 use std::{
     fmt::Write as _,
-    fs,
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -33,6 +31,8 @@ use tokio::{
 };
 use tonic::transport::{Channel, Endpoint};
 
+#[path = "support/results.rs"]
+mod results;
 #[expect(dead_code, reason = "the other benches use the rest")]
 #[path = "envoy/scene.rs"]
 mod scene;
@@ -73,11 +73,11 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let text = runtime.block_on(measure());
-    println!("{text}");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-    fs::create_dir_all(&folder).expect("make the folder of results");
-    fs::write(folder.join("tail.md"), text).expect("write the table");
+    let table = runtime.block_on(measure());
+    let text = results::begin("Checks beside batches", "cargo bench --bench tail") + &table;
+    println!("\n{text}");
+    results::keep("tail.md", &text);
+    results::show("README.md", "tail.rs", &table);
 }
 
 async fn measure() -> String {
@@ -177,7 +177,7 @@ fn table(rounds: &[Vec<[f64; 2]>; 3], batches: u64) -> String {
         values[values.len() / 2]
     };
     let mut text = format!(
-        "# Checks beside batches\n\nWritten by `cargo bench --bench tail`: medians of {ROUNDS} rounds of {} s each, in turn; \
+        "Medians of {ROUNDS} rounds of {} s each, in turn; \
         {} checks a second of token and permission over one gRPC connection, while one client pushes batches of {PROMPTS} prompts. \
         Server and both clients share the machine's cores; a client that gives way takes what is left of them, as one on another \
         machine would.\n\n| | p50 µs | p99 µs | p99 ÷ without |\n|---|---|---|---|\n",

@@ -31,6 +31,7 @@ mod modules;
 mod names;
 mod plan;
 mod question;
+mod questions;
 mod reach;
 mod remote;
 mod source;
@@ -59,6 +60,7 @@ pub use self::{
     graph::{Tuple, TupleCondition},
     metrics::Metrics,
     question::{Question, WrittenCondition, WrittenTuple},
+    questions::Questions,
 };
 use self::{remote::Remote, source::Stamp, store::Store};
 use crate::{
@@ -219,8 +221,7 @@ impl Authorizer {
         let Some(remote) = &self.remote else {
             return self.answer(question).map(Answer::embedded);
         };
-        let tuples = question.contextual_tuples.iter();
-        let tuples: Vec<Tuple<'_>> = tuples.map(WrittenTuple::as_tuple).collect();
+        let tuples = question::as_tuples(&question.contextual_tuples);
         let ask = question.with(&tuples);
         remote
             .ask(&ask, Consistency::MinimizeLatency, deadline)
@@ -231,7 +232,7 @@ impl Authorizer {
     /// [`Batch`] answers.
     pub async fn ask_server(
         &self,
-        questions: &[Question],
+        questions: &Questions,
         deadline: Instant,
     ) -> Option<(Vec<Result<Answer, Error>>, Report)> {
         let remote = self.remote.as_ref()?;
@@ -246,6 +247,13 @@ impl Authorizer {
     /// As [`Authorizer::check`], for a question as it was written.
     pub fn answer(&self, question: &Question) -> Result<bool, Error> {
         question.put(|ask| self.check(ask))
+    }
+
+    /// As [`Authorizer::answer`], one after the other.
+    #[must_use]
+    pub fn answer_all(&self, questions: &Questions) -> Vec<Result<bool, Error>> {
+        let answer = |at| questions.put(at, |ask| self.check(ask));
+        (0..questions.len()).map(answer).collect()
     }
 
     /// Whether the model defines `name`. A server's model that is not known yet may.

@@ -1,13 +1,16 @@
 //! What the grid comes to, as Markdown and as a drawing.
 
-use std::{env, fmt::Write as _, fs, process::Command};
+use std::fmt::Write as _;
 
 use subzero::dispatch::{
     Nature, Operation, Table,
     plot::{self, Curve, Kind, Panel},
 };
 
-use crate::grid::{Cell, SIZES, median};
+use crate::{
+    grid::{Cell, SIZES, median},
+    results::{self, machine},
+};
 
 /// Everything that was found out.
 pub(crate) struct Report {
@@ -57,7 +60,7 @@ impl Report {
 
     /// What the README says of it.
     pub(crate) fn for_readme(&self) -> String {
-        let mut text = format!("{}, {}:\n\n", machine(), self.cores());
+        let mut text = format!("On {}, {} counted on:\n\n", machine(), self.cores());
         // Writing to a String cannot fail.
         let _ = self.write_summary(&mut text);
         let _ = self.write_claims(&mut text);
@@ -70,15 +73,13 @@ impl Report {
             .word
             .as_ref()
             .map_or_else(String::new, |word| format!(" -- {word}"));
-        writeln!(text, "# Where batches run, and whether that was right\n")?;
+        let title = "Where batches run, and whether that was right";
+        let command = format!("cargo bench --bench dispatch{command}");
+        text.push_str(&results::begin(title, &command));
         writeln!(
             text,
-            "Written by `cargo bench --bench dispatch{command}`; `make bench-dispatch` does it on all\n\
-             cores, on one and on half a core. {}, {}, {}, subzero {}.\n",
-            machine(),
+            "`make bench-dispatch` does it on all cores, on one and on half a core; here {} counted on.\n",
             self.cores(),
-            rustc(),
-            env!("CARGO_PKG_VERSION")
         )?;
         self.write_summary(text)?;
         writeln!(text, "\n![time over batch size]({name}.svg)\n")?;
@@ -220,22 +221,6 @@ impl Report {
 
 fn is_chosen(operation: Operation) -> bool {
     operation.nature() == Nature::Cpu
-}
-
-fn machine() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
-}
-
-fn rustc() -> String {
-    let version = Command::new("rustc").arg("-V").output();
-    let version = version
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok());
-    version.map_or_else(|| "rustc".to_owned(), |text| text.trim().to_owned())
 }
 
 /// Microseconds in the unit that reads best.

@@ -8,13 +8,15 @@
 //! ratios and the CPU time, not the rates. Then the same servers are asked directly, since behind Envoy it
 //! is Envoy that is busy first.
 //!
-//! The table is printed and written to `benches/results/envoy.md`, never typed.
+//! The table is printed and written to `benches/results/envoy.md`, into `docs/sizing.md` and the README.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 use std::{collections::BTreeMap, env, time::Duration};
 
 mod ask;
+#[path = "../support/bars.rs"]
+mod bars;
 mod cases;
 mod direct;
 mod floor;
@@ -24,6 +26,8 @@ mod openfga_envoy;
 mod pinned;
 mod proxy;
 mod remote;
+#[path = "../support/results.rs"]
+mod results;
 mod scene;
 mod table;
 

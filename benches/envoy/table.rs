@@ -1,12 +1,13 @@
 //! The medians as a table, printed and kept in `benches/results/`.
 
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use crate::{
+    bars::{self, Bar},
     cases::Case,
     direct::{Measured, SAME_WORK},
     load::Run,
-    opa,
+    opa, results,
     support::tools,
 };
 
@@ -23,14 +24,11 @@ const OPA_LIMITS: [f64; 2] = [5.0, 0.2];
 
 pub(crate) fn report(medians: &[(&Case, Run)], direct: &Measured, rounds: usize, time: Duration) {
     let mut text = format!(
-        "# A decision behind Envoy\n\n\
-        Written by `cargo bench --bench envoy`: medians of {rounds} rounds of {} s, in turn. {}\n\
-        Envoy {}, one worker, on core 0; the server and wrk (32 connections) on core 1. \
+        "Medians of {rounds} rounds of {} s, in turn, on a shared machine. Envoy {}, one worker, on core 0; the server and wrk (32 connections) on core 1. \
         Over a Unix socket where nothing else is said; RS256 tokens of 2048 bits. \
         \"Added\" is over \"no filter\" (with a body: over that row), in milliseconds.\n\n",
         time.as_secs(),
-        machine(),
-        env_version(),
+        envoy_version(),
     );
     text += "| filter | requests/s | p50 ms | added p50 | added p99 | added p99.9 | Envoy CPU µs | server CPU µs | server MiB |\n";
     text += "|---|---|---|---|---|---|---|---|---|\n";
@@ -58,34 +56,60 @@ pub(crate) fn report(medians: &[(&Case, Run)], direct: &Measured, rounds: usize,
             writeln!(text, " | |")
         };
     }
-    text += "\n| ratio of medians | measured | limit |\n|---|---|---|\n";
+    let mut ratios = String::from("| ratio of medians | measured | limit |\n|---|---|---|\n");
     for (ours, floor, limit) in CPU_LIMITS {
         let ratio = of(medians, ours).server_cpu / of(medians, floor).server_cpu;
         let _ = writeln!(
-            text,
+            ratios,
             "| server CPU, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |"
         );
     }
     let (ours, floor, limit) = RATE_LIMIT;
     let ratio = of(medians, ours).per_second / of(medians, floor).per_second;
     let _ = writeln!(
-        text,
+        ratios,
         "| requests/s, {ours} ÷ {floor} | {ratio:.2} | ≥ {limit} |"
     );
     let (ours, floor, limit) = TAIL_LIMIT;
     let ratio = of(medians, ours).p99 / of(medians, floor).p99;
-    let _ = writeln!(text, "| p99, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |");
-    asked_directly(&mut text, direct);
-    println!("\n{text}");
-    let folder = tools::root().join("benches/results");
-    fs::create_dir_all(&folder).expect("make the folder of results");
-    fs::write(folder.join("envoy.md"), &text).expect("write the results");
-    show(&text);
+    let _ = writeln!(ratios, "| p99, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |");
+    let direct = asked_directly(direct);
+    let begin = results::begin("A decision behind Envoy", "cargo bench --bench envoy");
+    let whole = format!("{begin}{text}\n{ratios}\n{direct}");
+    println!("\n{whole}");
+    results::keep("envoy.md", &whole);
+    results::keep("envoy.svg", &drawing(medians));
+    results::show(
+        "docs/sizing.md",
+        "envoy/table.rs",
+        &format!("{text}\n{direct}"),
+    );
+    let picture = "![server CPU of a check, beside other servers](benches/results/envoy.svg)";
+    results::show(
+        "README.md",
+        "envoy/table.rs",
+        &format!("{ratios}\n{direct}\n{picture}"),
+    );
 }
 
-fn asked_directly(text: &mut String, direct: &Measured) {
-    *text += "\nThe same servers asked over their sockets by a client on core 0, 32 at once on one connection:\n\n\
-        | server | checks/s | p50 µs | p99 µs | server CPU µs |\n|---|---|---|---|---|\n";
+fn drawing(medians: &[(&Case, Run)]) -> String {
+    const OTHERS: [&str; 3] = ["allow everything", "OPA", "openfga-envoy"];
+    let servers = medians.iter().filter(|(case, _)| case.server.is_some());
+    let bars: Vec<Bar<'_>> = servers
+        .map(|(case, run)| Bar {
+            name: case.name,
+            figure: run.server_cpu,
+            is_ours: !OTHERS.iter().any(|other| case.name.starts_with(other)),
+        })
+        .collect();
+    bars::draw("Server CPU of a check", "µs", &bars)
+}
+
+/// What one core of each server can do.
+fn asked_directly(direct: &Measured) -> String {
+    let mut text = "The same servers asked over their sockets by a client on core 0, 32 at once on one connection:\n\n\
+        | server | checks/s | p50 µs | p99 µs | server CPU µs |\n|---|---|---|---|---|\n"
+        .to_owned();
     for row in &direct.rows {
         let asked = row.asked;
         let _ = writeln!(
@@ -95,7 +119,7 @@ fn asked_directly(text: &mut String, direct: &Measured) {
         );
     }
     let Some(at_its_rate) = direct.at_its_rate else {
-        return;
+        return text;
     };
     let of = |name: &str| {
         let row = direct.rows.iter().find(|row| row.name == name);
@@ -113,39 +137,15 @@ fn asked_directly(text: &mut String, direct: &Measured) {
         at_its_rate.p99,
         at_its_rate.p99 / theirs.p99,
     );
+    text
 }
-
-/// Puts the table where people who size their pods look.
-fn show(table: &str) {
-    let page = tools::root().join("docs/sizing.md");
-    let now = fs::read_to_string(&page).expect("read the page");
-    let (head, rest) = now.split_once(BEGIN).expect("where the table begins");
-    let (_, tail) = rest.split_once(END).expect("where the table ends");
-    let text = format!("{head}{BEGIN}\n{table}{END}{tail}");
-    fs::write(&page, text).expect("write the page");
-}
-
-const BEGIN: &str = "<!-- written by benches/envoy.rs -->\n";
-const END: &str = "<!-- end -->";
 
 fn of(medians: &[(&Case, Run)], name: &str) -> Run {
     let row = medians.iter().find(|(case, _)| case.name == name);
     row.unwrap_or_else(|| panic!("no case `{name}`")).1
 }
 
-/// Its processor, from the kernel.
-fn machine() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let mut models = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("model name"));
-    let model = models.next().unwrap_or("an unknown processor");
-    let cores = 1 + models.count();
-    let model = model.trim_start_matches([' ', '\t', ':']);
-    format!("{cores} cores of {model}, shared.")
-}
-
-fn env_version() -> String {
+fn envoy_version() -> String {
     let output = std::process::Command::new(tools::envoy())
         .arg("--version")
         .output();

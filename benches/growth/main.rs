@@ -19,6 +19,8 @@ mod memory;
 #[path = "../envoy/pinned.rs"]
 mod pinned;
 mod report;
+#[path = "../support/results.rs"]
+mod results;
 #[expect(dead_code, reason = "the other benches use the rest")]
 #[path = "../envoy/scene.rs"]
 mod scene;

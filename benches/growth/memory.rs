@@ -1,6 +1,6 @@
 //! What many checks over many subjects leave in memory, with the bounds that are set by default.
 
-use std::{env, fmt::Write as _, fs, path::Path};
+use std::{env, fmt::Write as _};
 
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use tokio::process::Command;
@@ -8,6 +8,7 @@ use tonic::transport::Endpoint;
 
 use crate::{
     causes::Scene,
+    results,
     scene::{ISSUER, request},
     server::Server,
     support::keys::Token,
@@ -35,7 +36,7 @@ pub(crate) async fn measure() {
     };
     let server = Server::start(&scene).await;
     let mut text = format!(
-        "# Memory after many checks\n\nWritten by `cargo bench --bench growth -- memory`: {CHECKS} checks of token, \
+        "{CHECKS} checks of token, \
         permission and risk, over {SUBJECTS} subjects in turn, each with a token of its own; what is kept of \
         them has the bounds that are set by default.\n\n| checks | resident MiB |\n|---|---|\n"
     );
@@ -61,10 +62,14 @@ pub(crate) async fn measure() {
         resident = resident_mib(&server);
         row((part + 1) * each, resident);
     }
-    let _ = writeln!(text, "\nLimit: {LIMIT_MIB} MiB.");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-    fs::create_dir_all(&folder).expect("make the folder of results");
-    fs::write(folder.join("memory.md"), text).expect("write the table");
+    let verdict = format!(
+        "{resident:.1} MiB are resident after {CHECKS} checks over {SUBJECTS} subjects (limit {LIMIT_MIB})."
+    );
+    let command = "cargo bench --bench growth -- memory";
+    let begin = results::begin("Memory after many checks", command);
+    println!("\n{verdict}");
+    results::keep("memory.md", &format!("{begin}{text}\n{verdict}\n"));
+    results::show("README.md", "growth/memory.rs", &verdict);
 }
 
 /// The client's side: `ask-many PEER FROM COUNT`, allowed each.

@@ -1,27 +1,36 @@
 //! The table and the drawing.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::fmt::Write as _;
 
 use subzero::dispatch::plot::{self, Curve, Kind, Panel};
 
-use crate::{Grown, Point, causes::Cause};
+use crate::{Grown, Point, causes::Cause, results};
 
 /// How much faster than its cause a cost may grow between two sizes; the rest is noise.
 const TOLERANCE: f64 = 1.25;
 
 pub(crate) fn write(grown: &[Grown]) {
-    let table = table(grown);
-    println!("\n{table}");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-    fs::create_dir_all(&folder).expect("make the folder of results");
-    fs::write(folder.join("growth.md"), table).expect("write the table");
-    fs::write(folder.join("growth.svg"), drawing(grown)).expect("write the drawing");
+    let (table, verdict) = table(grown);
+    let begin = results::begin(
+        "How the cost of a check grows",
+        "cargo bench --bench growth",
+    );
+    let text = format!("{begin}{table}\n{verdict}\n\n![cost over size](growth.svg)\n");
+    println!("\n{text}");
+    results::keep("growth.md", &text);
+    results::keep("growth.svg", &drawing(grown));
+    let drawing = "![server CPU of a check over what grows](benches/results/growth.svg)";
+    results::show(
+        "README.md",
+        "growth/report.rs",
+        &format!("{verdict}\n\n{drawing}\n"),
+    );
 }
 
-fn table(grown: &[Grown]) -> String {
+/// The table, and what it comes to.
+fn table(grown: &[Grown]) -> (String, String) {
     let mut text = String::from(
-        "# How the cost of a check grows\n\n\
-        Written by `cargo bench --bench growth`: medians of 3 seconds each; Subzero on one core, asked \
+        "Medians of 3 seconds each; Subzero on one core, asked \
         directly over a Unix socket by a client on another, 32 at once where nothing else is said. \
         The route, issuer, and tuple that count are the last of so many. *Growth* is how much the cost grew \
         over the size before, divided by how much the size grew: beyond 1 is a cliff.\n\n\
@@ -52,11 +61,8 @@ fn table(grown: &[Grown]) -> String {
     } else {
         "a cliff"
     };
-    let _ = write!(
-        text,
-        "\nThe worst growth is {worst:.2} (limit {TOLERANCE}): {verdict}.\n\n![cost over size](growth.svg)\n"
-    );
-    text
+    let verdict = format!("The worst growth is {worst:.2} (limit {TOLERANCE}): {verdict}.");
+    (text, verdict)
 }
 
 /// More checks in flight are to leave the cost of each as it is.

@@ -202,6 +202,50 @@ fn broken(page: &Path, text: &str) -> Vec<String> {
     broken
 }
 
+/// What benches wrote on a page: the bench's file and the text.
+fn written_by_benches(page: &str) -> Vec<(&str, &str)> {
+    let parts = page.split("<!-- written by benches/").skip(1);
+    parts
+        .map(|part| {
+            let (bench, rest) = part.split_once(" -->\n").expect("a bench");
+            let (text, _) = rest.split_once("<!-- end -->").expect("an end");
+            (bench, text)
+        })
+        .collect()
+}
+
+#[test]
+fn what_benches_measured_is_told_as_they_wrote_it() {
+    let folder = tools::root().join("benches/results");
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let results = paths.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let results: String = results
+        .map(|path| fs::read_to_string(path).expect("a page"))
+        .collect();
+    let known: BTreeSet<&str> = results.lines().collect();
+    let mut parts = 0;
+    for name in ["README.md", "docs/sizing.md"] {
+        let page = fs::read_to_string(tools::root().join(name)).expect("the page");
+        for (bench, text) in written_by_benches(&page) {
+            parts += 1;
+            let source = tools::root().join("benches").join(bench);
+            let source = fs::read_to_string(&source).expect("the bench");
+            let source: String = source.split_whitespace().collect();
+            let shows = format!("results::show(\"{name}\",\"{bench}\",");
+            assert!(source.contains(&shows), "{bench} does not write on {name}");
+            let typed = text.lines().filter(|line| line.starts_with('|'));
+            let typed: Vec<&str> = typed.filter(|line| !known.contains(line)).collect();
+            assert!(
+                typed.is_empty(),
+                "{name}, {bench}: not in its results: {typed:#?}"
+            );
+            assert!(text.len() > 20, "{name}: nothing of {bench}");
+        }
+    }
+    assert!(parts >= 14, "{parts}");
+}
+
 #[test]
 fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
     let pages = pages();
