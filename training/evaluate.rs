@@ -127,7 +127,8 @@ pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     let text = table.to_markdown(&calibration);
     println!("{text}");
-    report::into_docs("measured", &text)
+    report::into_docs("README.md", "found", &report::headlines(&text))?;
+    report::into_docs(report::PAGE, "measured", &text)
 }
 
 fn verdict(screener: &Screener, text: &str, trust: Trust) -> Result<Verdict, Box<dyn Error>> {

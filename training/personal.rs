@@ -144,7 +144,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     let text = markdown(&counts, &honest, everyday)?;
     println!("{text}");
-    report::into_docs("personal data", &text)
+    report::into_docs(report::PAGE, "personal data", &text)
 }
 
 fn table_row(

@@ -157,20 +157,44 @@ impl Table {
     }
 }
 
-/// Puts `table` between the marks of `name` in the documentation.
-pub(crate) fn into_docs(name: &str, table: &str) -> Result<(), Box<dyn Error>> {
+/// What the README shows of a table in the documentation: its head, and the rows that most ask for.
+pub(crate) fn headlines(table: &str) -> String {
+    let is_shown = |line: &&str| {
+        line.starts_with("| pooled |")
+            || line.starts_with("|---|---|---|---|---|")
+            || HEADLINES
+                .iter()
+                .any(|name| line.starts_with(&format!("| {name} |")))
+    };
+    let pooled = table.lines().take_while(|line| !line.is_empty());
+    let shown = pooled.filter(is_shown).map(|line| format!("{line}\n"));
+    shown.collect()
+}
+
+const HEADLINES: [&str; 7] = [
+    "attacks in long documents",
+    "attacks, encoded",
+    "attacks, indirect",
+    "attacks, overt",
+    "attacks, overt, mean of sources",
+    "honest, everyday",
+    "honest, full of trigger words",
+];
+
+/// Puts `table` between the marks of `name` on a page of the documentation.
+pub(crate) fn into_docs(page: &str, name: &str, table: &str) -> Result<(), Box<dyn Error>> {
     let [begin, end] = ["begin", "end"].map(|mark| format!("<!-- {name}: {mark} -->"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screening.md");
-    let page = fs::read_to_string(&path)?;
-    let (before, rest) = page
-        .split_once(&begin)
-        .ok_or("docs/screening.md has no begin mark")?;
-    let (_, after) = rest
-        .split_once(&end)
-        .ok_or("docs/screening.md has no end mark")?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = fs::read_to_string(&path)?;
+    let missing = |mark| format!("{page} has no {mark} mark of {name}");
+    let (before, rest) = text.split_once(&begin).ok_or_else(|| missing("begin"))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| missing("end"))?;
     fs::write(path, format!("{before}{begin}\n\n{table}\n{end}{after}"))?;
     Ok(())
 }
+
+/// The page that every table of the screening is on.
+pub(crate) const PAGE: &str = "docs/screening.md";
 
 /// Writes the model's card.
 pub(crate) fn card(

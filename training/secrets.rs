@@ -45,7 +45,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     let text = markdown(&tables, &honest)?;
     println!("{text}");
-    report::into_docs("secrets found", &text)
+    report::into_docs(report::PAGE, "secrets found", &text)
 }
 
 /// One line about a text that was missed or flagged.

@@ -247,6 +247,26 @@ fn what_benches_measured_is_told_as_they_wrote_it() {
 }
 
 #[test]
+fn what_the_readme_says_of_the_screening_was_measured() {
+    let page = |name: &str| fs::read_to_string(tools::root().join(name)).expect("the page");
+    let between = |text: &str, name: &str| {
+        let (_, rest) = text
+            .split_once(&format!("<!-- {name}: begin -->"))
+            .expect("a begin");
+        let (part, _) = rest
+            .split_once(&format!("<!-- {name}: end -->"))
+            .expect("an end");
+        part.to_owned()
+    };
+    let measured = between(&page("docs/screening.md"), "measured");
+    let measured: BTreeSet<&str> = measured.lines().collect();
+    let found = between(&page("README.md"), "found");
+    let rows: Vec<&str> = found.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), 9, "{rows:#?}");
+    assert!(rows.iter().all(|row| measured.contains(row)), "{rows:#?}");
+}
+
+#[test]
 fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
     let pages = pages();
     assert!(pages.len() >= 15, "{} pages", pages.len());
