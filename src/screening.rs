@@ -150,10 +150,7 @@ impl Screener {
             return Err(problems);
         };
         let regions = Regions::new(&config.personal_data);
-        let detectors = Detectors::new(model, own, regions).map_err(|rule| {
-            let message = format!("a built-in rule does not compile: {rule}");
-            vec![Problem::new("", message)]
-        })?;
+        let detectors = Detectors::new(model, own, regions);
         Ok(Self {
             detectors,
             limits: Limits {

@@ -1,6 +1,6 @@
 //! Finds text that tries to take over the model.
 //!
-//! A rule is a few literals that one automaton looks for in folded text, and a pattern that is then
+//! A rule is a few literals that one search looks for in folded text, and a pattern that is then
 //! tried in the literal's neighbourhood only. Neighbourhoods of one rule are merged before they are
 //! searched, so no text is searched twice by a rule: the time is linear in the text whatever it
 //! says. Strong rules are findings by themselves; weak ones are phrases that honest people use too,

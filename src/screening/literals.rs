@@ -1,92 +1,267 @@
-//! One automaton for every literal that starts a rule.
+//! Every literal that starts a rule, looked for at once.
 //!
-//! Phrases and secrets are looked for in one pass over the folded text: it costs as much as the
-//! pass for either. Text in ASCII takes a table with one look-up a byte, which holds the ASCII
-//! literals alone and so stays small; other text takes a compact automaton that holds them all.
+//! ```text
+//! three bytes of the text -> no literal has such:  nearly always
+//!                         -> some have:            what stands around them fits?  compare
+//! ```
+//!
+//! Phrases and secrets are looked for in one pass over the folded text: it costs as much as the pass for
+//! either. Each literal is known by those three of its bytes that are rarest in English.
+//!
+//! # What a reader would get wrong
+//!
+//! This is no automaton on purpose. An automaton of a thousand literals takes megabytes, and each byte waits
+//! for the state that the one before led to; here the places of a text are looked at independently of each
+//! other, in tables that stay near the core.
+//!
+//! # Cost
+//!
+//! Two nanoseconds a byte of prose; some tens where a text repeats what many literals have in common.
 
 use std::{collections::BTreeMap, ops::Range};
 
-use aho_corasick::{
-    Anchored, MatchKind,
-    automaton::Automaton,
-    dfa::{self, DFA},
-    nfa::{contiguous, noncontiguous},
-};
+use memchr::memchr_iter;
 
 /// The literals, and what each leads to.
 #[derive(Debug)]
 pub(super) struct Literals<Lead> {
-    ascii: DFA,
-    all: contiguous::NFA,
+    /// By the hash of three bytes: 1 where some literal may be known by them.
+    filter: Box<[u8; 1 << FILTER_BITS]>,
+    /// Open addressing, at most half full.
+    slots: Vec<Slot>,
+    places: Vec<Place>,
+    literals: Vec<Box<[u8]>>,
     leads: Vec<Vec<Lead>>,
+    /// Literals of fewer than three bytes.
+    short: Vec<usize>,
+}
+
+/// Three bytes that literals are known by; free without places.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    three: u32,
+    /// Which bytes stand behind them and before them in some literal: a bit for each six bits of a byte.
+    behind: u64,
+    before: u64,
+    places: Range<usize>,
+}
+
+/// Where in which literal they stand.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    literal: usize,
+    at: usize,
+}
+
+/// A literal in a text. In the order of the ends.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Hit {
+    end: usize,
+    start: usize,
+    literal: usize,
 }
 
 impl<Lead> Literals<Lead> {
-    /// Takes literals in folded form; one may come more than once.
-    pub(super) fn new(rows: impl Iterator<Item = (String, Lead)>) -> Result<Self, String> {
-        let mut known: BTreeMap<(bool, String), Vec<Lead>> = BTreeMap::new();
+    /// Takes literals in folded form, none of them empty; one may come more than once.
+    pub(super) fn new(rows: impl Iterator<Item = (String, Lead)>) -> Self {
+        let mut known: BTreeMap<String, Vec<Lead>> = BTreeMap::new();
         for (literal, lead) in rows {
-            let key = (!literal.is_ascii(), literal);
-            known.entry(key).or_default().push(lead);
+            known.entry(literal).or_default().push(lead);
         }
-        // The ASCII ones are first, so that they have the same numbers in both automata.
-        let (keys, leads): (Vec<_>, Vec<_>) = known.into_iter().unzip();
-        let ascii = keys.iter().filter(|(beyond, _)| !beyond);
-        let ascii = compile(ascii.map(|(_, literal)| literal.as_str()))?;
-        let all = compile(keys.iter().map(|(_, literal)| literal.as_str()))?;
-        Ok(Self {
-            ascii: dfa::Builder::new()
-                .build_from_noncontiguous(&ascii)
-                .map_err(|error| error.to_string())?,
-            all: contiguous::Builder::new()
-                .build_from_noncontiguous(&all)
-                .map_err(|error| error.to_string())?,
+        let (literals, leads): (Vec<String>, Vec<_>) = known.into_iter().unzip();
+        let mut short = Vec::new();
+        let mut by_three: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
+        for (literal, text) in literals.iter().enumerate() {
+            let bytes = text.as_bytes();
+            if bytes.len() < 3 {
+                short.push(literal);
+                continue;
+            }
+            // The rarest, and of those as rare the one that fewest literals are known by.
+            let cost = |at: &usize| {
+                let sharing = by_three.get(&three(&bytes[*at..])).map_or(0, Vec::len);
+                let common = bytes[*at..*at + 3].iter().map(|byte| commonness(*byte));
+                common.product::<usize>() * (1 + sharing)
+            };
+            let at = (0..=bytes.len() - 3).min_by_key(cost).unwrap_or_default();
+            let places = by_three.entry(three(&bytes[at..])).or_default();
+            places.push(Place { literal, at });
+        }
+        let mut all = Self {
+            filter: Box::new([0; 1 << FILTER_BITS]),
+            slots: vec![Slot::default(); (2 * by_three.len()).next_power_of_two()],
+            places: Vec::new(),
+            literals: literals
+                .into_iter()
+                .map(|text| text.into_bytes().into())
+                .collect(),
             leads,
-        })
+            short,
+        };
+        for (three, places) in by_three {
+            all.add(three, &places);
+        }
+        all
+    }
+
+    fn add(&mut self, three: u32, places: &[Place]) {
+        let (mut behind, mut before) = (0, 0);
+        for Place { literal, at } in places {
+            let bytes = &self.literals[*literal];
+            behind |= bytes.get(at + 3).map_or(u64::MAX, |byte| six_bits(*byte));
+            before |= at.checked_sub(1).map_or(u64::MAX, |at| six_bits(bytes[at]));
+        }
+        self.filter[filtered(three)] = 1;
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(three) & mask;
+        while !self.slots[slot].places.is_empty() {
+            slot = (slot + 1) & mask;
+        }
+        let from = self.places.len();
+        self.places.extend_from_slice(places);
+        self.slots[slot] = Slot {
+            three,
+            behind,
+            before,
+            places: from..self.places.len(),
+        };
     }
 
     /// Calls `found` with each literal of `text` and what it leads to, in the order of their ends.
-    pub(super) fn each(&self, text: &str, found: impl FnMut(&[Lead], Range<usize>)) {
-        if text.is_ascii() {
-            self.run(&self.ascii, text, found);
-        } else {
-            self.run(&self.all, text, found);
+    pub(super) fn each(&self, text: &str, mut found: impl FnMut(&[Lead], Range<usize>)) {
+        let bytes = text.as_bytes();
+        let mut hits = Vec::new();
+        // So many places have three bytes.
+        let all = bytes.len().saturating_sub(2);
+        for from in (0..all).step_by(TOGETHER) {
+            let mut marks = self.marks(bytes, from..all.min(from + TOGETHER));
+            while marks != 0 {
+                self.compare(bytes, from + marks.trailing_zeros() as usize, &mut hits);
+                marks &= marks - 1;
+            }
+        }
+        for &literal in &self.short {
+            let text = &self.literals[literal];
+            let starts = memchr_iter(text[0], bytes).filter(|at| bytes[*at..].starts_with(text));
+            hits.extend(starts.map(|start| Hit {
+                end: start + text.len(),
+                start,
+                literal,
+            }));
+        }
+        hits.sort_unstable();
+        for hit in hits {
+            found(&self.leads[hit.literal], hit.start..hit.end);
         }
     }
 
+    /// A bit for each of at most [`TOGETHER`] places where a literal may be.
     #[inline]
-    fn run(
-        &self,
-        automaton: &impl Automaton,
-        text: &str,
-        mut found: impl FnMut(&[Lead], Range<usize>),
-    ) {
-        let mut state = automaton
-            .start_state(Anchored::No)
-            .expect("built for searches that are not anchored");
-        for (at, byte) in text.bytes().enumerate() {
-            state = automaton.next_state(Anchored::No, state, byte);
-            if automaton.is_special(state) && automaton.is_match(state) {
-                for index in 0..automaton.match_len(state) {
-                    let literal = automaton.match_pattern(state, index);
-                    let start = at + 1 - automaton.pattern_len(literal);
-                    found(&self.leads[literal.as_usize()], start..at + 1);
+    fn marks(&self, bytes: &[u8], places: Range<usize>) -> u64 {
+        let mut marks = 0;
+        if places.len() == TOGETHER
+            && let Some(block) = bytes[places.start..].first_chunk::<{ TOGETHER + 4 }>()
+        {
+            for from in (0..TOGETHER).step_by(4) {
+                let eight = u64::from_le_bytes(std::array::from_fn(|at| block[from + at]));
+                for at in 0..4 {
+                    let mark = self.filter[filtered(low(eight >> (8 * at)))];
+                    marks |= u64::from(mark) << (from + at);
                 }
+            }
+        } else {
+            for (at, bytes) in bytes[places.start..places.end + 2].windows(3).enumerate() {
+                marks |= u64::from(self.filter[filtered(three(bytes))]) << at;
+            }
+        }
+        marks
+    }
+
+    /// Notes the literals that are known by the three bytes at `at` and are there.
+    fn compare(&self, bytes: &[u8], at: usize, hits: &mut Vec<Hit>) {
+        let three = three(&bytes[at..]);
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(three) & mask;
+        while self.slots[slot].three != three {
+            if self.slots[slot].places.is_empty() {
+                return;
+            }
+            slot = (slot + 1) & mask;
+        }
+        let slot = &self.slots[slot];
+        let behind = bytes.get(at + 3).map_or(u64::MAX, |byte| six_bits(*byte));
+        let before = at.checked_sub(1).map_or(u64::MAX, |at| six_bits(bytes[at]));
+        if slot.behind & behind == 0 || slot.before & before == 0 {
+            return;
+        }
+        for place in &self.places[slot.places.clone()] {
+            let Some(start) = at.checked_sub(place.at) else {
+                continue;
+            };
+            let literal = &self.literals[place.literal];
+            if bytes[start..].starts_with(literal) {
+                hits.push(Hit {
+                    end: start + literal.len(),
+                    start,
+                    literal: place.literal,
+                });
             }
         }
     }
 }
 
+/// The first three of `bytes`, of which there are as many.
+fn three(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0])
+}
+
+/// The low half, of which three bytes count.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the rest is looked at next"
+)]
+fn low(eight: u64) -> u32 {
+    eight as u32
+}
+
+/// Where the filter has its mark of three bytes; a fourth above them does not count.
+fn filtered(three: u32) -> usize {
+    // The factor's last byte is 0, so what is above the three is shifted out.
+    (three.wrapping_mul(0x9e37_7900) >> (u32::BITS - FILTER_BITS)) as usize
+}
+
+fn hash(three: u32) -> usize {
+    (three.wrapping_mul(0x9e37_79b1) >> 12) as usize
+}
+
+fn six_bits(byte: u8) -> u64 {
+    1 << (byte & 63)
+}
+
+/// How often a byte comes in folded English, roughly: what a literal is known by should be rare.
+fn commonness(byte: u8) -> usize {
+    match byte {
+        b' ' => 180,
+        b'e' => 100,
+        b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 60,
+        b'h' | b'l' | b'd' => 38,
+        b'u' | b'c' | b'm' | b'f' | b'p' => 22,
+        b'g' | b'w' | b'y' | b'b' | b',' | b'.' => 14,
+        b'v' | b'k' | b'0'..=b'9' => 7,
+        b'-' | b'\'' | b'"' | b'(' | b')' | b':' | b'/' | b'_' => 4,
+        b'x' | b'j' | b'q' | b'z' => 2,
+        _ => 1,
+    }
+}
+
+/// The filter takes 32 KiB: as much as a core has nearest.
+const FILTER_BITS: u32 = 15;
+
+/// Places of a text that are looked at without a branch: a bit each.
+const TOGETHER: usize = 64;
+
 /// How many neighbourhoods are tried between two looks at the clock.
 pub(super) const CHECKED: usize = 16;
-
-fn compile<'a>(literals: impl Iterator<Item = &'a str>) -> Result<noncontiguous::NFA, String> {
-    noncontiguous::Builder::new()
-        .match_kind(MatchKind::Standard)
-        .prefilter(false)
-        .build(literals)
-        .map_err(|error| error.to_string())
-}
 
 /// The neighbourhoods that rules are tried in; those of one rule are merged, so that no rule
 /// searches any text twice.
@@ -120,5 +295,62 @@ impl Windows {
     /// Each rule and a place to try it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
         self.windows.iter().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// By looking for each at each place.
+    fn expected(literals: &[String], text: &str) -> Vec<(usize, usize, usize)> {
+        let mut hits = Vec::new();
+        for (number, literal) in literals.iter().enumerate() {
+            let starts = 0..=text.len().saturating_sub(literal.len());
+            let is_there = |at: &usize| text.as_bytes()[*at..].starts_with(literal.as_bytes());
+            let ends = starts
+                .filter(is_there)
+                .map(|at| (at + literal.len(), at, number));
+            hits.extend(ends);
+        }
+        hits.sort_unstable();
+        hits
+    }
+
+    proptest! {
+        #[test]
+        fn all_that_is_there_is_found_and_nothing_else(
+            literals in prop::collection::btree_set("[abé ]{1,6}", 1..40),
+            text in "[abcé ]{0,300}",
+        ) {
+            let literals: Vec<String> = literals.into_iter().collect();
+            let rows = literals.iter().cloned().zip(0..);
+            let all = Literals::new(rows);
+            let mut hits = Vec::new();
+            all.each(&text, |leads, hit| hits.push((hit.end, hit.start, leads[0])));
+            let ends: Vec<usize> = hits.iter().map(|hit| hit.0).collect();
+            prop_assert!(ends.is_sorted());
+            hits.sort_unstable();
+            prop_assert_eq!(hits, expected(&literals, &text));
+        }
+    }
+
+    #[test]
+    fn a_literal_that_comes_twice_leads_to_both() {
+        let rows = [("password", 1), ("key", 2), ("password", 3)];
+        let all = Literals::new(rows.into_iter().map(|(text, lead)| (text.to_owned(), lead)));
+        let mut seen = Vec::new();
+        all.each("my password, my key", |leads, hit| {
+            seen.push((leads.to_vec(), hit))
+        });
+        assert_eq!(seen, [(vec![1, 3], 3..11), (vec![2], 16..19)]);
+    }
+
+    #[test]
+    fn without_literals_nothing_is_found() {
+        let none = Literals::<()>::new(std::iter::empty());
+        none.each("anything at all", |_, _| panic!("there is nothing"));
     }
 }

@@ -139,21 +139,21 @@ pub(super) struct Detectors {
 }
 
 impl Detectors {
-    pub(super) fn new(model: Model, own: Own, regions: Regions) -> Result<Self, String> {
+    pub(super) fn new(model: Model, own: Own, regions: Regions) -> Self {
         let (injection, secrets) = (Injection::new(), Secrets::new());
         let phrases = injection.literals();
         let phrases = phrases.map(|(literal, lead)| (literal, Lead::Phrase(lead)));
         let keywords = secrets.literals();
         let keywords = keywords.map(|(keyword, rule)| (keyword, Lead::Secret(rule)));
-        let literals = Literals::new(phrases.chain(keywords))?;
-        Ok(Self {
+        let literals = Literals::new(phrases.chain(keywords));
+        Self {
             injection,
             literals,
             model,
             own,
             regions,
             secrets,
-        })
+        }
     }
 
     /// How sure a hit is, in percent, in a text of so many bytes; `None` where it is no finding.

@@ -1,6 +1,6 @@
 //! Finds credentials.
 //!
-//! A rule is a row: keywords that one automaton looks for without regard to case, a pattern tried in
+//! A rule is a row: keywords that one search looks for without regard to case, a pattern tried in
 //! the keyword's neighbourhood, and the least entropy of what the pattern captures. Rows of vendors
 //! whose keys have no shape of their own share one assignment pattern (`vendor_key = "…"`), and
 //! those need digits and letters mixed, so that prose about keys is not one. One kind has neither

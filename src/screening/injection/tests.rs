@@ -5,7 +5,7 @@ use crate::screening::literals::Literals;
 
 fn search(text: &str) -> Found {
     let injection = Injection::new();
-    let literals = Literals::new(injection.literals()).expect("the literals compile");
+    let literals = Literals::new(injection.literals());
     let text = fold(text).0;
     let mut seen = Seen::default();
     literals.each(&text, |leads, range| {

@@ -29,7 +29,7 @@ const WORD: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 fn search(text: &str) -> Vec<(&'static str, Range<usize>)> {
     let secrets = Secrets::new();
-    let literals = Literals::new(secrets.literals()).expect("the keywords compile");
+    let literals = Literals::new(secrets.literals());
     let mut seen = Seen::default();
     literals.each(&text.to_ascii_lowercase(), |rules, range| {
         for rule in rules {
