@@ -123,6 +123,10 @@ fn config(
 limits: {{ deadline: 10s }}
 admission: {{ min: 1024 }}
 upstream: {{ breaker: {{ min_calls: 5, open_for: 500ms }} }}
+# Full long before the last third, so that what grows then is a leak.
+screening: {{ cache: 1MiB }}
+risk: {{ memory: 1MiB }}
+decisions: {{ memory: 1MiB }}
 store: {{ redis: {{ key_file: store.key, url: 'redis://{}', deadline: 1s, reconnect_after: 500ms }} }}
 identity:
   token_cache: 1MiB
