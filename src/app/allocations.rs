@@ -78,13 +78,17 @@ permission: {{ store_file: store.fga.yaml }}
     ] {
         let question = scene::request(path, token, body).encode_to_vec();
         // Writing to a String cannot fail.
-        let _ = writeln!(table, "| {name} | {} |", allocations(door, question.into()));
+        let _ = writeln!(
+            table,
+            "| {name} | {} |",
+            allocations(door, &question.into())
+        );
     }
     hold(&table);
 }
 
 /// Of one check that is allowed, once it has been asked often.
-fn allocations(door: &Door, question: Bytes) -> u64 {
+fn allocations(door: &Door, question: &Bytes) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -94,7 +98,7 @@ fn allocations(door: &Door, question: Bytes) -> u64 {
         let mut answering = Box::pin(async {
             let mut arrival = door.arrive();
             let patience = Some(Duration::from_secs(1));
-            door.answer(&mut arrival, &question, patience).await
+            door.answer(&mut arrival, question, patience).await
         });
         let mut answer = None;
         let counted = allocation_counter::measure(|| {

@@ -30,7 +30,7 @@ pub(super) struct Literals<Lead> {
     /// Open addressing, at most half full.
     slots: Vec<Slot>,
     places: Vec<Place>,
-    literals: Vec<Box<[u8]>>,
+    texts: Vec<Box<[u8]>>,
     leads: Vec<Vec<Lead>>,
     /// Literals of fewer than three bytes.
     short: Vec<usize>,
@@ -88,10 +88,10 @@ impl<Lead> Literals<Lead> {
             places.push(Place { literal, at });
         }
         let mut all = Self {
-            filter: Box::new([0; 1 << FILTER_BITS]),
+            filter: vec![0; 1 << FILTER_BITS].try_into().expect("as long"),
             slots: vec![Slot::default(); (2 * by_three.len()).next_power_of_two()],
             places: Vec::new(),
-            literals: literals
+            texts: literals
                 .into_iter()
                 .map(|text| text.into_bytes().into())
                 .collect(),
@@ -107,7 +107,7 @@ impl<Lead> Literals<Lead> {
     fn add(&mut self, three: u32, places: &[Place]) {
         let (mut behind, mut before) = (0, 0);
         for Place { literal, at } in places {
-            let bytes = &self.literals[*literal];
+            let bytes = &self.texts[*literal];
             behind |= bytes.get(at + 3).map_or(u64::MAX, |byte| six_bits(*byte));
             before |= at.checked_sub(1).map_or(u64::MAX, |at| six_bits(bytes[at]));
         }
@@ -141,7 +141,7 @@ impl<Lead> Literals<Lead> {
             }
         }
         for &literal in &self.short {
-            let text = &self.literals[literal];
+            let text = &self.texts[literal];
             let starts = memchr_iter(text[0], bytes).filter(|at| bytes[*at..].starts_with(text));
             hits.extend(starts.map(|start| Hit {
                 end: start + text.len(),
@@ -198,7 +198,7 @@ impl<Lead> Literals<Lead> {
             let Some(start) = at.checked_sub(place.at) else {
                 continue;
             };
-            let literal = &self.literals[place.literal];
+            let literal = &self.texts[place.literal];
             if bytes[start..].starts_with(literal) {
                 hits.push(Hit {
                     end: start + literal.len(),
@@ -343,7 +343,7 @@ mod tests {
         let all = Literals::new(rows.into_iter().map(|(text, lead)| (text.to_owned(), lead)));
         let mut seen = Vec::new();
         all.each("my password, my key", |leads, hit| {
-            seen.push((leads.to_vec(), hit))
+            seen.push((leads.to_vec(), hit));
         });
         assert_eq!(seen, [(vec![1, 3], 3..11), (vec![2], 16..19)]);
     }
