@@ -25,9 +25,9 @@
 //!
 //! # Cost
 //!
-//! Leading: a task and two locks, 2 µs. Following: three locks and a timer, 0.6 µs on a quiet host
+//! Leading: a task and two locks, 1.5 µs. Following: three locks and a timer, 0.8 µs on a quiet host
 //! in a herd of 1,000, its key included; a library's shared future, which has neither key nor deadline, takes
-//! 0.25 (`benches/burst.rs`).
+//! 0.4 (`benches/burst.rs`).
 
 mod flights;
 mod metrics;
