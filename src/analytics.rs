@@ -14,6 +14,7 @@
 //! asks for a report.
 
 mod batch;
+mod counts;
 mod report;
 mod tally;
 mod windows;

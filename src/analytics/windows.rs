@@ -33,6 +33,7 @@ use std::{
 use hdrhistogram::Histogram;
 
 use super::{
+    counts::{Counts, recorded},
     report::{Report, Verdicts},
     tally::{Route, Tally, empty, units},
 };
@@ -88,18 +89,11 @@ struct History {
 struct Slice {
     /// Counted from the start of the process, in [`SLICE`]s.
     number: u64,
-    counts: HashMap<Group, Vec<Count>>,
+    counts: HashMap<Group, Counts>,
 }
 
 /// What is counted together.
 type Group = (Option<Route>, Outcome, Reason);
-
-/// So many checks of one cost.
-#[derive(Clone, Copy)]
-struct Count {
-    units: u32,
-    checks: u32,
-}
 
 impl Windows {
     /// For checks on `threads` threads; more may come, and share.
@@ -167,8 +161,7 @@ impl Windows {
                 continue;
             };
             for ((_, outcome, _), counts) in &slice.counts {
-                let checks = counts.iter().map(|count| u64::from(count.checks)).sum();
-                minute.add(*outcome, checks);
+                minute.add(*outcome, counts.checks());
             }
         }
         minutes
@@ -190,7 +183,7 @@ impl Windows {
             }
             for (group, counts) in &slice.counts {
                 let costs = tally.group(group.clone());
-                for count in counts {
+                for count in counts.iter() {
                     costs.saturating_record_n(count.units.into(), count.checks.into());
                 }
             }
@@ -219,7 +212,10 @@ impl History {
         };
         for ((_, outcome, reason), cell) in cells {
             let route = cell.route.map(|route| Route::from(route.name.as_str()));
-            self.bytes += slice.add((route, outcome, reason), recorded(&cell.costs));
+            let counts = slice.counts.entry((route, outcome, reason)).or_default();
+            let before = taken(counts);
+            counts.merge(recorded(&cell.costs));
+            self.bytes += taken(counts) - before;
         }
         self.put_together(number.saturating_sub(FINE));
         let oldest = number.saturating_sub(LONGEST_WINDOW.as_secs() / SLICE.as_secs());
@@ -256,11 +252,8 @@ impl History {
             for part in self.slices.drain(self.minutes..self.minutes + parts) {
                 self.bytes -= part.bytes();
                 for (group, counts) in part.counts {
-                    minute.add(group, counts.into_iter());
+                    minute.counts.entry(group).or_default().merge(counts.iter());
                 }
-            }
-            for counts in minute.counts.values_mut() {
-                counts.shrink_to_fit();
             }
             self.bytes += minute.bytes();
             self.slices.insert(self.minutes, minute);
@@ -271,46 +264,21 @@ impl History {
 }
 
 impl Slice {
-    /// By how many bytes it grows.
-    fn add(&mut self, group: Group, more: impl Iterator<Item = Count>) -> usize {
-        let counts = self.counts.entry(group).or_default();
-        let before = counts.len();
-        merge(counts, more);
-        (counts.len() - before) * size_of::<Count>() + if before == 0 { GROUP } else { 0 }
-    }
-
     fn bytes(&self) -> usize {
-        let of_counts = |counts: &Vec<Count>| GROUP + counts.len() * size_of::<Count>();
-        self.counts.values().map(of_counts).sum()
+        self.counts.values().map(taken).sum()
+    }
+}
+
+/// What a group's counts take, with what they are kept in.
+fn taken(counts: &Counts) -> usize {
+    match counts.bytes() {
+        0 => 0,
+        bytes => GROUP + bytes,
     }
 }
 
 fn slice_at(now: Duration) -> u64 {
     now.as_secs() / SLICE.as_secs()
-}
-
-/// What a histogram has counted, in ascending order of cost.
-fn recorded(costs: &Histogram<u32>) -> impl Iterator<Item = Count> {
-    costs.iter_recorded().map(|bucket| Count {
-        units: u32::try_from(bucket.value_iterated_to()).unwrap_or(u32::MAX),
-        checks: bucket.count_at_value(),
-    })
-}
-
-/// Adds counts to others, both in ascending order of cost.
-fn merge(counts: &mut Vec<Count>, more: impl Iterator<Item = Count>) {
-    let mut at = 0;
-    for new in more {
-        while counts.get(at).is_some_and(|count| count.units < new.units) {
-            at += 1;
-        }
-        match counts.get_mut(at) {
-            Some(count) if count.units == new.units => {
-                count.checks = count.checks.saturating_add(new.checks);
-            }
-            _ => counts.insert(at, new),
-        }
-    }
 }
 
 /// Reads a window as a client writes it, such as `5m`.
@@ -365,9 +333,9 @@ const FINE: u64 = 5 * PER_MINUTE;
 /// In a timeline.
 const MINUTES: usize = 60;
 
-/// Most memory for the hour: enough for 20 routes with 3 reasons each and 100 different costs in
+/// Most memory for the hour: enough for 30 routes with 3 reasons each and 200 different costs in
 /// every slice, of a minute or less.
-const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// What a group takes besides its counts, roughly.
 const GROUP: usize = 96;

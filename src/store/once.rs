@@ -34,7 +34,24 @@ pub enum Put {
 pub(super) struct Seen {
     /// In each shard.
     most: usize,
-    shards: [Mutex<HashMap<Key, Instant>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    /// Each with its end.
+    keys: HashMap<Key, Instant>,
+    /// With so many keys the lapsed ones go: twice what was left of them the last time, so that a key
+    /// pays for one look at two, and no more than twice what is alive is held.
+    sweep_at: usize,
+}
+
+impl Shard {
+    fn sweep(&mut self, now: Instant) {
+        self.keys.retain(|_, until| *until > now);
+        self.sweep_at = (2 * self.keys.len()).max(LEAST_SWEPT);
+        self.keys.shrink_to(self.sweep_at);
+    }
 }
 
 impl Seen {
@@ -50,33 +67,34 @@ impl Seen {
     pub(super) fn put(&self, key: Key, life: Duration) -> Result<Put, Error> {
         let now = Instant::now();
         let mut shard = self.shard(&key);
-        if shard.get(&key).is_some_and(|until| *until > now) {
+        if shard.keys.get(&key).is_some_and(|until| *until > now) {
             return Ok(Put::Known);
         }
-        if shard.len() >= self.most && !shard.contains_key(&key) {
-            shard.retain(|_, until| *until > now);
-            if shard.len() >= self.most {
+        if shard.keys.len() >= shard.sweep_at.min(self.most) {
+            shard.sweep(now);
+            if shard.keys.len() >= self.most {
                 return Err(Error::Full);
             }
         }
-        shard.insert(key, now + life);
+        shard.keys.insert(key, now + life);
         Ok(Put::New)
     }
 
     /// Takes back what [`Seen::put`] put there.
     pub(super) fn forget(&self, key: &Key) {
-        self.shard(key).remove(key);
+        self.shard(key).keys.remove(key);
     }
 
     /// How much is held, in bytes.
     pub(super) fn size(&self) -> usize {
-        let held = |shard: &Mutex<HashMap<Key, Instant>>| {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let held = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.keys.len()
         };
         self.shards.iter().map(held).sum::<usize>() * ENTRY_SIZE
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Instant>> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         let shard = &self.shards[usize::from(key.bytes()[0]) % SHARDS];
         // A panic while it was held would have left no key half written.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,6 +110,9 @@ impl fmt::Debug for Seen {
 
 /// Locks of which a question takes one.
 const SHARDS: usize = 16;
+
+/// Fewer keys than this are not looked through.
+const LEAST_SWEPT: usize = 64;
 
 /// What a key takes, in bytes, with the map's spare places.
 const ENTRY_SIZE: usize = 2 * (size_of::<Key>() + size_of::<Instant>() + 1);
@@ -134,5 +155,15 @@ mod tests {
         for known in [1, 3] {
             assert_eq!(seen.put(key(known), LIFE), Ok(Put::Known));
         }
+    }
+    #[test]
+    fn what_has_lapsed_goes_long_before_the_memory_is_full() {
+        let seen = Seen::new(1 << 20);
+        for number in 0..10_000_u32 {
+            let mut bytes = [0; 32];
+            bytes[1..5].copy_from_slice(&number.to_be_bytes());
+            assert_eq!(seen.put(Key::from(bytes), Duration::ZERO), Ok(Put::New));
+        }
+        assert!(seen.size() <= LEAST_SWEPT * ENTRY_SIZE, "{seen:?}");
     }
 }

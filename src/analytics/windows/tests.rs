@@ -132,12 +132,7 @@ fn memory_is_bounded_however_different_the_costs_are() {
     assert!(history.slices.len() > 10);
     assert!(history.forgotten > 0, "and a report knows what it lacks");
     let last = history.slices.back().expect("the newest");
-    let checks: u64 = last
-        .counts
-        .values()
-        .flatten()
-        .map(|count| u64::from(count.checks))
-        .sum();
+    let checks: u64 = last.counts.values().map(Counts::checks).sum();
     assert_eq!(checks, 2 * 31 * 1_999, "merging loses nothing");
 }
 
