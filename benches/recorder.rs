@@ -148,6 +148,7 @@ fn check() -> Check {
         context: HashMap::new(),
         metadata: HashMap::new(),
         removes: Removes::ALL,
+        shows_ours: false,
         deadline: Instant::now(),
     }
 }

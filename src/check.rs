@@ -34,6 +34,9 @@ pub struct Check {
     pub metadata: HashMap<String, Value>,
     /// What the asker can take out of a request before it passes it on.
     pub removes: Removes,
+    /// Whether the asker shows every header that a client sent under a name of ours, whatever else it
+    /// keeps back. If not, they are taken out unseen.
+    pub shows_ours: bool,
     /// When the answer is due.
     pub deadline: Instant,
 }

@@ -28,7 +28,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
 
-pub(crate) use self::decode::body_state;
+pub(crate) use self::{decode::body_state, service::SHOWS_OURS};
 pub use self::{
     server::{Limits as ConnectionLimits, Server},
     wire::Malformed,
@@ -50,6 +50,15 @@ pub struct Limits {
     pub deadline: Duration,
     /// The proxy's `max_request_bytes`: a body this long may have been cut, so it counts as cut.
     pub max_body_bytes: usize,
+}
+
+/// What a call says besides the question.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Call {
+    /// It had so long to live when it arrived.
+    pub timeout: Option<Duration>,
+    /// The proxy says that it shows each header that a client sent under a name of ours.
+    pub shows_ours: bool,
 }
 
 /// One compiled configuration as the door uses it.
@@ -121,8 +130,7 @@ impl Door {
         Ok((check, decision))
     }
 
-    /// Decides one question of Envoy's, a `CheckRequest`, which arrived with `timeout` left to live.
-    /// The answer is a gRPC frame: five bytes, and a `CheckResponse`.
+    /// Decides one question of Envoy's, a `CheckRequest` that came with `call`. The answer is a gRPC frame: five bytes, and a `CheckResponse`.
     ///
     /// # Errors
     ///
@@ -131,12 +139,15 @@ impl Door {
         &self,
         arrival: &mut Arrival,
         message: &Bytes,
-        timeout: Option<Duration>,
+        call: Call,
     ) -> Result<Bytes, Malformed> {
         let answer = async {
-            let read =
-                |deadline, limits: Limits| decode::decode(message, deadline, limits.max_body_bytes);
-            let (check, decision) = self.decide(arrival, timeout, read).await?;
+            let read = |deadline, limits: Limits| {
+                let mut check = decode::decode(message, deadline, limits.max_body_bytes)?;
+                check.shows_ours = call.shows_ours;
+                Ok(check)
+            };
+            let (check, decision) = self.decide(arrival, call.timeout, read).await?;
             Ok(encode::answer(&Reply::new(&check, &decision), &decision))
         };
         // AssertUnwindSafe: what checks share is changed whole, under a lock, or not at all.

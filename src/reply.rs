@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use serde_json::json;
 use smallvec::SmallVec;
 
+pub(crate) use self::headers::FORGEABLE;
 use self::headers::{headers_for_upstream, headers_to_remove, stripped};
 use crate::{
     check::{Check, HttpRequest},

@@ -115,7 +115,14 @@ fn listener(case: &Case, address: SocketAddr) -> Value {
 
 /// As in `envoy/raw/sidecar.yaml`.
 fn ext_authz(peer: &Peer, body: bool, raw: bool) -> Value {
-    let exact: Vec<Value> = [
+    let ours = [
+        "x-subzero",
+        "x_subzero",
+        "x-envoy-auth",
+        "x-envoy_auth",
+        "x_envoy",
+    ];
+    let patterns: Vec<Value> = [
         "authorization",
         "content-type",
         "content-length",
@@ -125,15 +132,19 @@ fn ext_authz(peer: &Peer, body: bool, raw: bool) -> Value {
     ]
     .iter()
     .map(|name| json!({ "exact": name }))
+    .chain(ours.map(|prefix| json!({ "prefix": prefix })))
     .collect();
     let mut settings = json!({
         "transport_api_version": "V3",
-        "grpc_service": { "envoy_grpc": { "cluster_name": cluster_name(peer) }, "timeout": "2s" },
+        "grpc_service": {
+            "envoy_grpc": { "cluster_name": cluster_name(peer), "authority": "x-subzero-shown" },
+            "timeout": "2s",
+        },
         "failure_mode_allow": false,
         "status_on_error": { "code": "ServiceUnavailable" },
         "validate_mutations": true,
         "encode_raw_headers": raw,
-        "allowed_headers": { "patterns": exact },
+        "allowed_headers": { "patterns": patterns },
     });
     if body {
         settings["with_request_body"] = json!({

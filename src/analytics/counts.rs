@@ -31,7 +31,8 @@ impl Counts {
                 (Some(old), Some(new)) if old.units == new.units => {
                     let checks = old.checks.saturating_add(new.checks);
                     let units = old.units;
-                    (own.next(), more.next());
+                    own.next();
+                    more.next();
                     Some(Count { units, checks })
                 }
                 (Some(old), Some(new)) if old.units < new.units => own.next(),

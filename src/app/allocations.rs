@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
 use prost::Message as _;
 
 use super::door;
-use crate::ext_authz::Door;
+use crate::ext_authz::{Call, Door};
 
 #[path = "../../benches/envoy/scene.rs"]
 mod scene;
@@ -97,8 +97,11 @@ fn allocations(door: &Door, question: &Bytes) -> u64 {
         // On the heap before anything is counted: a runtime puts what is large there itself.
         let mut answering = Box::pin(async {
             let mut arrival = door.arrive();
-            let patience = Some(Duration::from_secs(1));
-            door.answer(&mut arrival, question, patience).await
+            let call = Call {
+                timeout: Some(Duration::from_secs(1)),
+                shows_ours: true,
+            };
+            door.answer(&mut arrival, question, call).await
         });
         let mut answer = None;
         let counted = allocation_counter::measure(|| {

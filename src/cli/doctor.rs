@@ -12,6 +12,7 @@ mod bodies;
 mod cluster;
 mod filters;
 mod finding;
+mod headers;
 mod issuers;
 mod proxy;
 mod senders;

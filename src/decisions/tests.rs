@@ -39,6 +39,7 @@ fn check(target: &str) -> Check {
         context: HashMap::new(),
         metadata: HashMap::new(),
         removes: Removes::ALL,
+        shows_ours: false,
         deadline: Instant::now(),
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn decode(
         context: HashMap::new(),
         metadata: HashMap::new(),
         removes: Removes::ALL,
+        shows_ours: false,
         deadline,
     };
     for field in Fields::of(message) {

@@ -12,6 +12,7 @@ use std::io::Write as _;
 
 use super::wire::Writer;
 use crate::{
+    permission::Origin,
     pipeline::{Decision, Plan},
     proto::HeaderAppendAction,
     reply::{Passage, Refusal, Reply},
@@ -97,7 +98,6 @@ fn facts(own: &mut Writer, decision: &Decision) {
         "decision_id",
         decision.id.simple().encode_lower(&mut id),
     );
-    text(own, "verdict", decision.outcome.as_str());
     text(own, "reason", decision.reason.as_str());
     number(own, "cost_us", (micros * 10.0).round() / 10.0);
     entry(own, "plan", |value| {
@@ -106,7 +106,8 @@ fn facts(own: &mut Writer, decision: &Decision) {
     if let Some(route) = &decision.route {
         text(own, "route", &route.name);
     }
-    if let Some(origin) = decision.permission {
+    // Each fact costs Envoy half a microsecond: only what differs from one check to the next.
+    if let Some(origin) = decision.permission.filter(|from| *from != Origin::Embedded) {
         text(own, "permission_source", origin.as_str());
         if let Some(age) = origin.age() {
             number(own, "permission_age_ms", (age.as_secs_f64() * 1e3).round());

@@ -87,6 +87,7 @@ impl Asked {
             context: HashMap::new(),
             metadata: HashMap::new(),
             removes: removes(self.proxy),
+            shows_ours: false,
             deadline,
         }
     }

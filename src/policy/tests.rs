@@ -80,6 +80,7 @@ fn tcp() -> Check {
         context: HashMap::new(),
         metadata: HashMap::new(),
         removes: Removes::ALL,
+        shows_ours: false,
         deadline: Instant::now(),
     }
 }

@@ -100,9 +100,9 @@ async fn what_lets_requests_pass_or_cuts_them_is_wrong() {
             "leaves `content-encoding` out",
         ),
         (
-            "- safe_regex: { regex: \"x[-_]subzero[-_].*\" }",
+            "- prefix: x_subzero",
             "- exact: x-else",
-            "can forge",
+            "x_subzero_risk, x_subzero_findings, x_subzero_reason are not:",
         ),
     ];
     for (from, to, words) in cases {

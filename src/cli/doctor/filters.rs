@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     finding::Finding,
+    headers,
     proxy::{Chain, Filter, Proxy},
 };
 
@@ -29,7 +30,7 @@ pub(super) fn examine(proxy: &Proxy) -> Vec<Finding> {
                 found.push(Finding::good(&chain.place, "asks"));
                 found.extend(failing(chain, filter));
                 found.extend(timeouts(chain, filter));
-                found.extend(headers(chain, filter));
+                found.extend(headers::examine(chain, filter));
                 found.extend(order(chain));
                 found.extend(off(chain));
             }
@@ -42,7 +43,7 @@ pub(super) fn examine(proxy: &Proxy) -> Vec<Finding> {
     found
 }
 
-fn is(settings: &Value, key: &str) -> bool {
+pub(super) fn is(settings: &Value, key: &str) -> bool {
     settings[key].as_bool() == Some(true)
 }
 
@@ -112,52 +113,6 @@ fn timeouts(chain: &Chain, filter: &Filter) -> Vec<Finding> {
             place,
             "a retry policy is set: it silently caps each try at its back-off interval",
             "# remove `retry_policy` from `grpc_service`",
-        ));
-    }
-    found
-}
-
-fn headers(chain: &Chain, filter: &Filter) -> Vec<Finding> {
-    let (place, settings) = (&chain.place, &filter.settings);
-    let mut found = Vec::new();
-    // Without a list every header is sent, and nothing can be missing.
-    if let Some(patterns) = settings.pointer("/allowed_headers/patterns") {
-        let text = patterns.to_string().to_ascii_lowercase();
-        if !text.contains("authorization") {
-            found.push(Finding::wrong(
-                place,
-                "`allowed_headers` leaves `authorization` out: Subzero never sees a token",
-                "allowed_headers: { patterns: [{ exact: authorization }] }",
-            ));
-        }
-        if !text.contains("subzero") {
-            found.push(Finding::wrong(
-                place,
-                "`allowed_headers` leaves `x-subzero-*` out: Subzero cannot remove what it does not see, and a client can forge its answers",
-                "allowed_headers: { patterns: [{ safe_regex: { regex: \"x[-_]subzero[-_].*\" } }] }",
-            ));
-        }
-        for name in ["content-type", "content-encoding"] {
-            if settings.get("with_request_body").is_some() && !text.contains(name) {
-                let what = format!(
-                    "`allowed_headers` leaves `{name}` out: how the body is to be read is a guess"
-                );
-                found.push(Finding::wrong(place, what, "allowed_headers: { patterns: [{ exact: content-type }, { exact: content-encoding }] }"));
-            }
-        }
-    }
-    if !is(settings, "encode_raw_headers") && settings.get("grpc_service").is_some() {
-        found.push(Finding::look(
-            place,
-            "`encode_raw_headers` is off: repeated headers arrive joined, bytes that are no UTF-8 as `!`, and Subzero spends a third more time on each check",
-            "encode_raw_headers: true",
-        ));
-    }
-    if !is(&chain.manager, "use_remote_address") {
-        found.push(Finding::look(
-            place,
-            "`use_remote_address` is off: headers that steer Envoy, `x-envoy-*` and `x-forwarded-for`, are taken from whoever connects; right only behind a proxy of yours",
-            "use_remote_address: true",
         ));
     }
     found

@@ -7,6 +7,7 @@
 
 use super::{
     finding::{Finding, Severity},
+    headers::shows,
     proxy::{Chain, Filter, Proxy},
 };
 use crate::config::Loaded;
@@ -106,11 +107,8 @@ fn lacking(
     lacks.into_iter().map(say).collect()
 }
 
-/// Without a list every header is sent.
 fn proof(filter: &Filter) -> Option<Lack> {
-    let patterns = filter.settings.pointer("/allowed_headers/patterns")?;
-    let is_sent = patterns.to_string().to_ascii_lowercase().contains("dpop");
-    (!is_sent).then_some(Lack {
+    (!shows(&filter.settings, "dpop")).then_some(Lack {
         what: "`allowed_headers` leaves `dpop` out: tokens that are bound to a key come without their proof",
         cure: "allowed_headers: { patterns: [{ exact: dpop }] }",
     })

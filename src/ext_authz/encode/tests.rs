@@ -36,6 +36,7 @@ fn check(headers: &[(&str, &str)]) -> Check {
         context: HashMap::new(),
         metadata: HashMap::new(),
         removes: Removes::ALL,
+        shows_ours: false,
         deadline: Instant::now(),
     }
 }
@@ -174,6 +175,34 @@ fn our_headers_from_clients_are_removed_in_every_spelling() {
 }
 
 #[test]
+fn from_a_proxy_that_shows_our_headers_only_those_that_were_sent_are_removed() {
+    let removed = |sent: &[(&str, &str)]| {
+        let mut check = check(sent);
+        check.shows_ours = true;
+        let response = response(&check, Outcome::Allow, Reason::Public);
+        match response.http_response {
+            Some(HttpResponse::OkResponse(ok)) => ok.headers_to_remove,
+            _ => panic!("an allow"),
+        }
+    };
+    let hidden = "x-envoy-auth-partial-body";
+    assert_eq!(removed(&[("accept", "kept")]), [hidden]);
+    let forged = [
+        ("x-subzero-decision", "1"),
+        ("X_Subzero-Risk", "0"),
+        ("x-subzero-reason", "ok"),
+        ("x_envoy_auth_partial_body", "false"),
+    ];
+    let expected = [
+        hidden,
+        "x_subzero-risk",
+        "x-subzero-reason",
+        "x_envoy_auth_partial_body",
+    ];
+    assert_eq!(removed(&forged), expected, "and what is set overwrites");
+}
+
+#[test]
 fn refusals_speak_the_callers_language() {
     let refused = |kind: &str| {
         let response = response(
@@ -269,10 +298,9 @@ fn metadata_tells_what_is_known() {
     let text = |text: &str| Kind::StringValue(text.into());
     let plain = metadata_of(&decision(Outcome::Deny, Reason::NoRoute));
     assert_eq!(plain["decision_id"], text(&"0".repeat(32)));
-    assert_eq!(plain["verdict"], text("deny"));
     assert_eq!(plain["reason"], text("no_route"));
     assert_eq!(plain["cost_us"], Kind::NumberValue(5.0));
-    assert_eq!(plain.len(), 5, "{plain:?}");
+    assert_eq!(plain.len(), 4, "{plain:?}");
     let known = metadata_of(&Decision {
         permission: Some(Origin::Cache(Duration::from_millis(1_500))),
         risk: Some(0.07),
@@ -283,6 +311,11 @@ fn metadata_tells_what_is_known() {
     assert_eq!(known["permission_age_ms"], Kind::NumberValue(1_500.0));
     assert_eq!(known["risk"], Kind::NumberValue(0.07));
     assert_eq!(known["shadow"], Kind::BoolValue(true));
+    let embedded = metadata_of(&Decision {
+        permission: Some(Origin::Embedded),
+        ..decision(Outcome::Allow, Reason::Ok)
+    });
+    assert_eq!(embedded.len(), 4, "{embedded:?}");
 }
 
 #[test]
