@@ -8,6 +8,8 @@
 mod allocations;
 mod build;
 mod calibrate;
+#[cfg(test)]
+mod hang_ups;
 mod listen;
 mod reload;
 mod runtime;

@@ -199,7 +199,7 @@ fn reflection() -> anyhow::Result<
 /// Connections waiting for a worker; Envoy opens one for each of its own threads.
 const INTAKE_CONNECTIONS: usize = 64;
 
-const LIMITS: ConnectionLimits = ConnectionLimits {
+pub(super) const LIMITS: ConnectionLimits = ConnectionLimits {
     // The largest `screening.max_body`, with room for headers, certificate and metadata. A larger
     // check is a gRPC error, which Envoy takes for "could not decide".
     message_bytes: MAX_BODY_BYTES + (8 << 20),

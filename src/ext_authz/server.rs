@@ -37,6 +37,9 @@ impl Server {
     pub fn new(door: Door, others: Routes, limits: Limits) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
         http.max_concurrent_streams(limits.streams)
+            // Clients hang up in crowds, and Envoy takes back all their checks at once. Beyond this
+            // number the connection would end, with everybody else's checks.
+            .max_pending_accept_reset_streams(usize::try_from(limits.streams).ok())
             .auto_date_header(false);
         let service = Service {
             door: Arc::new(door),
