@@ -58,8 +58,17 @@ use crate::dispatch::{Operation, Weight, Work};
 pub struct Batch {
     store: Arc<Store>,
     questions: Questions,
-    /// By (relation, user): what is known of its set. Locked for a look-up, never while a set is made.
-    sets: Mutex<HashMap<Node, Set, Mixing>>,
+    /// Locked for a look-up, never while a set is made.
+    known: Mutex<Known>,
+}
+
+/// What is known of the sets that questions ask for.
+#[derive(Debug, Default)]
+struct Known {
+    /// By (relation, user).
+    sets: HashMap<Node, Set, Mixing>,
+    /// What those that were made take together.
+    bytes: usize,
 }
 
 /// All objects to which one user has one relation.
@@ -88,14 +97,17 @@ impl Batch {
         Self {
             store,
             questions,
-            sets: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
     /// The set of a (relation, user) that `count` more questions ask for, if it is worth making.
     fn set(&self, key: Node, count: usize) -> Option<Arc<Spread>> {
-        let asked = match self.known().entry(key).or_insert(Set::NEW) {
+        let mut known = self.known();
+        let is_full = known.bytes >= MAX_BYTES;
+        let asked = match known.sets.entry(key).or_insert(Set::NEW) {
             Set::Made(spread) => return Some(Arc::clone(spread)),
+            Set::TooWide { .. } if is_full => return None,
             Set::TooWide { asked, tried } => {
                 *asked += count;
                 // Each attempt is twice as wide as the last, so all of them cost twice the widest.
@@ -106,16 +118,16 @@ impl Batch {
                 *asked
             }
         };
+        drop(known);
         let (relation, subject) = key.parts();
         let budget = asked.saturating_mul(STEPS_PER_QUESTION).min(MAX_STEPS);
-        let spread = Arc::new(Spread::new(&self.store, subject, relation, budget)?);
-        self.known().insert(key, Set::Made(Arc::clone(&spread)));
-        Some(spread)
+        let spread = Spread::new(&self.store, subject, relation, budget)?;
+        Some(self.known().keep(key, Arc::new(spread)))
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Node, Set, Mixing>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // A panic elsewhere leaves the map whole: entries are put in at once.
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The sets that enough of all questions ask for, or for whose relations they ask.
@@ -139,14 +151,18 @@ impl Batch {
 
     /// The set of a (relation, user) whose relation combines `sets`.
     fn combined(&self, sets: &Sets, key: Node) -> Option<Arc<Spread>> {
-        if let Some(Set::Made(spread)) = self.known().get(&key) {
+        let known = self.known();
+        if let Some(Set::Made(spread)) = known.sets.get(&key) {
             return Some(Arc::clone(spread));
         }
+        if known.bytes >= MAX_BYTES {
+            return None;
+        }
+        drop(known);
         let (relation, subject) = key.parts();
         let rewrite = &self.store.plan.relation(relation).rewrite;
         let spread = Spread::combined(sets, rewrite, subject)?;
-        self.known().insert(key, Set::Made(Arc::clone(&spread)));
-        Some(spread)
+        Some(self.known().keep(key, spread))
     }
 
     /// `relation` itself if it is monotone, else the monotone relations that its rewrite names.
@@ -276,6 +292,17 @@ impl Work for Batch {
     }
 }
 
+impl Known {
+    /// Two threads may have made the same one; the later counts.
+    fn keep(&mut self, key: Node, spread: Arc<Spread>) -> Arc<Spread> {
+        self.bytes += spread.bytes();
+        if let Some(Set::Made(other)) = self.sets.insert(key, Set::Made(Arc::clone(&spread))) {
+            self.bytes -= other.bytes();
+        }
+        spread
+    }
+}
+
 impl Set {
     const NEW: Self = Self::TooWide { asked: 0, tried: 0 };
 }
@@ -285,6 +312,9 @@ const STEPS_PER_QUESTION: usize = 16;
 
 /// Bounds the time that making one set may hold a thread to about a millisecond.
 const MAX_STEPS: usize = 100_000;
+
+/// With so much in sets no further one is made: without a set an answer takes a walk.
+const MAX_BYTES: usize = 32 << 20;
 
 /// Sets made for one relation that has an `and` or a `but not`.
 const MAX_PARTS: usize = 4;

@@ -46,6 +46,11 @@ impl Bits {
         all
     }
 
+    /// What they take beside themselves.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.places) + size_of_val(&*self.pages)
+    }
+
     fn page(&self, number: usize) -> Option<&Page> {
         let place = self.places.get(number)?.checked_sub(1)?;
         self.pages.get(place as usize)

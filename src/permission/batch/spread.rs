@@ -64,6 +64,11 @@ impl Spread {
         }
     }
 
+    /// What it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.objects.bytes()
+    }
+
     #[inline]
     pub(super) fn has(&self, object: u32) -> bool {
         self.objects.has(object)

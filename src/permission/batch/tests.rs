@@ -239,12 +239,35 @@ fn a_set_is_made_once_for_all_pieces() {
     let store = store(OFFICE, &office(&mut Dice(5)));
     let batch = Batch::over(Arc::new(store), many("user:7", "blocked", 200));
     let few = batch.run(0..WORTH_A_SET - 1);
-    assert!(batch.known().is_empty(), "too few to try");
+    assert!(batch.known().sets.is_empty(), "too few to try");
     let first = batch.run(0..100);
-    assert!(matches!(batch.known().values().next(), Some(Set::Made(_))));
+    assert!(matches!(
+        batch.known().sets.values().next(),
+        Some(Set::Made(_))
+    ));
     batch.run(100..200);
-    assert_eq!(batch.known().len(), 1);
+    assert_eq!(batch.known().sets.len(), 1);
     assert_eq!(few[..], first[..few.len()]);
+}
+
+#[test]
+fn so_much_in_sets_and_no_more_is_made() {
+    let store = Arc::new(store(OFFICE, &office(&mut Dice(5))));
+    let batch = || Batch::over(Arc::clone(&store), many("user:7", "blocked", 200));
+    let (roomy, full) = (batch(), batch());
+    let answers = roomy.run(0..200);
+    let taken = roomy.known().bytes;
+    assert!(taken > 0, "{taken} bytes in a set");
+    full.known().bytes = MAX_BYTES;
+    assert_eq!(full.run(0..200), answers);
+    assert_eq!(full.known().bytes, MAX_BYTES);
+    assert!(
+        !full
+            .known()
+            .sets
+            .values()
+            .any(|set| matches!(set, Set::Made(_)))
+    );
 }
 
 #[test]
@@ -256,7 +279,7 @@ fn a_set_that_is_too_wide_is_tried_again_only_when_twice_as_many_ask() {
         Arc::new(store(OFFICE, &tuples)),
         many("user:7", "viewer", 2_000),
     );
-    let tried = || match batch.known().values().next() {
+    let tried = || match batch.known().sets.values().next() {
         Some(Set::TooWide { asked, tried }) => Some((*asked, *tried)),
         _ => None,
     };
