@@ -30,6 +30,7 @@ pub mod clock;
 mod mixing;
 pub mod problem;
 pub mod proto;
+mod threads;
 pub mod units;
 
 pub mod telemetry;

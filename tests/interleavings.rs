@@ -6,9 +6,11 @@
 //! that comes with Subzero.
 
 use std::{
-    future::Future as _,
+    future::{Future as _, poll_fn},
+    mem,
     pin::Pin,
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use loom::{
@@ -151,6 +153,61 @@ fn one_that_hangs_up_at_any_moment_takes_nobody_along() {
         let landed = leader.join().expect("it ends");
         assert_eq!(landed.callers, 3);
         assert!(landed.waiting <= 2, "{landed:?}");
+    });
+}
+
+#[test]
+fn who_relies_on_the_leader_is_woken_in_time() {
+    in_every_order(|| {
+        let flights = Arc::new(Flights::<u8, u8>::new(1, 8));
+        let Boarded::Lead(landing, _) = Flights::board(&flights, 1) else {
+            panic!("nobody else asks for it")
+        };
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(landing.watch(now, 0, after(1)), after(1));
+        let (due, there) = (after(2), Arc::clone(&flights));
+        let waiter = thread::spawn(move || {
+            let Boarded::Follow(wait) = Flights::board(&there, 1) else {
+                panic!("somebody leads")
+            };
+            let (mut wait, mut polled) = (wait.until(due, 0), false);
+            block_on(poll_fn(|context| {
+                assert!(Pin::new(&mut wait).poll(context).is_pending());
+                let is_woken = mem::replace(&mut polled, true);
+                // Whoever comes too late for this look has to see to itself.
+                if is_woken || !wait.is_watched() {
+                    return Poll::Ready(());
+                }
+                Poll::Pending
+            }));
+        });
+        assert!(landing.watch(due, 0, after(9)) >= due);
+        waiter.join().expect("it ends, or nobody woke it");
+        landing.land(7);
+    });
+}
+
+#[test]
+fn who_waits_elsewhere_or_less_long_keeps_its_own_time() {
+    in_every_order(|| {
+        let flights = Arc::new(Flights::<u8, u8>::new(1, 8));
+        let Boarded::Lead(landing, _) = Flights::board(&flights, 1) else {
+            panic!("nobody else asks for it")
+        };
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        landing.watch(now, 0, after(2));
+        for (due, thread, is_watched) in [(2, 0, true), (3, 0, true), (1, 0, false), (3, 1, false)]
+        {
+            let Boarded::Follow(wait) = Flights::board(&flights, 1) else {
+                panic!("somebody leads")
+            };
+            let mut wait = wait.until(after(due), thread);
+            assert_eq!(poll(&mut wait), Poll::Pending);
+            assert_eq!(wait.is_watched(), is_watched, "{due} on {thread}");
+        }
+        landing.land(7);
     });
 }
 

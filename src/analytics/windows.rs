@@ -23,10 +23,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt, mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -41,6 +38,7 @@ use crate::{
     pipeline::{Decision, Outcome},
     policy,
     problem::Problem,
+    threads,
     units::Span,
     verdict::Reason,
 };
@@ -110,7 +108,7 @@ impl Windows {
     pub fn add(&self, decision: &Decision) {
         let route = decision.route.as_ref();
         let address = route.map_or(0, |route| Arc::as_ptr(route).addr());
-        let shard = &self.shards[thread_number() % self.shards.len()];
+        let shard = &self.shards[threads::number() % self.shards.len()];
         let mut cells = lock(&shard.0);
         let cell = cells
             .entry((address, decision.outcome, decision.reason))
@@ -297,15 +295,6 @@ pub fn read_window(text: &str) -> Result<Duration, Problem> {
         let message = format!("`{text}` is out of range; use `10s` to `1h`");
         Err(Problem::new("window", message))
     }
-}
-
-/// Threads are numbered as they come.
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    OWN.with(|own| *own)
 }
 
 /// A panic elsewhere leaves counts that are at worst one short.

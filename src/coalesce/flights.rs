@@ -16,7 +16,9 @@
 //!
 //! # Cost
 //!
-//! Two locks to lead; two to follow, the table's and the flight's, and one to take the answer.
+//! Two locks to lead; two to follow, the table's and the flight's, and one to take the answer. Who
+//! leads keeps the time for those who wait on its own thread: a timer of each would cost as much as all
+//! the rest.
 
 use std::{
     collections::HashMap,
@@ -24,6 +26,7 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use foldhash::fast::RandomState;
@@ -50,7 +53,24 @@ struct Flight<V> {
 
 struct State<V> {
     progress: Progress<V>,
-    waiting: Slab<Waker>,
+    waiting: Slab<Seat>,
+    watch: Option<Watch>,
+}
+
+/// Of one who waits.
+struct Seat {
+    waker: Waker,
+    /// When who leads is to wake it at the latest; `None`: it keeps the time itself, or has been woken.
+    due: Option<Instant>,
+}
+
+/// Of who leads.
+#[derive(Clone, Copy)]
+struct Watch {
+    /// When it looks after those who wait.
+    next: Instant,
+    /// Where. On another thread it may be held up while a waiter's own goes on.
+    thread: usize,
 }
 
 enum Progress<V> {
@@ -91,6 +111,9 @@ pub(super) struct Landed {
 pub(super) struct Wait<V> {
     flight: Arc<Flight<V>>,
     seat: Option<usize>,
+    /// How long it waits, and on which thread.
+    until: Option<(Instant, usize)>,
+    is_watched: bool,
 }
 
 impl<K: Copy + Eq + Hash, V> Flights<K, V> {
@@ -119,6 +142,7 @@ impl<K: Copy + Eq + Hash, V> Flights<K, V> {
             state: Mutex::new(State {
                 progress: Progress::UnderWay,
                 waiting: Slab::new(),
+                watch: None,
             }),
         });
         shard.insert(key, Arc::clone(&flight));
@@ -151,6 +175,28 @@ impl<K: Copy + Eq + Hash, V> Landing<K, V> {
         self.end(Progress::Answered(answer))
     }
 
+    /// Wakes those whose time is over at `now`, and tells when to look again: `until`, or when the
+    /// first of the others is due. Those on this `thread` who come meanwhile rely on it, unless they
+    /// are due before.
+    pub(super) fn watch(&self, now: Instant, thread: usize, until: Instant) -> Instant {
+        let (mut next, mut late) = (until, Vec::new());
+        let mut state = self.flight.lock();
+        for (_, seat) in &mut state.waiting {
+            match seat.due {
+                Some(due) if due <= now => {
+                    seat.due = None;
+                    late.push(seat.waker.clone());
+                }
+                Some(due) => next = next.min(due),
+                None => {}
+            }
+        }
+        state.watch = Some(Watch { next, thread });
+        drop(state);
+        late.into_iter().for_each(Waker::wake);
+        next
+    }
+
     fn end(&mut self, progress: Progress<V>) -> Landed {
         self.has_landed = true;
         // INVARIANT: the entry is this flight's: nobody else removes it, and while it is there
@@ -164,8 +210,8 @@ impl<K: Copy + Eq + Hash, V> Landing<K, V> {
             waiting: waiting.len(),
         };
         drop(state);
-        for (_, waker) in waiting {
-            waker.wake();
+        for (_, seat) in waiting {
+            seat.waker.wake();
         }
         landed
     }
@@ -184,7 +230,20 @@ impl<V> Wait<V> {
         Self {
             flight: Arc::clone(flight),
             seat: None,
+            until: None,
+            is_watched: false,
         }
+    }
+
+    /// Waits on `thread` for so long.
+    pub(super) fn until(mut self, due: Instant, thread: usize) -> Self {
+        self.until = Some((due, thread));
+        self
+    }
+
+    /// Whether who leads polls it again when its time is over. Known once it was polled.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched
     }
 }
 
@@ -205,10 +264,18 @@ impl<V: Clone> Future for Wait<V> {
             return Poll::Ready(answer);
         }
         let waker = context.waker();
-        match wait.seat.and_then(|seat| state.waiting.get_mut(seat)) {
-            Some(known) => known.clone_from(waker),
-            None => wait.seat = Some(state.waiting.insert(waker.clone())),
+        if let Some(seat) = wait.seat.and_then(|seat| state.waiting.get_mut(seat)) {
+            seat.waker.clone_from(waker);
+            return Poll::Pending;
         }
+        let watch = state.watch;
+        let is_watched = |(due, thread): &(Instant, usize)| {
+            watch.is_some_and(|watch| watch.thread == *thread && watch.next <= *due)
+        };
+        let due = wait.until.filter(is_watched).map(|(due, _)| due);
+        wait.is_watched = due.is_some();
+        let waker = waker.clone();
+        wait.seat = Some(state.waiting.insert(Seat { waker, due }));
         Poll::Pending
     }
 }

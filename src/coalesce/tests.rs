@@ -147,6 +147,21 @@ async fn each_waits_for_its_own_deadline_and_the_work_for_its_limit() {
         coalescer.join(key(1), within(5_000), slow),
     );
     assert_eq!((hasty, patient), (Err(Error::Deadline), Ok(1)));
+    // The second waits less long than the first, which is when the leader looks: by its own timer.
+    let (patient, hasty, hastier) = tokio::join!(
+        coalescer.join(key(2), within(5_000), slow),
+        coalescer.join(key(2), within(20), slow),
+        coalescer.join(key(2), within(5), slow),
+    );
+    let late = Err(Error::Deadline);
+    assert_eq!((patient, hasty, hastier), (Ok(1), late, late));
+    // All of them, one after the other, by the leader's.
+    let (first, second, third) = tokio::join!(
+        coalescer.join(key(3), within(5), slow),
+        coalescer.join(key(3), within(10), slow),
+        coalescer.join(key(3), within(15), slow),
+    );
+    assert_eq!((first, second, third), (late, late, late));
 
     let began = Instant::now();
     let endless = || std::future::pending::<u8>();

@@ -6,18 +6,15 @@
 //! be kept out of, which alone takes five to ten: a thread writes only what is its own. Threads beyond
 //! the number that have a place of their own share the last one, and there it is.
 
-use std::{
-    cell::Cell,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use prometheus::proto::{Bucket, Histogram};
 
 use super::work::{Operation, Strategy};
-use crate::telemetry::LATENCY_BUCKETS;
+use crate::{telemetry::LATENCY_BUCKETS, threads};
 
 /// Counts by thread.
 #[derive(Debug)]
@@ -94,8 +91,7 @@ impl Tally {
     }
 
     fn own(&self) -> Own<'_> {
-        thread_local!(static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed)));
-        let own = OWN.with(Cell::get).min(SHARDS - 1);
+        let own = threads::number().min(SHARDS - 1);
         Own {
             shard: self.shards[own].get_or_init(Box::default),
             is_shared: own == SHARDS - 1,
@@ -160,8 +156,6 @@ const BOUNDS_NS: [u64; LATENCY_BUCKETS.len()] = [
 /// More threads than count on most machines, over the life of the process; those that come later share the last
 /// place, which is slower and still right.
 const SHARDS: usize = 256;
-
-static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 #[cfg(test)]
 mod tests {
