@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     ask::Peer,
+    floor::RICH,
     opa::{self, Opa},
     openfga_envoy::{self, OpenfgaEnvoy},
     pinned::subzero_on_core_1,
@@ -24,6 +25,7 @@ use crate::{
         process::Process,
         subzero::{Setup, Subzero},
     },
+    table::AT_LENGTH,
 };
 
 /// The routes that are asked for; all but the first need the token. Each prompt counts as new.
@@ -209,6 +211,7 @@ fn others(servers: &Servers) -> Vec<Case> {
         case("jwt_authn", jwt(false), false, None),
         case("jwt_authn, its cache on", jwt(true), false, None),
         case("allow everything", unix(), false, floor),
+        servers.case(AT_LENGTH, unix(), RICH, false, floor),
         case("allow everything, TCP", tcp, false, floor),
         case("allow everything, 1 KB body", unix(), true, floor),
     ]

@@ -19,6 +19,9 @@ const CPU_LIMITS: [(&str, &str, f64); 2] = [
 const RATE_LIMIT: (&str, &str, f64) = ("token + permission", "allow everything", 0.92);
 const TAIL_LIMIT: (&str, &str, f64) = ("token + permission", "allow everything", 1.15);
 
+/// The floor when it says as much as Subzero does: what is left is not Envoy's.
+pub(crate) const AT_LENGTH: &str = "allow everything, said at length";
+
 /// Requests a second over OPA's, and the share of its slowest hundredth.
 const OPA_LIMITS: [f64; 2] = [5.0, 0.2];
 
@@ -65,14 +68,26 @@ pub(crate) fn report(medians: &[(&Case, Run)], direct: &Measured, rounds: usize,
         );
     }
     let (ours, floor, limit) = RATE_LIMIT;
-    let ratio = of(medians, ours).per_second / of(medians, floor).per_second;
+    let rate = |floor| of(medians, ours).per_second / of(medians, floor).per_second;
+    let name = format!("requests/s, {ours} ÷");
     let _ = writeln!(
         ratios,
-        "| requests/s, {ours} ÷ {floor} | {ratio:.2} | ≥ {limit} |"
+        "| {name} {floor} | {:.2} | ≥ {limit} |",
+        rate(floor)
     );
+    let _ = writeln!(ratios, "| {name} {AT_LENGTH} | {:.2} | |", rate(AT_LENGTH));
     let (ours, floor, limit) = TAIL_LIMIT;
-    let ratio = of(medians, ours).p99 / of(medians, floor).p99;
-    let _ = writeln!(ratios, "| p99, {ours} ÷ {floor} | {ratio:.2} | ≤ {limit} |");
+    let tail = |floor| of(medians, ours).p99 / of(medians, floor).p99;
+    let _ = writeln!(
+        ratios,
+        "| p99, {ours} ÷ {floor} | {:.2} | ≤ {limit} |",
+        tail(floor)
+    );
+    let _ = writeln!(
+        ratios,
+        "| p99, {ours} ÷ {AT_LENGTH} | {:.2} | |",
+        tail(AT_LENGTH)
+    );
     let direct = asked_directly(direct);
     let begin = results::begin("A decision behind Envoy", "cargo bench --bench envoy");
     let whole = format!("{begin}{text}\n{ratios}\n{direct}");
