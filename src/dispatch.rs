@@ -26,6 +26,7 @@ mod calibrate;
 mod choose;
 mod config;
 mod cost;
+mod courtesy;
 mod gathering;
 mod handoff;
 mod in_place;
@@ -56,9 +57,9 @@ pub use self::{
     calibrate::Effort,
     choose::Load,
     config::{Config, Queue},
+    courtesy::{breathe, give_way},
     gathering::{Gathering, Sending, Underway},
     metrics::Metrics,
-    pool::give_way,
     single::Choice,
     table::{Row, Sample, Table},
     work::{Done, Lane, Nature, Operation, Refused, Report, Strategy, Weight, Work},
@@ -66,6 +67,7 @@ pub use self::{
 use self::{
     choose::Plan,
     cost::Costs,
+    courtesy::BREATH_NS,
     handoff::{Handoff, Seen},
     in_place::InPlace,
     pool::{Job, Pool},
@@ -291,6 +293,7 @@ impl Inner {
         for end in ends {
             if start > 0 {
                 tokio::task::yield_now().await;
+                breathe();
             }
             let began = Instant::now();
             if deadline.is_some_and(|deadline| began > deadline) {
@@ -328,8 +331,12 @@ impl Inner {
 
     /// How long a piece of so much work should be: several a thread, so that one that comes late
     /// still finds some.
-    fn piece_of(&self, work_ns: f64, threads: f64) -> f64 {
-        (work_ns / (8.0 * threads.ceil())).clamp(SHORTEST_PIECE_NS, self.piece_ns)
+    fn piece_of(&self, work_ns: f64, threads: f64, lane: Lane) -> f64 {
+        let longest = match lane {
+            Lane::Batch => self.piece_ns.min(BREATH_NS),
+            Lane::Critical | Lane::High => self.piece_ns,
+        };
+        (work_ns / (8.0 * threads.ceil())).clamp(SHORTEST_PIECE_NS, longest)
     }
 
     /// On as many threads as it is worth; this one is free meanwhile.
@@ -342,7 +349,7 @@ impl Inner {
         load: &Load,
         plan: &Plan,
     ) -> Result<Vec<W::Output>, Refused> {
-        let ends = self.pieces(&*work, self.piece_of(load.ns, plan.threads));
+        let ends = self.pieces(&*work, self.piece_of(load.ns, plan.threads, lane));
         let began = Instant::now();
         let (spread, done) = Spread::new(work, ends, deadline);
         let helpers = plan.threads.ceil() as usize;

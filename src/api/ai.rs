@@ -10,7 +10,7 @@ mod stream;
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    Extension, Json,
+    Extension,
     body::Body,
     extract::State,
     http::{
@@ -25,7 +25,13 @@ use serde_json::{Map, Value, value::RawValue};
 
 use self::stream::Lines;
 pub(super) use self::{answer::Answer, stream::Event};
-use super::{Api, access::Place, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    access::Place,
+    json::Json,
+    refusal::Refusal,
+    request::{Sent, texts},
+};
 use crate::{
     dispatch::{Lane, Report},
     screening::{self, Action, Batch, Prompt, Requirement, Screener},
@@ -61,6 +67,7 @@ impl Question {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Questions {
+    #[serde(deserialize_with = "texts")]
     pub(super) prompts: Vec<String>,
 }
 

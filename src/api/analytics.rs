@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
+    json::Json,
     refusal::Refusal,
     request::{Sent, objects},
 };

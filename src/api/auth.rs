@@ -7,10 +7,15 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Api, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    json::Json,
+    refusal::Refusal,
+    request::{Sent, texts},
+};
 use crate::{
     clock::UnixSeconds,
     dispatch::{self, Lane},
@@ -219,6 +224,7 @@ pub(super) async fn revoke(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchQuestion {
+    #[serde(deserialize_with = "texts")]
     pub(super) tokens: Vec<String>,
     #[serde(default)]
     pub(super) issuers: Option<Vec<String>>,

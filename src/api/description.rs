@@ -7,7 +7,6 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::{
-    Json,
     extract::Path,
     http::{
         HeaderName, HeaderValue, StatusCode,
@@ -18,7 +17,7 @@ use axum::{
 use serde_json::Value;
 use utoipa_swagger_ui::Config;
 
-use super::refusal::Refusal;
+use super::{json::Json, refusal::Refusal};
 
 pub(super) async fn openapi() -> Json<&'static Value> {
     Json(&DESCRIPTION)

@@ -6,15 +6,22 @@
 use std::{ops::Range, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, access::hex, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    access::hex,
+    json::Json,
+    refusal::Refusal,
+    request::{Sent, texts},
+};
 use crate::dispatch::{Lane, Operation, Report, Weight, Work};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
+    #[serde(deserialize_with = "texts")]
     pub(super) items: Vec<String>,
 }
 

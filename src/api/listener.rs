@@ -24,7 +24,9 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
-    Api, Reach, router,
+    Api, Reach,
+    pieces::{PIECE, Pieces},
+    router,
     tls::{Names, Tls},
 };
 
@@ -103,7 +105,7 @@ impl Door {
         });
         let _ = self
             .http
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Pieces(stream)), service)
             .await;
     }
 }
@@ -111,7 +113,9 @@ impl Door {
 fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE);
+        .header_read_timeout(HEADER_PATIENCE)
+        // What is read at a time, for the same reason.
+        .max_buf_size(PIECE);
     http
 }
 

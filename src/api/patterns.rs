@@ -19,11 +19,16 @@ use std::{
     },
 };
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use self::matcher::{Matcher, TooMuch};
-use super::{Api, refusal::Refusal, request::Sent};
+use super::{
+    Api,
+    json::Json,
+    refusal::Refusal,
+    request::{Sent, texts},
+};
 use crate::{
     dispatch::{Lane, Operation, Report, Weight, Work},
     verdict::Reason,
@@ -33,6 +38,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     pub(super) patterns: Vec<String>,
+    #[serde(deserialize_with = "texts")]
     pub(super) texts: Vec<String>,
     #[serde(default)]
     pub(super) regex: bool,

@@ -14,6 +14,7 @@ use serde::{
 use tokio::time::timeout;
 
 use super::{Api, refusal::Refusal};
+use crate::dispatch::breathe;
 
 /// The body of a request, read as JSON.
 #[derive(Debug)]
@@ -115,26 +116,52 @@ where
     C: Default + Extend<T>,
     D: Deserializer<'de>,
 {
-    struct List<T, C>(PhantomData<(T, C)>);
+    struct Objects<T, C>(C, PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>, C: Default + Extend<T>> Visitor<'de> for List<T, C> {
-        type Value = C;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a sequence")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<C, A::Error> {
-            let mut read = C::default();
-            while let Some(Object(value)) = list.next_element::<Object<T>>()? {
-                read.extend([value]);
-            }
-            Ok(read)
+    impl<T, C: Extend<T>> Extend<Object<T>> for Objects<T, C> {
+        fn extend<I: IntoIterator<Item = Object<T>>>(&mut self, objects: I) {
+            self.0
+                .extend(objects.into_iter().map(|Object(value)| value));
         }
     }
 
-    deserializer.deserialize_seq(List(PhantomData))
+    let empty = Objects(C::default(), PhantomData);
+    deserializer
+        .deserialize_seq(List(empty, PhantomData))
+        .map(|Objects(read, _)| read)
 }
+
+/// For fields that hold a list of texts.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    deserializer.deserialize_seq(List(Vec::new(), PhantomData::<String>))
+}
+
+/// A list of `T`, read into what it holds. Long ones let others have the core in between.
+struct List<T, C>(C, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, C: Extend<T>> Visitor<'de> for List<T, C> {
+    type Value = C;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<C, A::Error> {
+        let Self(mut read, _) = self;
+        let mut count = 0_usize;
+        while let Some(value) = list.next_element()? {
+            read.extend([value]);
+            count += 1;
+            if count.is_multiple_of(BREATH) {
+                breathe();
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// So many items take some tens of microseconds.
+const BREATH: usize = 64;
 
 /// The message without the text that was sent (it may be a token, or megabytes), and not too long.
 fn without_values(message: &str) -> String {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
+    json::Json,
     refusal::Refusal,
     request::{Sent, objects},
 };

@@ -1,6 +1,6 @@
 //! Threads for work that is worth a hand-off, and the order in which they take it.
 //!
-//! Work comes in pieces of at most a millisecond. Whoever takes the next piece takes it from the
+//! Work comes in pieces of at most a millisecond, a batch's in shorter ones. Whoever takes the next piece takes it from the
 //! first lane that has any, and within a lane in turn, so that a check waits for one piece a thread
 //! at most and no batch waits for another's end. Lanes are bounded: what does not fit is refused.
 //!
@@ -19,12 +19,11 @@ use std::{
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    unix::{set_thread_priority_and_policy, thread_native_id},
-};
 
-use super::work::Lane;
+use super::{
+    courtesy::{breathe, give_way},
+    work::Lane,
+};
 
 /// Something that is done in pieces, by several threads at once.
 pub(super) trait Job: Send + Sync {
@@ -150,6 +149,7 @@ impl Pool {
             .store(RUNNING, Ordering::Relaxed);
         while let Some((job, piece)) = self.next(crew) {
             job.perform(piece);
+            breathe();
         }
     }
 
@@ -200,13 +200,6 @@ impl std::fmt::Debug for Pool {
             .field("threads", &self.threads())
             .finish_non_exhaustive()
     }
-}
-
-/// From now on this thread runs only where no other wants to.
-pub fn give_way() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // Where it is not allowed, batches run as everybody does: slower checks, no wrong ones.
-    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 
 const RUNNING: u64 = u64::MAX;
