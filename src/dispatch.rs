@@ -67,7 +67,6 @@ pub use self::{
 use self::{
     choose::Plan,
     cost::Costs,
-    courtesy::BREATH_NS,
     handoff::{Handoff, Seen},
     in_place::InPlace,
     pool::{Job, Pool},
@@ -331,12 +330,8 @@ impl Inner {
 
     /// How long a piece of so much work should be: several a thread, so that one that comes late
     /// still finds some.
-    fn piece_of(&self, work_ns: f64, threads: f64, lane: Lane) -> f64 {
-        let longest = match lane {
-            Lane::Batch => self.piece_ns.min(BREATH_NS),
-            Lane::Critical | Lane::High => self.piece_ns,
-        };
-        (work_ns / (8.0 * threads.ceil())).clamp(SHORTEST_PIECE_NS, longest)
+    fn piece_of(&self, work_ns: f64, threads: f64) -> f64 {
+        (work_ns / (8.0 * threads.ceil())).clamp(SHORTEST_PIECE_NS, self.piece_ns)
     }
 
     /// On as many threads as it is worth; this one is free meanwhile.
@@ -349,7 +344,7 @@ impl Inner {
         load: &Load,
         plan: &Plan,
     ) -> Result<Vec<W::Output>, Refused> {
-        let ends = self.pieces(&*work, self.piece_of(load.ns, plan.threads, lane));
+        let ends = self.pieces(&*work, self.piece_of(load.ns, plan.threads));
         let began = Instant::now();
         let (spread, done) = Spread::new(work, ends, deadline);
         let helpers = plan.threads.ceil() as usize;

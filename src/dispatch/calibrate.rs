@@ -120,7 +120,7 @@ impl Dispatcher {
             for _ in 0..LEAST_RUNS as u32 * effort.rounds() {
                 rest(Duration::from_millis(1));
                 let work_ns = item_ns * count as f64;
-                let piece = self.inner.piece_of(work_ns, threads, Lane::High);
+                let piece = self.inner.piece_of(work_ns, threads);
                 let ends = cut((0..count).map(|_| item_ns), piece);
                 let seen = self.hand_over(items(count), ends, threads, work_ns, Idle::Asleep);
                 let Some(seen) = seen else {

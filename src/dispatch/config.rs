@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SHORTEST_PIECE_NS;
 use crate::{problem::Problem, units::Span};
 
 /// Where work may run, and how much of it may wait. Defaults: `config/default.yaml`.
@@ -37,7 +38,7 @@ impl Config {
         Self {
             cores: 0.0,
             hold: span("200us"),
-            piece: span("1ms"),
+            piece: span("100us"),
             queue: Queue {
                 critical: 4,
                 high: 4,
@@ -56,6 +57,13 @@ impl Config {
                 self.cores
             );
             problems.push(Problem::new("cores", message));
+        }
+        if (self.piece.get().as_nanos() as f64) < SHORTEST_PIECE_NS {
+            let message = format!(
+                "`{}` is less than it takes to hand a piece over; use `10us` or more, such as `100us`",
+                self.piece
+            );
+            problems.push(Problem::new("piece", message));
         }
         for (name, entries) in [
             ("queue.critical", self.queue.critical),

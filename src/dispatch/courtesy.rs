@@ -22,12 +22,9 @@ pub fn give_way() {
 }
 
 /// Lets whoever waits for this core have it, if this thread gives way; on others nothing happens. To be
-/// called about every [`BREATH_NS`] of work; takes some tenths of a microsecond.
+/// called about every tenth of a millisecond; takes some tenths of a microsecond.
 pub fn breathe() {
     if GIVES_WAY.get() {
         thread::yield_now();
     }
 }
-
-/// How long such a thread may work on, in nanoseconds.
-pub(super) const BREATH_NS: f64 = 100e3;

@@ -1,6 +1,6 @@
 //! Threads for work that is worth a hand-off, and the order in which they take it.
 //!
-//! Work comes in pieces of at most a millisecond, a batch's in shorter ones. Whoever takes the next piece takes it from the
+//! Work comes in pieces of at most a tenth of a millisecond. Whoever takes the next piece takes it from the
 //! first lane that has any, and within a lane in turn, so that a check waits for one piece a thread
 //! at most and no batch waits for another's end. Lanes are bounded: what does not fit is refused.
 //!

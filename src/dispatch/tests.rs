@@ -299,9 +299,12 @@ fn configuration_mistakes_are_told_with_their_cure() {
     let mut config = Config::in_place();
     config.cores = -1.0;
     config.queue.high = 0;
+    config.piece = "9us".parse().expect("a span of time");
     let problems: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
     assert!(
-        problems[0].contains("`-1`") && problems[1].starts_with("queue.high"),
+        problems[0].contains("`-1`")
+            && problems[1].starts_with("piece: `9us`")
+            && problems[2].starts_with("queue.high"),
         "{problems:?}"
     );
     assert!(Config::in_place().problems().is_empty());
