@@ -48,10 +48,10 @@ use std::{
 use futures_util::FutureExt;
 use tokio::time::{sleep_until, timeout_at};
 
-pub use self::metrics::{Metrics, Series};
-use self::{
-    flights::{Boarded, Flights, Landing},
-    waiting::Waiting,
+use self::flights::{Boarded, Flights, Landing};
+pub use self::{
+    metrics::{Metrics, Series},
+    waiting::Joined,
 };
 use crate::{check::Key, threads};
 
@@ -141,13 +141,9 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
     /// The answer to what `key` stands for: of the work under way, else of what `lead` begins.
     /// Waits until `deadline` at most.
     ///
-    /// Must be called inside a runtime that goes on, since the work is a task there.
-    pub async fn join<F>(
-        &self,
-        key: Key,
-        deadline: Instant,
-        lead: impl FnOnce() -> F,
-    ) -> Result<V, Error>
+    /// Must be called inside a runtime that goes on, since the work is a task there. It begins at once,
+    /// so that what is awaited carries neither the key nor what the work is made of.
+    pub fn join<F>(&self, key: Key, deadline: Instant, lead: impl FnOnce() -> F) -> Joined<V>
     where
         F: Future<Output = V> + Send + 'static,
     {
@@ -161,15 +157,14 @@ impl<V: Clone + Send + Sync + 'static> Coalescer<V> {
             }
             Boarded::Full => {
                 series.leads();
-                // On the heap: who waits for others' work shall not carry room for its own about.
-                return Box::pin(bounded(deadline, lead(), Error::Deadline)).await;
+                return Joined::by_itself(bounded(deadline, lead(), Error::Deadline));
             }
             Boarded::Lead(landing, wait) => {
                 self.take_off(landing, deadline, lead());
                 wait
             }
         };
-        Waiting::new(wait, deadline).await
+        Joined::to(wait, deadline)
     }
 
     /// Begins the work for `key` unless it is under way, and waits for nothing.
