@@ -25,7 +25,7 @@
 //!
 //! # Cost
 //!
-//! Leading: a task, two locks and a timer, 1.5 µs. Following: three locks, 0.8 µs on a quiet host
+//! Leading: a task, two locks and a timer, 1.6 µs. Following: three locks, 0.6 µs on a quiet host
 //! in a herd of 1,000, its key included; a library's shared future, which has neither key nor deadline, takes
 //! 0.4 (`benches/burst.rs`).
 
