@@ -32,7 +32,6 @@
 mod flights;
 mod metrics;
 mod sync;
-
 mod waiting;
 
 use std::{

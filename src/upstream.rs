@@ -19,6 +19,7 @@ mod budget;
 mod call;
 mod cause;
 mod fetch;
+mod hedge;
 
 use std::{
     collections::BTreeMap,
@@ -40,6 +41,7 @@ pub use self::{
     call::{Call, Reply},
     cause::{Cause, Error},
     fetch::{Fetcher, Form, Limits, Reach},
+    hedge::hedged,
 };
 
 /// How other services are asked. Defaults: `config/default.yaml`.

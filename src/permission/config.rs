@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub credentials: Option<Credentials>,
     /// Longest wait for one answer.
     pub timeout: Span,
+    /// After this long without an answer a question is put a second time; `None` = never.
+    pub hedge_after: Option<Span>,
     /// How often the server is asked for its newest model.
     pub poll_models: Span,
     /// Longest that a check waits for others to be asked about with it; `None` = never.
@@ -86,6 +88,7 @@ pub(super) struct Server {
     pub(super) store: String,
     pub(super) model: Option<String>,
     pub(super) timeout: Duration,
+    pub(super) hedge_after: Option<Duration>,
     pub(super) poll: Duration,
     pub(super) gather: Option<Duration>,
     pub(super) ttl: Duration,
@@ -118,6 +121,14 @@ impl ServerConfig {
             let text = "checks wait for it; the most is `10ms`, or null for never".to_owned();
             keep("gather", text);
         }
+        let hedge_after = self.hedge_after.map(Span::get);
+        if hedge_after.is_some_and(|after| after >= self.timeout.get()) {
+            let text = format!(
+                "there is no second try after `timeout`; use less than `{}`, or null for never",
+                self.timeout
+            );
+            keep("hedge_after", text);
+        }
         if let Some(credentials) = &self.credentials
             && let Some(text) = credentials.fault()
         {
@@ -129,6 +140,7 @@ impl ServerConfig {
                 store: store.clone(),
                 model: self.model_id.clone(),
                 timeout: self.timeout.get(),
+                hedge_after,
                 poll: self.poll_models.get(),
                 gather,
                 ttl: self.cache.ttl.get(),
@@ -199,6 +211,7 @@ mod tests {
         let text = "timeout: 250ms
 poll_models: 1m
 gather: 500us
+hedge_after: null
 cache: { ttl: 10s, memory: 1MiB }
 credentials: null
 model_id: null
@@ -243,6 +256,10 @@ store_id: 01ARZ3NDEKTSV4RRFFQ69G5FAV
             ("store_id: ../x", "store_id: `../x` is no id"),
             ("model_id: 1", "model_id: `1` is no id"),
             ("gather: 1s", "gather: checks wait for it"),
+            (
+                "hedge_after: 250ms",
+                "hedge_after: there is no second try after `timeout`; use less than `250ms`",
+            ),
             (
                 "credentials: {}",
                 "credentials: needs one of `key_file` and `client`",

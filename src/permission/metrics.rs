@@ -18,6 +18,7 @@ pub struct Metrics {
     pub(super) gathered: Histogram,
     pub(super) model_changes: IntCounter,
     pub(super) newer_model: IntGauge,
+    pub(super) hedges: IntCounter,
     pub(super) retries: IntCounter,
     pub(super) server: Series,
     pub(super) tokens: Series,
@@ -72,6 +73,10 @@ impl Metrics {
                 "Times that another model of the server's was taken over.",
             )?,
             newer_model,
+            hedges: counter(
+                "subzero_permission_hedges_total",
+                "Questions to the server that were put a second time while the first was under way.",
+            )?,
             retries: counter(
                 "subzero_permission_retries_total",
                 "Calls to the server that were tried again.",

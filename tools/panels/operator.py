@@ -60,6 +60,7 @@ PANELS = [
         "short",
         [
             (rate("subzero_permission_retries_total", ""), "tried again, a second"),
+            (rate("subzero_permission_hedges_total", ""), "asked twice at once, a second"),
             (f"sum (increase(subzero_permission_model_changes_total{{{CHOSEN}}}[1h]))", "models taken over, an hour"),
             (gauge("max", "subzero_permission_newer_model", ""), "newer than pinned"),
         ],

@@ -1,8 +1,9 @@
 //! One server: how it is asked, with what, how often, and when it is left alone.
 //!
 //! A check changes nothing, so it may be asked twice; but only after failures that say nothing of
-//! how busy the server is, or that it asks to have tried again, and within a budget. A call that ran
-//! out of time is not repeated: the next one would too. While the breaker is open nobody is asked.
+//! how busy the server is, or that it asks to have tried again, or where it is configured while the first
+//! is under way; and always within a budget. A call that ran out of time is not repeated: the next one
+//! would too. While the breaker is open nobody is asked.
 
 use std::{
     fs,
@@ -22,7 +23,7 @@ use crate::{
     permission::{Error, config::Server as Config},
     problem::Problem,
     units::Secret,
-    upstream::{self, Budget, Call, Fetcher, Limits, Reach, Reply},
+    upstream::{self, Budget, Call, Fetcher, Limits, Reach, Reply, hedged},
 };
 
 /// The way to a server.
@@ -31,6 +32,7 @@ pub(super) struct Server {
     budget: Budget,
     credentials: Option<Credentials>,
     fetcher: Fetcher,
+    hedge_after: Option<Duration>,
     /// Until when it asked to be left alone.
     left_alone: Mutex<Option<Instant>>,
     metrics: Metrics,
@@ -131,6 +133,7 @@ impl Server {
             budget: Budget::new(),
             credentials,
             fetcher: Fetcher::keeping(Reach::Anywhere, IDLE_CONNECTIONS),
+            hedge_after: config.hedge_after,
             left_alone: Mutex::default(),
             metrics,
             store,
@@ -239,7 +242,14 @@ impl Server {
             Ok(attempt) => attempt,
             Err(open) => return unavailable(open.to_string()),
         };
-        let reply = self.fetcher.call(call, &self.metrics.server, judge).await;
+        let send = || self.fetcher.call(call.clone(), &self.metrics.server, judge);
+        let may = || {
+            self.budget
+                .spend()
+                .then(|| self.metrics.hedges.inc())
+                .is_some()
+        };
+        let reply = hedged(self.hedge_after, may, send).await;
         // Callers who are in a hurry say nothing of the server.
         let is_cut_short =
             left < self.timeout / 2 && matches!(reply, Err(upstream::Error::Timeout));

@@ -42,6 +42,7 @@ fn remote_at(
         credentials: None,
         // A debug build and a busy machine: the suites are not about speed.
         timeout: "10s".parse().unwrap(),
+        hedge_after: None,
         poll_models: "1h".parse().unwrap(),
         gather: Some("500us".parse().unwrap()),
         cache: CacheConfig {

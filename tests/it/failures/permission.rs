@@ -103,6 +103,38 @@ async fn a_server_that_fails_is_left_alone_and_asked_again_when_it_is_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_takes_long_is_put_a_second_time_where_that_is_configured() {
+    let (server, ids) = server(Setup::default(), None).await;
+    let keys = Keys::generate();
+    let token = keys.token("alice");
+    let proxy = Proxy::start(server.http).await;
+    let more = ", hedge_after: 50ms, gather: null, cache: { memory: 0 }";
+    let text = config(&proxy, &ids, more).replace("timeout: 300ms", "timeout: 2500ms");
+    let subzero = world::subzero(&text, &keys).start().await;
+    let door = Door::dial(subzero.grpc).await;
+    let hedges = async || {
+        let metrics = subzero.metrics().await;
+        metrics.count("subzero_permission_hedges_total", &[])
+    };
+    assert_eq!(ask(&door, "/deny/own", &token).await, Answer::Allowed);
+    assert_eq!(hedges().await, 0, "the first was quick");
+    // The first question's answer comes after two seconds, the second's at once.
+    proxy.set(Fault::Slow(Duration::from_secs(2)));
+    let began = Instant::now();
+    let (answer, ()) = tokio::join!(ask(&door, "/deny/own", &token), async {
+        sleep(Duration::from_millis(25)).await;
+        proxy.set(Fault::None);
+    });
+    assert_eq!(answer, Answer::Allowed);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(hedges().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_decide_nothing_until_the_file_has_the_right_ones() {
     let (server, ids) = server(Setup::default(), Some("right")).await;
     let keys = Keys::generate();
