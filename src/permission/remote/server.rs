@@ -242,7 +242,13 @@ impl Server {
             Ok(attempt) => attempt,
             Err(open) => return unavailable(open.to_string()),
         };
-        let send = || self.fetcher.call(call.clone(), &self.metrics.server, judge);
+        let until = Instant::now() + call.limits.time;
+        let send = || {
+            let mut call = call.clone();
+            // Both together take no longer than one may.
+            call.limits.time = until.saturating_duration_since(Instant::now());
+            self.fetcher.call(call, &self.metrics.server, judge)
+        };
         let may = || {
             self.budget
                 .spend()
