@@ -20,7 +20,7 @@ use loom::{
 };
 
 use self::{
-    flights::{Boarded, Flights, Landed, Wait},
+    flights::{Boarded, Flights, Landed, Landing, Wait},
     sync::Arc,
 };
 
@@ -127,14 +127,8 @@ fn different_things_are_never_shared() {
 fn one_that_hangs_up_at_any_moment_takes_nobody_along() {
     in_every_order(|| {
         let flights = Arc::new(Flights::<u8, u8>::new(1, 8));
-        let Boarded::Lead(landing, first) = Flights::board(&flights, 1) else {
-            panic!("nobody else asks for it")
-        };
-        let (Boarded::Follow(hasty), Boarded::Follow(patient)) =
-            (Flights::board(&flights, 1), Flights::board(&flights, 1))
-        else {
-            panic!("somebody leads")
-        };
+        let (landing, first) = lead(&flights);
+        let (hasty, patient) = (follow(&flights), follow(&flights));
         let leader = thread::spawn(move || landing.land(7));
         let hanging_up = thread::spawn(move || {
             // Whoever called first hangs up as well, before it has waited at all.
@@ -160,18 +154,13 @@ fn one_that_hangs_up_at_any_moment_takes_nobody_along() {
 fn who_relies_on_the_leader_is_woken_in_time() {
     in_every_order(|| {
         let flights = Arc::new(Flights::<u8, u8>::new(1, 8));
-        let Boarded::Lead(landing, _) = Flights::board(&flights, 1) else {
-            panic!("nobody else asks for it")
-        };
+        let (landing, _) = lead(&flights);
         let now = Instant::now();
         let after = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(landing.watch(now, 0, after(1)), after(1));
         let (due, there) = (after(2), Arc::clone(&flights));
         let waiter = thread::spawn(move || {
-            let Boarded::Follow(wait) = Flights::board(&there, 1) else {
-                panic!("somebody leads")
-            };
-            let (mut wait, mut polled) = (wait.until(due, 0), false);
+            let (mut wait, mut polled) = (follow(&there).until(due, 0), false);
             block_on(poll_fn(|context| {
                 assert!(Pin::new(&mut wait).poll(context).is_pending());
                 let is_woken = mem::replace(&mut polled, true);
@@ -192,18 +181,13 @@ fn who_relies_on_the_leader_is_woken_in_time() {
 fn who_waits_elsewhere_or_less_long_keeps_its_own_time() {
     in_every_order(|| {
         let flights = Arc::new(Flights::<u8, u8>::new(1, 8));
-        let Boarded::Lead(landing, _) = Flights::board(&flights, 1) else {
-            panic!("nobody else asks for it")
-        };
+        let (landing, _) = lead(&flights);
         let now = Instant::now();
         let after = |seconds| now + Duration::from_secs(seconds);
         landing.watch(now, 0, after(2));
         for (due, thread, is_watched) in [(2, 0, true), (3, 0, true), (1, 0, false), (3, 1, false)]
         {
-            let Boarded::Follow(wait) = Flights::board(&flights, 1) else {
-                panic!("somebody leads")
-            };
-            let mut wait = wait.until(after(due), thread);
+            let mut wait = follow(&flights).until(after(due), thread);
             assert_eq!(poll(&mut wait), Poll::Pending);
             assert_eq!(wait.is_watched(), is_watched, "{due} on {thread}");
         }
@@ -215,9 +199,7 @@ fn who_waits_elsewhere_or_less_long_keeps_its_own_time() {
 fn a_leader_that_goes_without_an_answer_releases_everybody() {
     in_every_order(|| {
         let flights = Arc::new(Flights::<u8, u8>::new(1, 8));
-        let Boarded::Lead(landing, first) = Flights::board(&flights, 1) else {
-            panic!("nobody else asks for it")
-        };
+        let (landing, first) = lead(&flights);
         let there = Arc::clone(&flights);
         let other = thread::spawn(move || match Flights::board(&there, 1) {
             Boarded::Follow(wait) => block_on(wait),
@@ -242,6 +224,21 @@ fn in_every_order(events: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(events);
+}
+
+/// The first to ask.
+fn lead(flights: &Arc<Flights<u8, u8>>) -> (Landing<u8, u8>, Wait<u8>) {
+    match Flights::board(flights, 1) {
+        Boarded::Lead(landing, wait) => (landing, wait),
+        Boarded::Follow(_) | Boarded::Full => panic!("nobody else asks for it"),
+    }
+}
+
+fn follow(flights: &Arc<Flights<u8, u8>>) -> Wait<u8> {
+    match Flights::board(flights, 1) {
+        Boarded::Follow(wait) => wait,
+        Boarded::Lead(..) | Boarded::Full => panic!("somebody leads"),
+    }
 }
 
 fn poll(wait: &mut Wait<u8>) -> Poll<Option<u8>> {
