@@ -26,7 +26,6 @@ mod json;
 mod listener;
 mod logout;
 mod patterns;
-mod pieces;
 mod refusal;
 mod request;
 mod risk;

@@ -10,7 +10,6 @@
 //! The door stands on HTTP/2 itself (`server`, `service`), since a router and a codec made for any
 //! service cost as much as a decision; what is not Envoy's question goes to them.
 
-mod batched;
 mod body;
 mod decode;
 mod encode;

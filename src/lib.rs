@@ -32,6 +32,7 @@ pub mod problem;
 pub mod proto;
 mod threads;
 pub mod units;
+mod written;
 
 pub mod telemetry;
 

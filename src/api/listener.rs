@@ -24,11 +24,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
-    Api, Reach,
-    pieces::{PIECE, Pieces},
-    router,
+    Api, Reach, router,
     tls::{Names, Tls},
 };
+use crate::written::Written;
 
 /// Serves the JSON door, with `forward_auth` beside it, until the process ends.
 pub async fn serve(
@@ -105,7 +104,7 @@ impl Door {
         });
         let _ = self
             .http
-            .serve_connection(TokioIo::new(Pieces(stream)), service)
+            .serve_connection(TokioIo::new(Written::in_pieces(stream, PIECE)), service)
             .await;
     }
 }
@@ -114,10 +113,14 @@ fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE)
-        // What is read at a time, for the same reason.
         .max_buf_size(PIECE);
     http
 }
+
+/// Most bytes that are read or written at a time: some thirty microseconds. A thread that gives way does so
+/// only between system calls. Many kernels let none be interrupted, and writing the megabyte of a large
+/// batch's answer takes one of them a millisecond, in which no check can have the core.
+const PIECE: usize = 32 << 10;
 
 /// Most connections at once; an idle one costs some kilobytes.
 const MAX_CONNECTIONS: usize = 1_024;

@@ -1,8 +1,4 @@
-//! Long answers in short writes.
-//!
-//! What a reader would get wrong: a thread that gives way does so only between system calls. Many kernels
-//! let none be interrupted, and writing a megabyte to a connection takes one of them a millisecond, in
-//! which no check can have the core. The answers to large batches are that long.
+//! Streams whose writes have a shape of our choice.
 
 use std::{
     io::{self, IoSlice},
@@ -13,31 +9,54 @@ use std::{
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream that writes at most [`PIECE`] bytes at a time.
+/// A stream that is read as it is and written in another way.
 #[derive(Debug)]
-pub(super) struct Pieces<S>(pub(super) S);
+pub(crate) struct Written<S> {
+    stream: S,
+    /// Most bytes in one write.
+    most: usize,
+    /// Whether one write may take several buffers.
+    is_vectored: bool,
+}
 
-/// Some thirty microseconds.
-pub(super) const PIECE: usize = 32 << 10;
+impl<S> Written<S> {
+    /// One buffer a write, however long.
+    pub(crate) fn by_buffer(stream: S) -> Self {
+        Self {
+            stream,
+            most: usize::MAX,
+            is_vectored: false,
+        }
+    }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Pieces<S> {
+    /// At most `most` bytes a write, of as many buffers.
+    pub(crate) fn in_pieces(stream: S, most: usize) -> Self {
+        Self {
+            stream,
+            most,
+            is_vectored: true,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Written<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Pieces<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Written<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let piece = &bytes[..bytes.len().min(PIECE)];
-        Pin::new(&mut self.0).poll_write(context, piece)
+        let piece = &bytes[..bytes.len().min(self.most)];
+        Pin::new(&mut self.stream).poll_write(context, piece)
     }
 
     fn poll_write_vectored(
@@ -45,7 +64,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pieces<S> {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let (mut room, mut piece) = (PIECE, SmallVec::<[IoSlice<'_>; 8]>::new());
+        let (mut room, mut piece) = (self.most, SmallVec::<[IoSlice<'_>; 8]>::new());
         for buffer in buffers {
             let taken = buffer.len().min(room);
             piece.push(IoSlice::new(&buffer[..taken]));
@@ -54,19 +73,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pieces<S> {
                 break;
             }
         }
-        Pin::new(&mut self.0).poll_write_vectored(context, &piece)
+        Pin::new(&mut self.stream).poll_write_vectored(context, &piece)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.is_vectored && self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -76,10 +95,12 @@ mod tests {
 
     use super::*;
 
+    const PIECE: usize = 32 << 10;
+
     #[tokio::test]
     async fn long_answers_are_cut_and_whole_at_the_other_end() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let mut ours = Pieces(ours);
+        let mut ours = Written::in_pieces(ours, PIECE);
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 7).collect();
         assert_eq!(ours.write(&long).await.expect("room"), PIECE);
         let (one, two) = long[PIECE..].split_at(10);
@@ -90,5 +111,12 @@ mod tests {
         let mut read = Vec::new();
         theirs.read_to_end(&mut read).await.expect("all of it");
         assert!(read == long);
+    }
+
+    #[test]
+    fn one_buffer_at_a_time_is_said_where_it_is_wanted() {
+        let is_vectored = |stream: Written<_>| stream.is_write_vectored();
+        assert!(is_vectored(Written::in_pieces(duplex(1).0, PIECE)));
+        assert!(!is_vectored(Written::by_buffer(duplex(1).0)));
     }
 }
