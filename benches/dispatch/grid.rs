@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Rig {
     pool: Dispatcher,
     probes: Probes,
     runtime: Runtime,
+    /// How long a quota of less than a core takes to be whole again; zero without one.
+    refill: Duration,
 }
 
 /// One operation and batch size: medians in microseconds.
@@ -72,8 +75,14 @@ impl Rig {
             let metrics = dispatch::Metrics::register(&Registry::new()).expect("fresh registry");
             Dispatcher::new(&config.dispatch, metrics).expect("a pool")
         };
+        let chosen = with_pool();
         let rig = Self {
-            chosen: with_pool(),
+            refill: if chosen.cores() < 1.0 {
+                REFILL
+            } else {
+                Duration::ZERO
+            },
+            chosen,
             inline: Dispatcher::in_place(),
             pool: with_pool(),
             probes: Probes::new(Arc::clone(&screener)),
@@ -131,6 +140,7 @@ impl Rig {
     fn ways<W: Work>(&self, work: impl Fn() -> Arc<W>, time: Duration, least: usize) -> Cell {
         let mut times = [const { Vec::new() }; 3];
         let (mut foretold, mut pooled) = (Vec::new(), 0);
+        let mut last = Duration::ZERO;
         let began = Instant::now();
         for round in 0.. {
             let is_enough = round >= MOST_ROUNDS || began.elapsed() > time;
@@ -140,13 +150,19 @@ impl Rig {
             for turn in 0..3 {
                 let way = (round + turn) % 3;
                 let work = work();
+                // Each way begins with the whole quota: a pause of fifty milliseconds would else
+                // fall upon whichever happens to use it up.
+                if last > USES_UP {
+                    thread::sleep(self.refill);
+                }
                 let started = Instant::now();
                 let done = match way {
                     0 => self.run(self.inline.run_as(Strategy::Inline, work, LANE)),
                     1 => self.run(self.pool.run_as(Strategy::Pool, work, LANE)),
                     _ => self.run(self.chosen.run(work, LANE, None)),
                 };
-                let took = started.elapsed().as_secs_f64() * 1e6;
+                last = started.elapsed();
+                let took = last.as_secs_f64() * 1e6;
                 let done = done.expect("no deadline, and nobody else in the lane");
                 if round <= WARM_UP {
                     continue;
@@ -200,5 +216,9 @@ const LANE: Lane = Lane::Batch;
 const CELL: Duration = Duration::from_millis(400);
 const LEAST_ROUNDS: usize = 3;
 const MOST_ROUNDS: usize = 200;
+/// Two periods of the kernel's.
+const REFILL: Duration = Duration::from_millis(200);
+/// Of a quota of half a core, what may go unnoticed.
+const USES_UP: Duration = Duration::from_millis(1);
 /// Rounds that are not counted, beside the first.
 const WARM_UP: usize = 1;
