@@ -29,6 +29,7 @@ mod cost;
 mod courtesy;
 mod gathering;
 mod handoff;
+mod home;
 mod in_place;
 mod metrics;
 pub mod plot;

@@ -230,4 +230,4 @@ const LEAST_ITEM_NS: f64 = 0.1;
 
 /// How much work is spread to see how well it does: one amount for each that is told apart, up to
 /// where it no longer depends on it.
-const AMOUNTS_NS: [f64; 4] = [60e3, 250e3, 1e6, 4e6];
+const AMOUNTS_NS: [f64; 9] = [11e3, 22e3, 45e3, 90e3, 180e3, 360e3, 720e3, 1.4e6, 2.9e6];

@@ -126,12 +126,13 @@ fn alone(work_ns: f64, threads: f64) -> f64 {
 }
 
 fn amount(work_ns: f64) -> usize {
-    let fours = (work_ns / 32e3).max(1.0).log2() / 2.0;
-    (fours as usize).min(AMOUNTS - 1)
+    let doublings = (work_ns / 4e3).max(1.0).log2();
+    (doublings as usize).min(AMOUNTS - 1)
 }
 
-/// Amounts of work told apart: below 128 µs, below 512 µs, and so on by fours.
-const AMOUNTS: usize = 6;
+/// Amounts of work told apart: below 8 µs, below 16 µs, and so on. A second core that takes as long to
+/// wake as one takes for the work is no help with it, and much with twice as much.
+const AMOUNTS: usize = 14;
 const LATE_NS: f64 = 25e3;
 
 #[cfg(test)]

@@ -18,10 +18,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder, current_thread_index};
 
 use super::{
     courtesy::{breathe, give_way},
+    home::Homes,
     work::Lane,
 };
 
@@ -37,6 +38,8 @@ pub(super) trait Job: Send + Sync {
 
 pub(super) struct Pool {
     crews: [Crew; 2],
+    /// Where threads wake, if that is not left to the kernel.
+    homes: Option<Arc<Homes>>,
     queues: Mutex<Queues>,
     bounds: [usize; Lane::ALL.len()],
     /// Threads of a crew that may work at once: the CPU quota, when that is less than there are.
@@ -68,13 +71,22 @@ fn crew_of(lane: Lane) -> usize {
 impl Pool {
     /// `threads` threads in each crew; `bounds` entries a lane, first lane first.
     pub(super) fn new(threads: usize, bounds: [usize; 3]) -> Result<Self, String> {
-        let crew = |name: &'static str| {
-            ThreadPoolBuilder::new()
+        let homes = Homes::of(threads).map(Arc::new);
+        let crews = [("pool", false), ("batch", true)];
+        let [usual, patient] = crews.map(|(name, gives_way)| {
+            let homes = homes.clone();
+            let start = move |index| {
+                if gives_way {
+                    give_way();
+                }
+                if let Some(homes) = &homes {
+                    homes.go_home(index);
+                }
+            };
+            let crew = ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .thread_name(move |index| format!("{name}-{index}"))
-        };
-        let crews = [crew("pool"), crew("batch").start_handler(|_| give_way())];
-        let [usual, patient] = crews.map(|crew| {
+                .start_handler(start);
             let threads = crew.build().map_err(|error| error.to_string())?;
             let last_ended = AtomicU64::new(0);
             Ok::<_, String>(Crew {
@@ -84,6 +96,7 @@ impl Pool {
         });
         Ok(Self {
             crews: [usual?, patient?],
+            homes,
             queues: Mutex::default(),
             bounds,
             most: AtomicUsize::new(threads),
@@ -123,6 +136,8 @@ impl Pool {
     pub(super) fn submit(self: &Arc<Self>, job: Arc<dyn Job>, lane: Lane, helpers: usize) -> bool {
         let most = self.most.load(Ordering::Relaxed);
         let crew = crew_of(lane);
+        // One that wakes at home waits while others hold that core, so the rest are woken too.
+        let helpers = if self.homes.is_some() { most } else { helpers };
         let wake = {
             let mut queues = self.queues();
             let queue = &mut queues.lanes[lane as usize];
@@ -147,9 +162,15 @@ impl Pool {
         self.crews[crew]
             .last_ended
             .store(RUNNING, Ordering::Relaxed);
+        if let Some(homes) = &self.homes {
+            homes.leave();
+        }
         while let Some((job, piece)) = self.next(crew) {
             job.perform(piece);
             breathe();
+        }
+        if let (Some(homes), Some(index)) = (&self.homes, current_thread_index()) {
+            homes.go_home(index);
         }
     }
 
