@@ -137,10 +137,14 @@ impl Rig {
     }
 
     /// Runs it all three ways, round after round, each round beginning with another way.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody else uses this thread's runtime"
+    )]
     fn ways<W: Work>(&self, work: impl Fn() -> Arc<W>, time: Duration, least: usize) -> Cell {
         let mut times = [const { Vec::new() }; 3];
         let (mut foretold, mut pooled) = (Vec::new(), 0);
-        let mut last = Duration::ZERO;
+        let mut used = Duration::ZERO;
         let began = Instant::now();
         for round in 0.. {
             let is_enough = round >= MOST_ROUNDS || began.elapsed() > time;
@@ -152,7 +156,7 @@ impl Rig {
                 let work = work();
                 // Each way begins with the whole quota: a pause of fifty milliseconds would else
                 // fall upon whichever happens to use it up.
-                if last > USES_UP {
+                if used > USES_UP {
                     thread::sleep(self.refill);
                 }
                 let started = Instant::now();
@@ -161,8 +165,8 @@ impl Rig {
                     1 => self.run(self.pool.run_as(Strategy::Pool, work, LANE)),
                     _ => self.run(self.chosen.run(work, LANE, None)),
                 };
-                last = started.elapsed();
-                let took = last.as_secs_f64() * 1e6;
+                used = started.elapsed();
+                let took = used.as_secs_f64() * 1e6;
                 let done = done.expect("no deadline, and nobody else in the lane");
                 if round <= WARM_UP {
                     continue;
