@@ -199,7 +199,7 @@ fn encoded_runs(text: &str) -> Option<View> {
     let mut at = MIN_RUN - 1;
     // A run of MIN_RUN characters covers one of these positions, wherever it begins.
     while at < bytes.len() {
-        if !is_base64(bytes[at]) {
+        if !may_be_in_run(bytes, at) {
             at += MIN_RUN;
             continue;
         }
@@ -214,6 +214,15 @@ fn encoded_runs(text: &str) -> Option<View> {
         at = end + MIN_RUN;
     }
     runs.finish()
+}
+
+/// Whether [`MIN_RUN`] characters around `at` may be of a run: then half of them are on one side.
+/// No byte is asked for after the other: words end where no processor expects it.
+fn may_be_in_run(bytes: &[u8], at: usize) -> bool {
+    const HALF: usize = MIN_RUN / 2;
+    let all = |half: &[u8; HALF]| half.iter().fold(true, |all, byte| all & is_base64(*byte));
+    let (before, behind) = (bytes[..=at].last_chunk(), bytes[at..].first_chunk());
+    before.is_some_and(all) | behind.is_some_and(all)
 }
 
 /// The end of the run around `at`, line breaks between full lines passed.

@@ -100,3 +100,17 @@ fn letters_that_stand_alone_are_found_at_whatever_place() {
         }
     }
 }
+
+#[test]
+fn the_shortest_run_is_found_at_whatever_place() {
+    let run = "aGVsbG8gd29ybGQhISEh";
+    for before in 0..3 * run.len() {
+        for behind in ["", " and so on, for a while", "\n"] {
+            let text = format!("{:>before$}{run}{behind}", " ");
+            assert!(
+                decoded(&text).contains(&"hello world!!!!".to_owned()),
+                "{text}"
+            );
+        }
+    }
+}
