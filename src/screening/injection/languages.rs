@@ -28,7 +28,8 @@ const fn reveal(literals: &'static [&'static str], pattern: &'static str) -> Rul
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
     // German
-    ignore(&["ignorier", "vergiss", "vergessen sie", "missacht"], r"(?:ignorier[^ ]*|vergiss|vergessen sie|missacht[^ ]*)(?: [^ ]+){0,4}? (?:[^ ]*anweisung[^ ]*|instruktion[^ ]*|alles|alle (?:vorherigen|bisherigen|obigen)|das obige|die obigen|obige[^ ]*|vorherige[^ ]*|bisherige[^ ]*|vorangegangene[^ ]*|regeln|befehle|angaben|aufgaben|prompts?)"),
+    ignore(&["ignorier", "vergiss", "vergessen sie", "missacht"], r"(?:ignorier[^ ]*|vergiss|vergessen sie|missacht[^ ]*)(?: [^ ]+){0,4}? (?:[^ ]*anweisung[^ ]*|instruktion[^ ]*|alles|alle (?:vorherigen|bisherigen|obigen)|das obige|die obigen|obige[^ ]*|vorherige[^ ]*|bisherige[^ ]*|vorangegangene[^ ]*|regeln|befehle|angaben|aufgaben|aufträge|vorgaben|prompts?)"),
+    ignore(&["abweichend", "höre nicht auf", "hören sie nicht auf", "hör nicht auf", "aus dem kopf", "neue aufgabe", "bisherigen "], r"(?:abweichend (?:von|zu) (?:den |allen )?(?:vorherigen|bisherigen|obigen|vorigen|früheren)|hör(?:e|en sie)? nicht (?:mehr )?auf (?:alles|das|die|deine|ihre)(?: [^ ]+){0,2}? (?:zuvor|vorher|bisher|gesagte|anweisungen|instruktionen)|(?:aufgaben|anweisungen|instruktionen)(?: [^ ]+){0,3}? aus dem kopf|konzentrier[^.]{0,40} auf (?:deine|die|ihre|eine) neue[^ ]* aufgabe|bisherigen (?:informationen|anweisungen|aufgaben|instruktionen|regeln)[^.]{0,40} (?:irrelevant|ungültig|egal|hinfällig|vergessen|verwerfen|aufgehoben))"),
     ignore(&["ignorieren"], r"(?:obige[^ ]*|vorherige[^ ]*|bisherige[^ ]*|anweisungen|ausführungen|alles)(?: [^ ]+){0,4} ignorieren"),
     ignore(&["folgen", "hinter sich", "neuen aufgabe"], r"(?:folgen (?:jetzt |nun )?(?:neue|weitere) (?:anweisungen|aufgaben)|lassen sie alle vorherigen|beginnen mit einer neuen aufgabe)"),
     reveal(&["anweisungen", "system-prompt", "systemprompt", "prompt"], r"(?:zeig|nenn|sag|gib|wiederhol|verrat|wie laut|druck|schreib)[^ ]*(?: [^ ]+){0,6}? (?:ursprünglichen? anweisung[^ ]*|system-?prompt[^ ]*|ursprünglichen? prompts?|deine anweisungen|ihre (?:ursprünglichen )?anweisungen)"),
@@ -55,10 +56,14 @@ pub(super) const RULES: &[Rule] = &[
     reveal(&["instructies", "systeemprompt"], r"(?:toon|geef|vertel|herhaal|onthul|laat)(?: [^ ]+){0,5}? (?:(?:oorspronkelijke|originele|je|jouw) instructies|systeemprompt)"),
     // Polish
     ignore(&["ignoruj", "zapomnij", "pomiń"], r"(?:z?ignoruj|zapomnij|pomiń)(?: [^ ]+){0,4}? (?:instrukcj[^ ]*|poprzedni[^ ]*|powyższ[^ ]*|wszystk[^ ]*|polece[^ ]*|zasad[^ ]*|wcześniejsz[^ ]*)"),
+    // Not to follow, in the Romance languages and Russian, whose capital N folds to the h it looks like
+    ignore(&["no sigas", "no siga ", "no hagas caso", "ne suis pas", "ne suivez pas", "ne respecte", "non seguire", "non seguite", "não siga", " следуй", " выполняй"], r"(?:no sigas?|no hagas caso (?:a|de)|ne (?:suis|suivez|respectez?) (?:pas|plus)|non segui(?:re|te)|não sigas?|(?:не|he) (?:следуй|выполняй)(?:те)?)(?: [^ ]+){0,3}? (?:instrucci[^ ]*|indicaciones|reglas|instructions|consignes|règles|istruzioni|regole|instruções|regras|инструкци[^ ]*|указани[^ ]*|правил[^ ]*|команд[^ ]*)"),
     // Czech and Slovak
     ignore(&["ignoruj", "zapomeň", "zabudni"], r"(?:ignoruj|zapomeň|zabudni)[^ ]*(?: [^ ]+){0,4}? (?:instrukc[^ ]*|pokyn[^ ]*|předchoz[^ ]*|predchádz[^ ]*|vše|všetk[^ ]*|pravid[^ ]*)"),
     // Swedish, Danish, Norwegian
     ignore(&["ignorera", "ignorer ", "glöm", "glem ", "bortse", "se bort fra"], r"(?:ignorera|ignorer|glöm|glem|bortse från|se bort fra)(?: [^ ]+){0,4}? (?:instruktion[^ ]*|instruks[^ ]*|tidigare|tidligere|föregående|forrige|foregående|allt|alt|regler[^ ]*)"),
+    // Croatian, Serbian, Bosnian, Slovene, Bulgarian
+    ignore(&["zaboravi", "ignoriraj", "ignoriši", "zanemari", "pozabi", "забрави", "игнорирай", "занемари", "заборави"], r"(?:zaboravi[^ ]*|ignoriraj[^ ]*|ignoriši[^ ]*|zanemari[^ ]*|pozabi[^ ]*|забрави[^ ]*|игнорирай[^ ]*|занемари[^ ]*|заборави[^ ]*)(?: [^ ]+){0,4}? (?:instrukcij[^ ]*|uput[^ ]*|naredb[^ ]*|navodil[^ ]*|prethodn[^ ]*|prejšnj[^ ]*|pravil[^ ]*|sve|vse|инструкци[^ ]*|упутств[^ ]*|предишн[^ ]*|претходн[^ ]*|правила|всичко|све)"),
     // Finnish, Hungarian, Romanian, Turkish
     ignore(&["unohda", "ohita", "huomiotta", "älä välitä"], r"(?:unohda|ohita|jätä huomiotta|älä välitä)(?: [^ ]+){0,4}? (?:ohje[^ ]*|aiem[^ ]*|edelli[^ ]*|kaikki)"),
     ignore(&["figyelmen kívül", "felejts", "ignoráld"], r"(?:hagyd figyelmen kívül|felejts[^ ]* el|ignoráld)(?: [^ ]+){0,4}? (?:[^ ]*utasítás[^ ]*|korábbi[^ ]*|előző[^ ]*|szabály[^ ]*|minden[^ ]*)"),
@@ -72,6 +77,8 @@ pub(super) const RULES: &[Rule] = &[
     // Vietnamese, Indonesian and Malay
     ignore(&["bỏ qua", "phớt lờ", "quên"], r"(?:bỏ qua|phớt lờ|quên)(?: [^ ]+){0,4}? (?:hướng dẫn|chỉ dẫn|chỉ thị|lệnh|quy tắc|trước)"),
     ignore(&["abaikan", "lupakan"], r"(?:abaikan|lupakan)(?: [^ ]+){0,4}? (?:instruksi|perintah|arahan|sebelum[^ ]*|semua|aturan|petunjuk)"),
+    // Tagalog, Swahili
+    ignore(&["balewalain", "huwag pansinin", "kalimutan", "puuza", "sahau"], r"(?:balewalain|huwag pansinin|kalimutan|puuza|sahau)(?: [^ ]+){0,4}? (?:tagubilin|panuto|utos|nauna[^ ]*|naunang|lahat|maagizo|maelekezo|yote|sheria|awali)"),
     // Chinese, Japanese, Korean
     ignore(&["忽略", "无视", "忽視", "無視", "忘记", "忘記", "不要理会", "忽视", "抛开", "忘掉"], r"(?:忽略|无视|忽視|無視|忘记|忘記|不要理会|忽视|抛开|忘掉)[^。，]{0,15}(?:指令|指示|说明|提示|规则|命令|设定|設定|要求|上文|限制|约束|對話|对话|规定|以上|之前|上面|所有内容)"),
     reveal(&["系统提示", "系統提示", "初始指令", "提示词", "提示詞", "你的指令"], r"(?:显示|告诉|输出|重复|打印|说出|透露|顯示|告訴|輸出|重複|列出|复述|写出)[^。，]{0,12}(?:系统提示|系統提示|初始指令|提示词|提示詞|你的指令|初始提示)"),
@@ -84,5 +91,7 @@ pub(super) const RULES: &[Rule] = &[
     ignore(&["نادیده بگیر", "فراموش کن"], r"(?:دستور[^ ]*|قبلی|قوانین|بالا)(?: [^ ]+){0,4}? (?:نادیده بگیر|فراموش کن)"),
     ignore(&["התעלם", "שכח"], r"(?:ה?תתעלם|התעלם|התעלמי|שכח)(?: [^ ]+){0,3}? (?:[^ ]*הוראות|[^ ]*קודמות|הכל|[^ ]*כללים)"),
     ignore(&["अनदेख", "नज़रअंदाज", "भूल जा", "उपेक्षा"], r"(?:निर्देश|पिछले|आदेश|नियम|ऊपर)[^।]{0,40}(?:अनदेख|नज़रअंदाज|भूल जा|उपेक्षा)"),
+    ignore(&["উপেক্ষা", "ভুলে যা", "অগ্রাহ্য"], r"(?:নির্দেশ|আগের|পূর্ববর্তী|নিয়ম|আদেশ|উপরের)[^।]{0,40}(?:উপেক্ষা|ভুলে যা|অগ্রাহ্য)"),
+    ignore(&["نظر انداز", "بھول جا"], r"(?:ہدایات|پچھلی|سابقہ|احکامات|قواعد|اوپر)[^۔]{0,40}(?:نظر انداز|بھول جا)"),
     ignore(&["เพิกเฉย", "ละเว้น", "ไม่สนใจ", "ลืม"], r"(?:เพิกเฉย|ละเว้น|ไม่สนใจ|ลืม)[^ ]{0,40} ?(?:คำสั่ง|คำแนะนำ|ก่อนหน้า|กฎ)"),
 ];

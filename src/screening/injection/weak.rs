@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     weak(2, &["act as", "pretend", "roleplay", "role-play", "role play", "playing the role", "you are going to", "simulate", "immerse yourself", "simulator"], ""),
     weak(4, &["mode output", "mode response", "mode outputs", "mode responses", "mode, ", "opposite day", "no prohibitions", "no rules", "zero restrictions"], r"\b(?:\w+ mode (?:outputs?|responses?)|stay in \w+ mode|(?:while|when) in \w+ mode|opposite day|no prohibitions|no rules|zero restrictions)\b"),
     weak(3, &["your name is", "you will act as", "you will respond as", "you will play", "respond as ", "answer as ", "speaking as", "you will be a"], r"\b(?:your name is(?: now)?|you will (?:act|respond|play|answer)(?: as)?|(?:respond|answer) as [a-z]\w+|you will be an? )"),
-    weak(3, &["in character", "break character", "breaking character", "out of character"], ""),
+    weak(3, &["in character", "break character", "breaking character", "out of character", "in their roles", "in your role", "stay in the role", "breaking out of"], ""),
     weak(4, &["unfiltered", "uncensored", "unrestricted", "unlimited", "limitless", "unethical", "amoral", "immoral", "unhinged", "no morals"], ""),
     weak(2, &["illegal", "unlawful", "offensive", "inappropriate", "nsfw", "swear", "curse words", "harmful", "dangerous"], ""),
     weak(4, &["openai", "content policy", "content policies", "usage policies", "anthropic"], ""),
