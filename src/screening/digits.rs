@@ -18,6 +18,21 @@ pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
     Some(from + rest.take(BLOCK).position(u8::is_ascii_digit)?)
 }
 
+/// How many digits there are.
+pub(super) fn digits(bytes: &[u8]) -> usize {
+    // Small sums of small blocks: sixteen at once fit where two large ones do.
+    let count = |block: &[u8]| {
+        let digits = block
+            .iter()
+            .map(|byte| u8::from(byte.wrapping_sub(b'0') < 10));
+        digits.fold(0_u8, u8::wrapping_add)
+    };
+    bytes
+        .chunks(4 * BLOCK)
+        .map(|block| usize::from(count(block)))
+        .sum()
+}
+
 const BLOCK: usize = 32;
 
 #[cfg(test)]
@@ -34,8 +49,10 @@ mod tests {
                 assert_eq!(next_digit(&text, from), Some(at));
             }
             assert_eq!(next_digit(&text, at + 1), None);
+            assert_eq!(digits(&text), 1);
             text[at] = byte;
         }
         assert_eq!(next_digit(&text, text.len() + 1), None);
+        assert_eq!([digits(&text), digits(&[b'7'; 1_000])], [0, 1_000]);
     }
 }

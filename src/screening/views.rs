@@ -15,7 +15,7 @@ use std::ops::Range;
 use base64_simd::forgiving_decode_to_vec;
 use memchr::memchr3_iter;
 
-use super::{document::floor, offsets::OffsetMap};
+use super::{digits::digits, document::floor, offsets::OffsetMap};
 
 pub(super) use self::letters::{Cipher, leet, spaced};
 
@@ -54,7 +54,7 @@ pub(super) fn views(text: &str) -> Vec<View> {
     views.extend(unescaped(text));
     views.extend(encoded_runs(text));
     views.extend(spaced(text));
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits(text.as_bytes());
     if digits >= letters::FEWEST_DIGITS_OF_CODES {
         views.extend(letters::codes(text));
     }
@@ -220,7 +220,10 @@ fn encoded_runs(text: &str) -> Option<View> {
 /// No byte is asked for after the other: words end where no processor expects it.
 fn may_be_in_run(bytes: &[u8], at: usize) -> bool {
     const HALF: usize = MIN_RUN / 2;
-    let all = |half: &[u8; HALF]| half.iter().fold(true, |all, byte| all & is_base64(*byte));
+    let all = |half: &[u8; HALF]| {
+        half.iter()
+            .fold(true, |all, byte| all & BASE64[usize::from(*byte)])
+    };
     let (before, behind) = (bytes[..=at].last_chunk(), bytes[at..].first_chunk());
     before.is_some_and(all) | behind.is_some_and(all)
 }
@@ -248,8 +251,19 @@ fn run_end(bytes: &[u8], at: usize) -> usize {
 }
 
 fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    BASE64[usize::from(byte)]
 }
+
+const BASE64: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
 
 fn decode_run(run: &[u8]) -> Option<String> {
     let run: Vec<u8> = run
