@@ -102,10 +102,16 @@ impl Rig {
                 self.cell(operation, items, Duration::from_millis(30), 1);
             }
         }
+        // Under a quota most of the time is rest.
+        let time = if self.refill.is_zero() {
+            CELL
+        } else {
+            CELL / 3
+        };
         let mut cells = Vec::new();
         for operation in Operation::ALL {
             for items in SIZES {
-                let cell = self.cell(operation, items, CELL, LEAST_ROUNDS);
+                let cell = self.cell(operation, items, time, LEAST_ROUNDS);
                 tell(&cell);
                 cells.push(cell);
             }
@@ -144,20 +150,21 @@ impl Rig {
     fn ways<W: Work>(&self, work: impl Fn() -> Arc<W>, time: Duration, least: usize) -> Cell {
         let mut times = [const { Vec::new() }; 3];
         let (mut foretold, mut pooled) = (Vec::new(), 0);
-        let mut used = Duration::ZERO;
+        let (mut used, mut rested) = (Duration::ZERO, Duration::ZERO);
         let began = Instant::now();
         for round in 0.. {
-            let is_enough = round >= MOST_ROUNDS || began.elapsed() > time;
+            let is_enough = round >= MOST_ROUNDS || began.elapsed() > time + rested;
             if round > WARM_UP + least && is_enough {
                 break;
             }
             for turn in 0..3 {
                 let way = (round + turn) % 3;
                 let work = work();
-                // Each way begins with the whole quota: a pause of fifty milliseconds would else
+                // Each way begins with most of the quota: a pause of fifty milliseconds would else
                 // fall upon whichever happens to use it up.
-                if used > USES_UP {
+                if used > USES_UP && !self.refill.is_zero() {
                     thread::sleep(self.refill);
+                    (used, rested) = (Duration::ZERO, rested + self.refill);
                 }
                 let started = Instant::now();
                 let done = match way {
@@ -165,8 +172,9 @@ impl Rig {
                     1 => self.run(self.pool.run_as(Strategy::Pool, work, LANE)),
                     _ => self.run(self.chosen.run(work, LANE, None)),
                 };
-                used = started.elapsed();
-                let took = used.as_secs_f64() * 1e6;
+                let took = started.elapsed();
+                used += took;
+                let took = took.as_secs_f64() * 1e6;
                 let done = done.expect("no deadline, and nobody else in the lane");
                 if round <= WARM_UP {
                     continue;
@@ -223,6 +231,6 @@ const MOST_ROUNDS: usize = 200;
 /// Two periods of the kernel's.
 const REFILL: Duration = Duration::from_millis(200);
 /// Of a quota of half a core, what may go unnoticed.
-const USES_UP: Duration = Duration::from_millis(1);
+const USES_UP: Duration = Duration::from_millis(10);
 /// Rounds that are not counted, beside the first.
 const WARM_UP: usize = 1;
