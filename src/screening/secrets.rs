@@ -16,6 +16,7 @@ use memchr::memchr_iter;
 
 use super::{
     Findings,
+    digits::digits,
     document::floor,
     literals::{CHECKED, Windows},
     pattern::Pattern,
@@ -222,7 +223,7 @@ fn is_likely(rule: &Rule, whole: &str, secret: &str) -> bool {
         return true;
     }
     // A value without digits is a word or a name in code.
-    let digits = secret.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits(secret.as_bytes());
     if rule.id != rules::GENERIC {
         return digits > 0;
     }

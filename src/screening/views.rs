@@ -254,17 +254,6 @@ fn is_base64(byte: u8) -> bool {
     BASE64[usize::from(byte)]
 }
 
-const BASE64: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-        byte += 1;
-    }
-    table
-};
-
 fn decode_run(run: &[u8]) -> Option<String> {
     let run: Vec<u8> = run
         .iter()
@@ -324,6 +313,18 @@ pub(super) fn is_text_in_base64(data: &str) -> bool {
         .and_then(text_of)
         .is_some()
 }
+
+/// The bytes of base64, in both its alphabets.
+const BASE64: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
 
 /// Shortest run that is tried, in characters: 15 bytes of base64.
 const MIN_RUN: usize = 20;
