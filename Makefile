@@ -21,7 +21,7 @@ help:
 	@echo '                     OPA=path/of/opa-envoy-plugin puts that beside it (docs/sizing.md)'
 	@echo 'make bench-growth    how the cost of a check grows with routes, issuers, tuples, bodies, streams; memory'
 	@echo 'make bench-instructions  instructions a check, by callgrind: what a change costs on a busy machine'
-	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: four minutes'
+	@echo 'make bench-dispatch  where batches run, on all cores, on one and on half a core: eight minutes'
 	@echo 'make bench-tail      checks beside batches that are pushed without pause: a minute'
 	@echo 'make bench-burst     bursts of questions with coalescing and without: two minutes'
 	@echo 'make bench-outage    checks while Redis is away, slow or failing over: a minute and a half'

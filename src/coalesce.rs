@@ -25,9 +25,9 @@
 //!
 //! # Cost
 //!
-//! Leading: a task, two locks and a timer, 1.6 µs. Following: three locks, 0.6 µs on a quiet host
+//! Leading: a task, two locks and a timer, 1.6 µs. Following: three locks, 0.6 to 0.8 µs
 //! in a herd of 1,000, its key included; a library's shared future, which has neither key nor deadline, takes
-//! 0.4 (`benches/burst.rs`).
+//! 0.4 to 0.6 on the same hosts (`benches/burst.rs`).
 
 mod flights;
 mod metrics;
