@@ -3,8 +3,9 @@
 //! What a reader would get wrong: whoever sends an invented token causes a question, so questions
 //! are bounded three times over: one at a time for a token, so many at a time for an issuer, and a
 //! token that the issuer did not know is not asked about again for a moment. An answer that a token
-//! is active is kept with the proven tokens, by [`super::cache`]; only the others are kept here.
-//! Tokens themselves are not kept.
+//! is active is kept with the proven tokens, by [`super::cache`], once its claims were judged; here
+//! it stays only for the moment that this takes, so that whoever asks in between does not ask the
+//! issuer again. Tokens themselves are not kept.
 //!
 //! # Cost
 //!
@@ -42,6 +43,8 @@ pub(super) struct Introspector {
 }
 
 struct Inner {
+    /// What was said of active tokens a moment ago, and until when it is good here.
+    active: sync::Cache<Key, (Arc<Word>, Instant)>,
     endpoint: Endpoint,
     /// Until when a token that is not active is not asked about again.
     inactive: sync::Cache<Key, Instant>,
@@ -73,6 +76,7 @@ impl Introspector {
         Self {
             flights: Coalescer::new(Kind::Token, endpoint.patience(), metrics),
             inner: Arc::new(Inner {
+                active: sync::Cache::new(config.max_in_flight.into()),
                 endpoint,
                 inactive: sync::Cache::new(MAX_INACTIVE),
                 issuer: issuer.to_owned(),
@@ -90,10 +94,8 @@ impl Introspector {
         let key = Key::of("introspection", |fields| {
             fields.text(token);
         });
-        match self.inner.inactive.get(&key) {
-            Some(until) if Instant::now() < until => return Err(Error::Inactive),
-            Some(_) => drop(self.inner.inactive.remove(&key)),
-            None => {}
+        if let Some(answer) = self.inner.known(&key) {
+            return answer;
         }
         let lead = || {
             let inner = Arc::clone(&self.inner);
@@ -102,11 +104,7 @@ impl Introspector {
                 .field("token_type_hint", "access_token");
             async move {
                 let answer = inner.ask(form).await;
-                if matches!(answer, Err(Error::Inactive)) {
-                    inner
-                        .inactive
-                        .insert(key, Instant::now() + inner.keep_inactive);
-                }
+                inner.keep(key, &answer);
                 answer
             }
         };
@@ -117,6 +115,36 @@ impl Introspector {
 }
 
 impl Inner {
+    /// What was said of a token lately.
+    fn known(&self, key: &Key) -> Option<Answer> {
+        let now = Instant::now();
+        match self.active.get(key) {
+            Some((word, until)) if now < until => return Some(Ok(word)),
+            Some(_) => drop(self.active.remove(key)),
+            None => {}
+        }
+        match self.inactive.get(key) {
+            Some(until) if now < until => return Some(Err(Error::Inactive)),
+            Some(_) => drop(self.inactive.remove(key)),
+            None => {}
+        }
+        None
+    }
+
+    /// Notes what the issuer says of a token, before anybody is told.
+    fn keep(&self, key: Key, answer: &Answer) {
+        let now = Instant::now();
+        match answer {
+            Ok(word) => {
+                let until = word.until.min(now + JUDGING);
+                self.active.insert(key, (Arc::clone(word), until));
+            }
+            Err(Error::Inactive) => self.inactive.insert(key, now + self.keep_inactive),
+            // Nothing is known of the token.
+            Err(_) => {}
+        }
+    }
+
     async fn ask(&self, form: Form) -> Answer {
         let _place = self.places.try_acquire().map_err(|_| Error::Overloaded)?;
         let asked = self.endpoint.ask(form, read).await;
@@ -173,6 +201,9 @@ fn read(status: u16, bytes: &[u8]) -> Result<Option<Claims>, upstream::Error> {
 
 /// The longest answer, in bytes.
 pub(super) const MAX_ANSWER: usize = 64 << 10;
+
+/// Longer than it takes to judge an answer and to keep it with the proven tokens.
+const JUDGING: Duration = Duration::from_secs(1);
 
 /// Tokens that are remembered as not active: about a megabyte.
 const MAX_INACTIVE: usize = 8 << 10;

@@ -175,6 +175,26 @@ async fn answers_are_kept_no_longer_than_they_are_good() {
     );
 }
 
+/// Between an answer and its place among the proven tokens lies the judging of its claims. An answer
+/// that is refused never gets there, so that moment can be looked at.
+#[tokio::test]
+async fn nobody_asks_again_while_an_answer_is_judged() {
+    let server = Endpoint::start().await;
+    server.answer(200, &active("aud", json!("https://other.example")));
+    let verifier = verifier(&server, &json!({}));
+    for _ in 0..5 {
+        let reason = ask(&verifier, TOKEN).await.err();
+        assert_eq!(reason, Some(Reason::TokenAudience));
+    }
+    assert_eq!(server.asked().len(), 1);
+    let _ = ask(&verifier, "another").await;
+    assert_eq!(
+        server.asked().len(),
+        2,
+        "one token's answer is not another's"
+    );
+}
+
 #[tokio::test]
 async fn a_revocation_counts_for_a_token_that_is_still_said_to_be_active() {
     let server = Endpoint::start().await;
