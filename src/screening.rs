@@ -20,8 +20,8 @@
 //! that one check some tenths of a millisecond slower a rule.
 
 mod batch;
+mod blocks;
 mod body;
-mod digits;
 mod document;
 mod error;
 mod finding;

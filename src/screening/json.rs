@@ -8,7 +8,10 @@
 
 use std::ops::Range;
 
-use super::offsets::OffsetMap;
+use super::{
+    blocks::{is, is_within, position},
+    offsets::OffsetMap,
+};
 
 /// Where in the text it stops being JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -169,18 +172,9 @@ impl<'a> Reader<'a> {
 
 /// How many of the first bytes stand for themselves in a string.
 fn plain_run(bytes: &[u8]) -> usize {
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    let (chunks, _) = bytes.as_chunks::<CHUNK>();
-    // Without a way out of the middle of a chunk its bytes are looked at together.
-    let has_none =
-        |chunk: &&[u8; CHUNK]| !chunk.iter().fold(false, |any, byte| any | is_special(byte));
-    let whole = CHUNK * chunks.iter().take_while(has_none).count();
-    let rest = &bytes[whole..];
-    whole + rest.iter().position(is_special).unwrap_or(rest.len())
+    let special = |bytes| is_within(bytes, 0, 0x1f) | is(bytes, b'"') | is(bytes, b'\\');
+    position(bytes, special).unwrap_or(bytes.len())
 }
-
-/// Bytes of a string looked at together.
-const CHUNK: usize = 32;
 
 /// How long the number at the start of `bytes` is, if one stands there.
 fn number_len(bytes: &[u8]) -> Option<usize> {

@@ -18,7 +18,10 @@ use icu_normalizer::DecomposingNormalizerBorrowed;
 use memchr::memmem;
 
 use self::confusables::latin_look_alike;
-use super::offsets::OffsetMap;
+use super::{
+    blocks::{Block, is, is_within, position},
+    offsets::OffsetMap,
+};
 
 /// Text without what cannot be seen.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ pub(super) struct Clean<'a> {
 /// Strips invisible and control characters and writes compatibility forms of ASCII as ASCII. Invisible letters
 /// (Unicode tags, variation selectors) are written out, since models read them.
 pub(super) fn clean(text: &str) -> Clean<'_> {
-    if text.is_ascii() && !has_control(text.as_bytes()) {
+    if text.is_ascii() && position(text.as_bytes(), controls).is_none() {
         return Clean {
             text: Cow::Borrowed(text),
             map: OffsetMap::default(),
@@ -82,20 +85,14 @@ pub(super) fn clean(text: &str) -> Clean<'_> {
 
 /// How many ASCII bytes that are kept `bytes` begins with.
 fn plain_len(bytes: &[u8]) -> usize {
-    let is_plain = |byte: &&u8| byte.is_ascii() && !is_control(**byte);
-    bytes.iter().take_while(is_plain).count()
-}
-
-/// Whether any byte is stripped. Without an early end, so that it is vectorised.
-fn has_control(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .fold(false, |any, byte| any | is_control(*byte))
+    let other = |bytes| is_within(bytes, 0x80, u8::MAX) | controls(bytes);
+    position(bytes, other).unwrap_or(bytes.len())
 }
 
 /// ASCII controls that have no place in a text: all but tab and line breaks.
-fn is_control(byte: u8) -> bool {
-    byte == 0x7f || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
+fn controls(bytes: Block) -> Block {
+    let below = is_within(bytes, 0, b'\t' - 1) | is_within(bytes, b'\n' + 1, 0x1f);
+    (below & !is(bytes, b'\r')) | is(bytes, 0x7f)
 }
 
 /// Text in lower case with single blanks, accents and look-alikes folded; and the map back.

@@ -16,7 +16,7 @@ use memchr::memchr_iter;
 
 use super::{
     Findings,
-    digits::digits,
+    blocks::digits,
     document::floor,
     literals::{CHECKED, Windows},
     pattern::Pattern,

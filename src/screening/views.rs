@@ -15,7 +15,7 @@ use std::ops::Range;
 use base64_simd::forgiving_decode_to_vec;
 use memchr::memchr3_iter;
 
-use super::{digits::digits, document::floor, offsets::OffsetMap};
+use super::{blocks::digits, document::floor, offsets::OffsetMap};
 
 pub(super) use self::letters::{Cipher, leet, spaced};
 

@@ -48,6 +48,8 @@ pub(super) enum Form {
 /// Collects the strings of `body`.
 pub(super) fn walk(body: &str, form: Form, limits: Limits) -> Result<Document, Error> {
     let mut document = Document::default();
+    // Decoded text is hardly ever longer.
+    document.text.reserve(body.len().min(limits.text));
     let mut walker = Walker::new(body, &mut document, limits, None);
     walker.root(form)?;
     nested(&mut document, limits)?;

@@ -13,7 +13,7 @@ use super::{
     crypto, iban,
     regions::{Region, Regions},
 };
-use crate::screening::digits::next_digit;
+use crate::screening::blocks::next_digit;
 
 /// A kind of code.
 struct Code {

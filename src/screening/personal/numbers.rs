@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::screening::digits::next_digit;
+use crate::screening::blocks::next_digit;
 
 /// Fewest digits of a number that is looked at.
 const SHORTEST: usize = 7;

@@ -3,7 +3,11 @@
 use std::ops::Range;
 
 use super::{Decoded, Origin, Rewriting, View};
-use crate::screening::{digits::next_digit, document::floor, offsets::OffsetMap};
+use crate::screening::{
+    blocks::{self, is, next_digit},
+    document::floor,
+    offsets::OffsetMap,
+};
 
 /// A cipher that swaps letters one for one, or turns the text round.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -153,17 +157,18 @@ pub(in crate::screening) fn leet(text: &str) -> Option<View> {
     let (mut dense, mut recent) = (None::<(usize, usize)>, [None::<(usize, usize)>; 3]);
     let bytes = text.as_bytes();
     let ends_word = |byte: &u8| matches!(byte, b' ' | b'\n');
+    let ends_words = |bytes| is(bytes, b' ') | is(bytes, b'\n');
     // Where a word begins, and how many begin before it. Words without a digit are passed over.
     let (mut at, mut count) = (0, 0);
     while let Some(digit) = next_digit(bytes, at) {
         let before = &bytes[at..digit];
-        count += before.iter().filter(|byte| ends_word(byte)).count();
+        count += blocks::count(before, ends_words);
         let start = at
             + before
                 .iter()
                 .rposition(ends_word)
                 .map_or(0, |last| last + 1);
-        let rest = bytes[digit..].iter().position(ends_word);
+        let rest = blocks::position(&bytes[digit..], ends_words);
         let end = rest.map_or(bytes.len(), |rest| digit + rest);
         if is_mixed(&bytes[start..end]) {
             recent.rotate_left(1);
