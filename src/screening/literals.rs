@@ -1,12 +1,12 @@
 //! Every literal that starts a rule, looked for at once.
 //!
 //! ```text
-//! three bytes of the text -> no literal has such:  nearly always
-//!                         -> some have:            what stands around them fits?  compare
+//! four bytes of the text -> no literal has such:  nearly always
+//!                        -> some have:            compare
 //! ```
 //!
 //! Phrases and secrets are looked for in one pass over the folded text: it costs as much as the pass for
-//! either. Each literal is known by those three of its bytes that are rarest in English.
+//! either. Each literal is known by those four of its bytes that are rarest in English.
 //!
 //! # What a reader would get wrong
 //!
@@ -16,7 +16,8 @@
 //!
 //! # Cost
 //!
-//! Two nanoseconds a byte of prose; some tens where a text repeats what many literals have in common.
+//! A nanosecond and a half a byte of prose; some tens where a text repeats what many literals have in
+//! common.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -25,7 +26,8 @@ use memchr::memchr_iter;
 /// The literals, and what each leads to.
 #[derive(Debug)]
 pub(super) struct Literals<Lead> {
-    /// By the hash of three bytes: 1 where some literal may be known by them.
+    /// By the hash of three bytes: a bit for each byte that may come next, of which three bits count,
+    /// where some literal is known by the four.
     filter: Box<[u8; 1 << FILTER_BITS]>,
     /// Open addressing, at most half full.
     slots: Vec<Slot>,
@@ -40,9 +42,6 @@ pub(super) struct Literals<Lead> {
 #[derive(Clone, Debug, Default)]
 struct Slot {
     three: u32,
-    /// Which bytes stand behind them and before them in some literal: a bit for each six bits of a byte.
-    behind: u64,
-    before: u64,
     places: Range<usize>,
 }
 
@@ -51,6 +50,38 @@ struct Slot {
 struct Place {
     literal: usize,
     at: usize,
+    /// How the literal begins.
+    head: Head,
+}
+
+/// Up to eight bytes that are compared at once.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    bytes: u64,
+    /// Which of them count.
+    mask: u64,
+}
+
+impl Head {
+    fn of(literal: &[u8]) -> Self {
+        let mask = u64::MAX >> (64 - 8 * literal.len().clamp(1, 8));
+        let bytes = eight(literal);
+        Self { bytes, mask }
+    }
+
+    fn begins(self, bytes: &[u8]) -> bool {
+        eight(bytes) & self.mask == self.bytes
+    }
+}
+
+/// The first eight of `bytes`, or as many as there are and nulls.
+fn eight(bytes: &[u8]) -> u64 {
+    let whole = bytes.first_chunk().copied();
+    u64::from_le_bytes(whole.unwrap_or_else(|| {
+        let mut eight = [0; 8];
+        eight[..bytes.len()].copy_from_slice(bytes);
+        eight
+    }))
 }
 
 /// A literal in a text. In the order of the ends.
@@ -77,15 +108,13 @@ impl<Lead> Literals<Lead> {
                 short.push(literal);
                 continue;
             }
-            // The rarest, and of those as rare the one that fewest literals are known by.
-            let cost = |at: &usize| {
-                let sharing = by_three.get(&three(&bytes[*at..])).map_or(0, Vec::len);
-                let common = bytes[*at..*at + 3].iter().map(|byte| commonness(*byte));
-                common.product::<usize>() * (1 + sharing)
-            };
-            let at = (0..=bytes.len() - 3).min_by_key(cost).unwrap_or_default();
+            let length = bytes.len().min(4);
+            let rarest = bytes.windows(length).map(commonness).enumerate();
+            let at = rarest.min_by_key(|(_, common)| *common);
+            let at = at.map_or(0, |(at, _)| at);
             let places = by_three.entry(three(&bytes[at..])).or_default();
-            places.push(Place { literal, at });
+            let head = Head::of(bytes);
+            places.push(Place { literal, at, head });
         }
         let mut all = Self {
             filter: vec![0; 1 << FILTER_BITS].try_into().expect("as long"),
@@ -105,13 +134,10 @@ impl<Lead> Literals<Lead> {
     }
 
     fn add(&mut self, three: u32, places: &[Place]) {
-        let (mut behind, mut before) = (0, 0);
-        for Place { literal, at } in places {
-            let bytes = &self.texts[*literal];
-            behind |= bytes.get(at + 3).map_or(u64::MAX, |byte| six_bits(*byte));
-            before |= at.checked_sub(1).map_or(u64::MAX, |at| six_bits(bytes[at]));
+        for Place { literal, at, .. } in places {
+            let next = self.texts[*literal].get(at + 3);
+            self.filter[filtered(three)] |= next.map_or(u8::MAX, |next| 1 << (next % 8));
         }
-        self.filter[filtered(three)] = 1;
         let mask = self.slots.len() - 1;
         let mut slot = hash(three) & mask;
         while !self.slots[slot].places.is_empty() {
@@ -121,8 +147,6 @@ impl<Lead> Literals<Lead> {
         self.places.extend_from_slice(places);
         self.slots[slot] = Slot {
             three,
-            behind,
-            before,
             places: from..self.places.len(),
         };
     }
@@ -163,18 +187,27 @@ impl<Lead> Literals<Lead> {
             && let Some(block) = bytes[places.start..].first_chunk::<{ TOGETHER + 4 }>()
         {
             for from in (0..TOGETHER).step_by(4) {
-                let eight = u64::from_le_bytes(std::array::from_fn(|at| block[from + at]));
+                let eight = eight(&block[from..]);
                 for at in 0..4 {
-                    let mark = self.filter[filtered(low(eight >> (8 * at)))];
-                    marks |= u64::from(mark) << (from + at);
+                    marks |= self.mark(low(eight >> (8 * at))) << (from + at);
                 }
             }
         } else {
-            for (at, bytes) in bytes[places.start..places.end + 2].windows(3).enumerate() {
-                marks |= u64::from(self.filter[filtered(three(bytes))]) << at;
+            // What would follow the text matters to longer literals only, which are not there.
+            let four =
+                |at: usize| three(&bytes[at..]) | u32::from(*bytes.get(at + 3).unwrap_or(&0)) << 24;
+            for (at, place) in places.enumerate() {
+                marks |= self.mark(four(place)) << at;
             }
         }
         marks
+    }
+
+    /// 1 where these four bytes may be those that a literal is known by.
+    #[inline]
+    fn mark(&self, four: u32) -> u64 {
+        let next = (four >> 24) % 8;
+        u64::from(self.filter[filtered(four)] >> next & 1)
     }
 
     /// Notes the literals that are known by the three bytes at `at` and are there.
@@ -189,17 +222,12 @@ impl<Lead> Literals<Lead> {
             slot = (slot + 1) & mask;
         }
         let slot = &self.slots[slot];
-        let behind = bytes.get(at + 3).map_or(u64::MAX, |byte| six_bits(*byte));
-        let before = at.checked_sub(1).map_or(u64::MAX, |at| six_bits(bytes[at]));
-        if slot.behind & behind == 0 || slot.before & before == 0 {
-            return;
-        }
         for place in &self.places[slot.places.clone()] {
             let Some(start) = at.checked_sub(place.at) else {
                 continue;
             };
             let literal = &self.texts[place.literal];
-            if bytes[start..].starts_with(literal) {
+            if place.head.begins(&bytes[start..]) && bytes[start..].starts_with(literal) {
                 hits.push(Hit {
                     end: start + literal.len(),
                     start,
@@ -234,12 +262,20 @@ fn hash(three: u32) -> usize {
     (three.wrapping_mul(0x9e37_79b1) >> 12) as usize
 }
 
-fn six_bits(byte: u8) -> u64 {
-    1 << (byte & 63)
+/// How often bytes come side by side in folded English, roughly, on a scale of its own: what a literal is
+/// known by should be rare.
+fn commonness(bytes: &[u8]) -> usize {
+    let of_pair = |pair: &[u8]| {
+        let mut common = COMMON_PAIRS.as_bytes().chunks(2);
+        let rank = common.position(|common| common == pair);
+        let apart = || 1 + single(pair[0]) * single(pair[1]) / 3;
+        rank.map_or_else(apart, |rank| 720_000 / (12 + rank))
+    };
+    bytes.windows(2).map(of_pair).product()
 }
 
-/// How often a byte comes in folded English, roughly: what a literal is known by should be rare.
-fn commonness(byte: u8) -> usize {
+/// The same of a byte by itself.
+fn single(byte: u8) -> usize {
     match byte {
         b' ' => 180,
         b'e' => 100,
@@ -253,6 +289,12 @@ fn commonness(byte: u8) -> usize {
         _ => 1,
     }
 }
+
+/// The pairs that come most often in what people ask language models, in that order.
+const COMMON_PAIRS: &str = "\
+    e  t aths int heanerd re ionn te satesenorstr  o ctindouy . , nt wsengitar ptoisal fleedo \
+    de eio dco m r bl hari hnsvea meg asmall: f foneli nraroeatactutchofurhiicecusceacelettrpr yyoomhoh \
+    be--si lnowicapeilow unaollorslaulpodige gexplncem";
 
 /// The filter takes 32 KiB: as much as a core has nearest.
 const FILTER_BITS: u32 = 15;
