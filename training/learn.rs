@@ -3,7 +3,8 @@
 //! Rows count by one over the root of their source's size, so that no source has all the say. Long
 //! texts are cut as the runtime cuts them: of honest ones every stretch is honest, of attacks the
 //! stretch that a first model finds worst is the attack. Features that only one source has are left
-//! out: they name the source, not the attack.
+//! out: they name the source, not the attack. In the end those that weigh least are left out too: the
+//! runtime passes over a feature without a weight, and sources that were not trained on lose nothing.
 
 use subzero::screening::model::{self, BLOCK, Model, PLACES, SIZES, Sink};
 
@@ -22,14 +23,14 @@ pub(crate) struct Learner<'a> {
 /// The features of up to [`BLOCK`] tokens, sorted.
 #[derive(Clone, Debug, Default)]
 struct Block {
-    places: Vec<u32>,
+    places: Vec<u16>,
     tokens: usize,
 }
 
 /// What one side of the plane is asked of.
 #[derive(Debug)]
 struct Instance {
-    places: Vec<u32>,
+    places: Vec<u16>,
     /// One over the root of its length.
     value: f64,
     attack: bool,
@@ -48,17 +49,20 @@ impl<'a> Learner<'a> {
         let rows: Vec<usize> = (0..self.rows.len())
             .filter(|at| is_trained_on(&self.rows[*at]) && wanted(&self.rows[*at]))
             .collect();
-        let kept = self.shared_features(&rows);
+        let mut kept = self.shared_features(&rows);
         let mut model = None;
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             let mut instances = Vec::new();
             for &row in &rows {
                 self.instances(row, &rows, model.as_ref(), &mut instances);
             }
             for instance in &mut instances {
-                instance.places.retain(|place| kept[*place as usize]);
+                instance.places.retain(|place| kept[usize::from(*place)]);
             }
             let (weights, bias) = solve(&instances);
+            if round == ROUNDS - 1 {
+                kept = heaviest(&weights);
+            }
             model = Some(Model::new(&weights, bias, FEWEST));
         }
         model.expect("there is at least one round")
@@ -71,7 +75,7 @@ impl<'a> Learner<'a> {
         for &row in rows {
             let source = self.rows[row].source.as_str();
             for &place in self.blocks[row].iter().flat_map(|block| &block.places) {
-                let place = place as usize;
+                let place = usize::from(place);
                 match first[place] {
                     None => first[place] = Some(source),
                     Some(other) => kept[place] |= other != source,
@@ -135,6 +139,17 @@ impl<'a> Learner<'a> {
     }
 }
 
+/// Which features weigh most, either way.
+fn heaviest(weights: &[f64]) -> Vec<bool> {
+    let mut places: Vec<usize> = (0..weights.len()).collect();
+    places.sort_by(|one, other| weights[*other].abs().total_cmp(&weights[*one].abs()));
+    let mut kept = vec![false; weights.len()];
+    for place in &places[..HEAVIEST] {
+        kept[*place] = true;
+    }
+    kept
+}
+
 /// The stretch of one of these sizes that `model` scores highest.
 fn worst(blocks: &[Block], sizes: &[usize], model: &Model) -> Block {
     let stretches = sizes
@@ -152,7 +167,7 @@ fn worst(blocks: &[Block], sizes: &[usize], model: &Model) -> Block {
 }
 
 fn union(blocks: &[Block]) -> Block {
-    let mut places: Vec<u32> = blocks
+    let mut places: Vec<u16> = blocks
         .iter()
         .flat_map(|block| block.places.iter().copied())
         .collect();
@@ -171,10 +186,8 @@ fn blocks(folded: &str) -> Vec<Block> {
         open: Block,
     }
     impl Sink for Cutter {
-        fn feature(&mut self, place: usize) {
-            self.open
-                .places
-                .push(u32::try_from(place).unwrap_or(u32::MAX));
+        fn feature(&mut self, place: u16) {
+            self.open.places.push(place);
         }
 
         fn token(&mut self, _start: usize, _end: usize) {
@@ -212,7 +225,10 @@ fn solve(instances: &[Instance]) -> (Vec<f64>, f64) {
             } = &instances[at];
             let side = if *attack { 1.0 } else { -1.0 };
             let softness = 0.5 / cost;
-            let sum: f64 = places.iter().map(|place| weights[*place as usize]).sum();
+            let sum: f64 = places
+                .iter()
+                .map(|place| weights[usize::from(*place)])
+                .sum();
             let gradient = side * (sum * value + bias) - 1.0 + dual[at] * softness;
             let open = if dual[at] == 0.0 {
                 gradient.min(0.0)
@@ -228,7 +244,7 @@ fn solve(instances: &[Instance]) -> (Vec<f64>, f64) {
             dual[at] = (before - gradient / curve).max(0.0);
             let step = (dual[at] - before) * side;
             for place in places {
-                weights[*place as usize] += step * value;
+                weights[usize::from(*place)] += step * value;
             }
             bias += step;
         }
@@ -251,7 +267,9 @@ fn float(count: usize) -> f64 {
 const FEWEST: u32 = 16;
 /// What an error costs, over the root of the source's size.
 const COST: f64 = 1.2;
-/// A first model, and one that has seen the first one's worst stretches.
-const ROUNDS: usize = 2;
+/// A first model, one that has seen the first one's worst stretches, and one of the heaviest features.
+const ROUNDS: usize = 3;
+/// How many features the last model has.
+const HEAVIEST: usize = 12_000;
 const MOST_PASSES: usize = 60;
 const CLOSE_ENOUGH: f64 = 0.05;

@@ -212,7 +212,7 @@ pub(crate) fn card(
             _ => 2,
         }] += 1;
     }
-    let mut text = include_str!("card.md").to_owned();
+    let mut text = include_str!("card-head.md").to_owned();
     let numbers = format!(
         "version {VERSION}, scale {:.6}, bias {:.4}, thresholds {:.4} (user) and {:.4} (untrusted), rise {:.2}; the rules alone flag {:.2} % of the everyday texts",
         model.scale,

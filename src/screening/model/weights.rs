@@ -11,7 +11,7 @@
 use super::{features::PLACES, windows::Weights};
 
 /// Of the features and the file together. Raised by every change of either.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A model's numbers.
 #[derive(Clone, Debug)]
