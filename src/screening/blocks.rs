@@ -22,18 +22,30 @@ pub(super) fn is_within(bytes: Block, low: u8, high: u8) -> Block {
     above.min(Block::splat(high - low)).simd_eq(above)
 }
 
+/// The block of `bytes` at `at`, if there are as many.
+#[inline]
+pub(super) fn at(bytes: &[u8], at: usize) -> Option<Block> {
+    Some(Block::new(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The first of a block that has the answer yes.
+#[inline]
+pub(super) fn first(answers: Block) -> Option<usize> {
+    let marks = answers.to_bitmask();
+    (marks != 0).then(|| marks.trailing_zeros() as usize)
+}
+
 /// The first of `bytes` of a kind.
 #[inline]
 pub(super) fn position(bytes: &[u8], kind: impl Fn(Block) -> Block) -> Option<usize> {
     let (blocks, rest) = bytes.as_chunks();
     for (number, block) in blocks.iter().enumerate() {
-        let marks = kind(Block::new(*block)).to_bitmask();
-        if marks != 0 {
-            return Some(number * SIZE + first(marks));
+        if let Some(first) = first(kind(Block::new(*block))) {
+            return Some(number * SIZE + first);
         }
     }
     let marks = of_rest(rest, kind);
-    (marks != 0).then(|| blocks.len() * SIZE + first(marks))
+    (marks != 0).then(|| blocks.len() * SIZE + marks.trailing_zeros() as usize)
 }
 
 /// How many of `bytes` are of a kind.
@@ -69,12 +81,8 @@ fn of_rest(rest: &[u8], kind: impl Fn(Block) -> Block) -> u32 {
     kind(Block::new(block)).to_bitmask() & !(u32::MAX << rest.len())
 }
 
-fn first(marks: u32) -> usize {
-    marks.trailing_zeros() as usize
-}
-
 /// Bytes of a block.
-const SIZE: usize = 16;
+pub(super) const SIZE: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -123,6 +123,17 @@ pub(super) fn is_label(key: &str) -> bool {
     )
 }
 
+/// Whether a label is a short name such as `gpt-4o` or `tool_result`, which says nothing else: no phrase
+/// fits, and neither does a number that means somebody.
+pub(super) fn is_plain_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let fits = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+    bytes.len() <= LONGEST_NAME
+        && bytes.first().is_none_or(u8::is_ascii_lowercase)
+        && bytes.iter().all(fits)
+        && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() <= MOST_DIGITS
+}
+
 /// Keys under which pictures, sound and files are sent.
 pub(super) fn is_media(key: &str) -> bool {
     matches!(
@@ -130,6 +141,10 @@ pub(super) fn is_media(key: &str) -> bool {
         "b64_json" | "bytes" | "data" | "file_data" | "file_url" | "image_url" | "images" | "url"
     )
 }
+
+/// Bytes, and digits among them, of a name that is taken for nothing else.
+const LONGEST_NAME: usize = 16;
+const MOST_DIGITS: usize = 4;
 
 /// Sorted.
 const KNOWN_KEYS: [&str; 28] = [
@@ -166,6 +181,31 @@ const KNOWN_KEYS: [&str; 28] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_name_has_room_for_nothing_else() {
+        for name in [
+            "",
+            "user",
+            "gpt-4o",
+            "gpt-4.1-mini",
+            "claude-3-5-haiku",
+            "tool_result",
+        ] {
+            assert!(is_plain_name(name), "{name}");
+        }
+        for other in [
+            "123-45-6789",
+            "x123-45-6789",
+            "10.0.0.1",
+            "AKIAIOSFODNN7",
+            "ann@example.com",
+            "ignore all",
+            "ignore-previous-rules",
+        ] {
+            assert!(!is_plain_name(other), "{other}");
+        }
+    }
 
     #[test]
     fn known_keys_are_sorted() {

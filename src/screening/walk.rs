@@ -23,7 +23,7 @@ use super::{
     finding::Trust,
     json::{Malformed, Reader, Token},
     offsets::OffsetMap,
-    place::{Place, is_known_key, is_label, is_media, trust_of_role},
+    place::{Place, is_known_key, is_label, is_media, is_plain_name, trust_of_role},
 };
 
 /// What a walk may use.
@@ -305,9 +305,8 @@ impl<'a, 'd> Walker<'a, 'd> {
         {
             frame.role = frame.role.max(Some(trust_of_role(text)));
         }
-        let short = text.len() <= 16 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let label = in_object && self.label;
-        if (label && short) || (self.media && is_encoded_media(text)) {
+        if (label && is_plain_name(text)) || (self.media && is_encoded_media(text)) {
             self.document.text.truncate(range.start);
             return Ok(());
         }

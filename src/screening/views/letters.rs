@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Decoded, Origin, Rewriting, View};
 use crate::screening::{
-    blocks::{self, is, next_digit},
+    blocks::{self, Block, is, is_within, next_digit},
     document::floor,
     offsets::OffsetMap,
 };
@@ -85,43 +85,47 @@ pub(in crate::screening) fn spaced(text: &str) -> Option<View> {
 }
 
 /// The first place at or behind `at` where three characters may stand alone: it begins a word, and
-/// the two bytes between the three are the same separator. Looked for in blocks, most of which have
-/// none.
-fn next_alone(bytes: &[u8], at: usize) -> Option<usize> {
-    // Bytes instead of answers, so that they are not asked for one after the other.
-    let may = |five: &[u8]| {
-        u8::from(five[0].is_ascii_alphanumeric())
-            & u8::from(five[1] == five[3])
-            & u8::from(separates(five[1]))
+/// the two bytes between the three are the same separator.
+pub(super) fn next_alone(bytes: &[u8], at: usize) -> Option<usize> {
+    let begins = |five: &[u8]| {
+        five[0].is_ascii_alphanumeric() && five[1] == five[3] && SEPARATORS.contains(&five[1])
     };
-    if at == 0 && bytes.len() >= 5 && may(bytes) != 0 {
+    if at == 0 && bytes.len() >= 5 && begins(bytes) {
         return Some(0);
     }
-    let may = |six: &[u8]| u8::from(!six[0].is_ascii_alphanumeric()) & may(&six[1..]);
     let mut from = at.saturating_sub(1);
-    while let Some(block) = bytes.get(from..)?.first_chunk::<{ BLOCK + 5 }>() {
-        let mut any = 0;
-        for place in 0..BLOCK {
-            any |= may(&block[place..]);
+    let ahead = |from: usize| [0, 1, 2, 4, 5].map(|ahead| blocks::at(bytes, from + ahead));
+    while let [
+        Some(before),
+        Some(first),
+        Some(gap),
+        Some(next_gap),
+        Some(_),
+    ] = ahead(from)
+    {
+        let alone = !alphanumeric(before) & alphanumeric(first) & gap.simd_eq(next_gap);
+        if let Some(first) = blocks::first(alone & separates(gap)) {
+            return Some(from + 1 + first);
         }
-        if any != 0 {
-            break;
-        }
-        from += BLOCK;
+        from += blocks::SIZE;
     }
-    let mut places = bytes[from..].windows(6);
-    Some(from + 1 + places.position(|six| may(six) != 0)?)
+    let mut places = bytes.get(from..)?.windows(6);
+    let place = places.position(|six| !six[0].is_ascii_alphanumeric() && begins(&six[1..]))?;
+    Some(from + 1 + place)
 }
 
-/// Whether `byte` may stand between characters that stand alone. Without an early end, so that it is
-/// vectorised.
-fn separates(byte: u8) -> bool {
-    let separators = b" -._*|/+".iter();
-    separators.fold(0, |any, one| any | u8::from(byte == *one)) != 0
+fn alphanumeric(bytes: Block) -> Block {
+    let lower = bytes | Block::splat(0x20);
+    is_within(lower, b'a', b'z') | is_within(bytes, b'0', b'9')
 }
 
-/// Bytes looked at in one go for characters that stand alone.
-const BLOCK: usize = 32;
+fn separates(bytes: Block) -> Block {
+    let separators = SEPARATORS.iter();
+    separators.fold(Block::splat(0), |any, one| any | is(bytes, *one))
+}
+
+/// What may stand between characters that stand alone.
+const SEPARATORS: &[u8] = b" -._*|/+";
 
 /// How many characters, one separator apart, `bytes` begins with. Blanks count as characters, so
 /// that `i-g-n-o-r-e- -i-t` keeps its words.
@@ -129,7 +133,7 @@ fn alternating(bytes: &[u8]) -> usize {
     let Some(&separator) = bytes.get(1) else {
         return 0;
     };
-    if !separates(separator) || !bytes[0].is_ascii_alphanumeric() {
+    if !SEPARATORS.contains(&separator) || !bytes[0].is_ascii_alphanumeric() {
         return 0;
     }
     let stands_alone = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n');

@@ -1,4 +1,22 @@
-use super::*;
+use proptest::prelude::*;
+
+use super::{letters::next_alone, *};
+
+proptest! {
+    #[test]
+    fn characters_that_stand_alone_are_found_at_every_place(text in "[ab1é .-]{0,90}") {
+        let bytes = text.as_bytes();
+        let alone = |at: &usize| {
+            let begins = *at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+            let separated = b" -.".contains(&bytes[at + 1]) && bytes[at + 1] == bytes[at + 3];
+            begins && bytes[*at].is_ascii_alphanumeric() && separated
+        };
+        for at in 0..=bytes.len() {
+            let expected = (at..bytes.len().saturating_sub(4)).find(alone);
+            prop_assert_eq!(next_alone(bytes, at), expected, "{}", at);
+        }
+    }
+}
 
 fn decoded(text: &str) -> Vec<String> {
     views(text).into_iter().map(|view| view.text).collect()
