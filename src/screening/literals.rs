@@ -16,7 +16,7 @@
 //!
 //! # Cost
 //!
-//! A nanosecond and a half a byte of prose; some tens where a text repeats what many literals have in
+//! Two to three nanoseconds a byte of prose; some tens where a text repeats what many literals have in
 //! common.
 
 use std::{collections::BTreeMap, ops::Range};
