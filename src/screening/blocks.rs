@@ -1,4 +1,6 @@
-//! Looks for bytes of one kind, sixteen at a time: most blocks of a text have none.
+//! Looks at several bytes of a text at once.
+//!
+//! Bytes of one kind are looked for sixteen at a time: most blocks of a text have none.
 //!
 //! Kinds are told by what makes a byte 255 where it is of the kind, and 0 elsewhere. Written as plain
 //! loops over bytes, whether the compiler does the same depends on how a loop is spelled and on what
@@ -71,6 +73,21 @@ pub(super) fn digits(bytes: &[u8]) -> usize {
 
 fn is_digit(bytes: Block) -> Block {
     is_within(bytes, b'0', b'9')
+}
+
+/// The first eight of `bytes`, as if nulls followed.
+#[inline]
+pub(super) fn eight(bytes: &[u8]) -> u64 {
+    let whole = bytes.first_chunk();
+    whole.map_or_else(|| fewer(bytes), |eight| u64::from_le_bytes(*eight))
+}
+
+/// The same at the end of a text.
+#[cold]
+fn fewer(bytes: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(eight)
 }
 
 /// A mark for each of the last bytes, fewer than a block, that is of the kind.

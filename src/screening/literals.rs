@@ -23,6 +23,8 @@ use std::{collections::BTreeMap, ops::Range};
 
 use memchr::memchr_iter;
 
+use super::blocks::eight;
+
 /// The literals, and what each leads to.
 #[derive(Debug)]
 pub(super) struct Literals<Lead> {
@@ -72,16 +74,6 @@ impl Head {
     fn begins(self, bytes: &[u8]) -> bool {
         eight(bytes) & self.mask == self.bytes
     }
-}
-
-/// The first eight of `bytes`, or as many as there are and nulls.
-fn eight(bytes: &[u8]) -> u64 {
-    let whole = bytes.first_chunk().copied();
-    u64::from_le_bytes(whole.unwrap_or_else(|| {
-        let mut eight = [0; 8];
-        eight[..bytes.len()].copy_from_slice(bytes);
-        eight
-    }))
 }
 
 /// A literal in a text. In the order of the ends.

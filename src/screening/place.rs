@@ -123,14 +123,17 @@ pub(super) fn is_label(key: &str) -> bool {
     )
 }
 
-/// Whether a label is a short name such as `gpt-4o` or `tool_result`, which says nothing else: no phrase
-/// fits, and neither does a number that means somebody.
-pub(super) fn is_plain_name(text: &str) -> bool {
+/// Whether a label is a short name that says nothing else, such as `tool_result`, or `gpt-4o` where a
+/// model's is expected. Phrases have blanks, and numbers that mean somebody have more digits.
+pub(super) fn is_plain_name(text: &str, of_model: bool) -> bool {
     let bytes = text.as_bytes();
-    let fits = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+    let letter = |byte: &u8| matches!(byte, b'a'..=b'z' | b'_');
+    let of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'.');
     bytes.len() <= LONGEST_NAME
-        && bytes.first().is_none_or(u8::is_ascii_lowercase)
-        && bytes.iter().all(fits)
+        && bytes.first().is_none_or(letter)
+        && bytes
+            .iter()
+            .all(|byte| letter(byte) || of_model && of_number(byte))
         && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() <= MOST_DIGITS
 }
 
@@ -184,26 +187,26 @@ mod tests {
 
     #[test]
     fn a_plain_name_has_room_for_nothing_else() {
-        for name in [
-            "",
-            "user",
-            "gpt-4o",
-            "gpt-4.1-mini",
-            "claude-3-5-haiku",
-            "tool_result",
-        ] {
-            assert!(is_plain_name(name), "{name}");
+        for name in ["", "user", "tool_result"] {
+            assert!(
+                is_plain_name(name, false) && is_plain_name(name, true),
+                "{name}"
+            );
+        }
+        for name in ["gpt-4o", "gpt-4.1-mini", "claude-3-5-haiku"] {
+            assert!(is_plain_name(name, true), "{name}");
+            assert!(!is_plain_name(name, false), "{name}: of a file, say");
         }
         for other in [
             "123-45-6789",
             "x123-45-6789",
-            "10.0.0.1",
+            "1.2.3.4",
             "AKIAIOSFODNN7",
             "ann@example.com",
             "ignore all",
             "ignore-previous-rules",
         ] {
-            assert!(!is_plain_name(other), "{other}");
+            assert!(!is_plain_name(other, true), "{other}");
         }
     }
 

@@ -132,6 +132,7 @@ struct Walker<'a, 'd> {
     /// How the value being read is labelled.
     label: bool,
     media: bool,
+    model: bool,
 }
 
 impl<'a, 'd> Walker<'a, 'd> {
@@ -152,6 +153,7 @@ impl<'a, 'd> Walker<'a, 'd> {
             pointers: Vec::new(),
             label: false,
             media: false,
+            model: false,
         }
     }
 
@@ -278,6 +280,7 @@ impl<'a, 'd> Walker<'a, 'd> {
         let key = &self.document.text[text.clone()];
         self.label = is_label(key);
         self.media = is_media(key);
+        self.model = key == "model";
         let known = is_known_key(key);
         let mut place = Place::Fixed(Trust::Untrusted);
         if let Some(frame) = self.frames.last_mut() {
@@ -306,7 +309,7 @@ impl<'a, 'd> Walker<'a, 'd> {
             frame.role = frame.role.max(Some(trust_of_role(text)));
         }
         let label = in_object && self.label;
-        if (label && is_plain_name(text)) || (self.media && is_encoded_media(text)) {
+        if (label && is_plain_name(text, self.model)) || (self.media && is_encoded_media(text)) {
             self.document.text.truncate(range.start);
             return Ok(());
         }

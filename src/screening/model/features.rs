@@ -13,7 +13,7 @@
 //!
 //! Cost: one pass over folded text, nothing allocated, one multiplication a feature.
 
-use super::lexicon::Lexicon;
+use super::{super::blocks, lexicon::Lexicon};
 
 /// What is told of a text while it is read.
 pub trait Sink {
@@ -165,17 +165,7 @@ fn is_code(first: u64, length: usize) -> bool {
 /// The eight bytes from `at` on, as if nulls followed the text.
 #[inline]
 fn eight(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.first_chunk()
-        .map_or_else(|| fewer(rest), |eight| u64::from_le_bytes(*eight))
-}
-
-/// The same of the last bytes of a text.
-#[cold]
-fn fewer(rest: &[u8]) -> u64 {
-    let mut array = [0; 8];
-    array[..rest.len()].copy_from_slice(rest);
-    u64::from_le_bytes(array)
+    blocks::eight(bytes.get(at..).unwrap_or_default())
 }
 
 /// The first `count` bytes, one to eight.
